@@ -1,0 +1,113 @@
+/* stream.h - live streams: one publisher, any number of followers, packaged once.
+ *
+ * The hub holds the streams by application and stream id. A publisher object belongs to one
+ * thread; everything else here is thread-safe. Nothing here decides who may publish or play: that
+ * is the gate's.
+ *
+ * A stream outlives its publisher: after a connection that broke it waits SG_STREAM_GAP_MS for
+ * the next publisher, after a goodbye SG_STREAM_GOODBYE_GAP_MS (an encoder that is restarted).
+ * Followers stay and see one timeline: the new publisher's timestamps are moved behind the old
+ * ones'. Then the stream ends and its rings end. */
+#ifndef SG_MEDIA_STREAM_H
+#define SG_MEDIA_STREAM_H
+
+#include "base/text.h"
+#include "media/ring.h"
+
+#define SG_STREAM_GAP_MS 30000
+#define SG_STREAM_GOODBYE_GAP_MS 5000
+
+struct sg_hub;
+struct sg_stream;    /* reference-counted */
+struct sg_publisher; /* one per publishing session */
+
+SG_MUST_CHECK enum sg_result sg_hub_open(struct sg_hub **out, size_t max_streams);
+void sg_hub_close(struct sg_hub *hub); /* ends every stream first */
+/* To be called about once a second, from one thread: ends streams whose gap is over. */
+void sg_hub_tick(struct sg_hub *hub, int64_t mono_ms);
+/* Ends all streams now (shutdown): followers drain what is there and are told. */
+void sg_hub_end_all(struct sg_hub *hub);
+
+/* A reference to a stream that exists (live or in its gap), or NULL. */
+struct sg_stream *sg_hub_find(struct sg_hub *hub, struct sg_str app, struct sg_str stream);
+struct sg_stream *sg_stream_ref(struct sg_stream *s);
+void sg_stream_unref(struct sg_stream *s); /* NULL allowed */
+bool sg_stream_is_live(const struct sg_stream *s); /* has a publisher that has sent media */
+const char *sg_stream_app(const struct sg_stream *s);
+const char *sg_stream_id(const struct sg_stream *s);
+
+/* ---- publishing (one thread) ---- */
+
+/* SG_ERR_EXISTS: somebody publishes it now. SG_ERR_LIMIT: the hub is full. */
+SG_MUST_CHECK enum sg_result sg_hub_publish(struct sg_hub *hub, struct sg_str app,
+    struct sg_str stream, const char *protocol, struct sg_publisher **out);
+void sg_publisher_close(struct sg_publisher *pub, bool goodbye); /* NULL allowed */
+struct sg_stream *sg_publisher_stream(struct sg_publisher *pub);  /* borrowed */
+
+/* One FLV tag body as RTMP carries it (message types 8, 9, 18; timestamp in milliseconds, already
+ * unwrapped by the caller or not: backward jumps of over 2^30 ms are unwrapped here). Parses
+ * classic and Enhanced RTMP video and audio headers (Enhanced RTMP v1/v2 ExVideoTagHeader,
+ * ExAudioTagHeader; single-track).
+ * SG_ERR_BAD_INPUT: malformed, the publisher is to be closed; SG_ERR_UNSUPPORTED: a codec we do
+ * not carry. Unknown but harmless tags are ignored with SG_OK. */
+SG_MUST_CHECK enum sg_result sg_publisher_write_flv(struct sg_publisher *pub, uint8_t tag_type,
+    uint32_t timestamp_ms, const uint8_t *body, size_t len);
+/* A frame made elsewhere (SRT, WebRTC); times on the publisher's own timeline; takes the
+ * reference; not yet sealed. */
+SG_MUST_CHECK enum sg_result sg_publisher_write(struct sg_publisher *pub, struct sg_frame *f);
+
+/* ---- following (any thread) ---- */
+
+/* What a viewer is sent before the ring's frames: metadata and the codec configurations in force
+ * at `cursor`. Frames are referenced; sg_stream_join_reset() drops them. */
+struct sg_join {
+	struct sg_frame *lead[4];
+	size_t lead_count;
+	uint64_t cursor;
+};
+void sg_stream_join(struct sg_stream *s, struct sg_join *out);
+void sg_stream_join_reset(struct sg_join *j);
+struct sg_ring *sg_stream_ring(struct sg_stream *s); /* borrowed: frames, for RTMP, FLV (and RTP) */
+
+/* The same stream as MPEG-TS: frames of kind SG_FRAME_TS whose payload is whole 188 byte packets,
+ * PAT and PMT at each keyframe. Packaged once for everybody, from the first call on (starting at
+ * the last keyframe), until nobody has called for a minute. Borrowed. NULL: this stream's codecs
+ * cannot be carried in TS, or no memory. */
+struct sg_ring *sg_stream_ts_ring(struct sg_stream *s);
+
+/* ---- HLS with CMAF segments, kept in memory ---- */
+
+/* The multivariant playlist's one variant line and the media playlist. Their URIs are relative to
+ * the playlist: "index.m3u8", "init-N.mp4", "seg-N.m4s". Referenced; NULL while there is no
+ * segment yet (use the waiter) or when the codecs cannot be carried in CMAF. */
+struct sg_blob *sg_hls_master(struct sg_stream *s);
+struct sg_blob *sg_hls_playlist(struct sg_stream *s);
+/* By file name as in the playlist; NULL: not kept (any more). */
+struct sg_blob *sg_hls_object(struct sg_stream *s, struct sg_str name);
+/* Woken after each new segment and at the end; rules as for sg_ring_waiter. */
+void sg_hls_add_waiter(struct sg_stream *s, struct sg_ring_waiter *w);
+void sg_hls_remove_waiter(struct sg_stream *s, struct sg_ring_waiter *w);
+
+/* ---- what is going on ---- */
+
+struct sg_stream_info {
+	char app[SG_APP_MAX + 1], stream[SG_STREAM_MAX + 1];
+	char protocol[12]; /* the publisher's */
+	bool live;
+	enum sg_codec video, audio;
+	char video_profile[24]; /* "High@3.1", "" unknown */
+	int width, height;
+	double fps;
+	int sample_rate, channels;
+	uint64_t bytes_in, frames_in;
+	uint64_t bit_rate;      /* bits per second over the last seconds */
+	int64_t started_ms;     /* Unix milliseconds of the first publisher */
+	bool has_b_frames;
+	uint64_t frames_dropped; /* malformed or out of order */
+	size_t ring_frames, ring_bytes, hls_bytes;
+};
+void sg_stream_info(struct sg_stream *s, struct sg_stream_info *out);
+/* Calls `each` with every stream; the stream is borrowed for the call. */
+void sg_hub_each(struct sg_hub *hub, void (*each)(void *user, struct sg_stream *s), void *user);
+
+#endif
