@@ -1,0 +1,636 @@
+/* admit.c - the way of a session: checked, held, committed, active, ended. */
+#include "gate/gate_internal.h"
+
+/* A connection that has carried media more recently than this is alive: nobody takes its place
+ * (R13 is for one that hangs). */
+#define HANGING_MS 1000
+
+void sg_session_unref(struct sg_session *s)
+{
+	if (atomic_fetch_sub(&s->refs, 1) != 1)
+		return;
+	struct sg_gate *g = s->gate;
+	sg_wipe(&s->key, sizeof(s->key));
+	sg_wipe(s->sid, sizeof(s->sid));
+	free(s);
+	sg_gate_unref(g);
+}
+
+static void run_verdict(struct sg_task *task)
+{
+	struct sg_session *s = SG_CONTAINER_OF(task, struct sg_session, verdict_task);
+
+	pthread_mutex_lock(&s->gate->lock);
+	bool tell = s->handle;
+	enum sg_reason verdict = s->verdict;
+	void (*callback)(void *, enum sg_reason) =
+	    s->verdict_is_commit ? s->client.committed : s->client.admitted;
+	pthread_mutex_unlock(&s->gate->lock);
+	if (tell)
+		callback(s->client.user, verdict);
+	sg_session_unref(s);
+}
+
+static void run_kick(struct sg_task *task)
+{
+	struct sg_session *s = SG_CONTAINER_OF(task, struct sg_session, kick_task);
+
+	pthread_mutex_lock(&s->gate->lock);
+	bool tell = s->handle && s->state != ST_ENDED;
+	enum sg_goodbye why = s->kick_why;
+	pthread_mutex_unlock(&s->gate->lock);
+	if (tell)
+		s->client.kicked(s->client.user, why);
+	sg_session_unref(s);
+}
+
+void sg_session_post_verdict(struct sg_session *s)
+{
+	s->client.executor->post(s->client.executor, &s->verdict_task);
+}
+
+bool sg_gate_kick_locked(struct sg_session *s, enum sg_goodbye why)
+{
+	if (s->kicked || s->detached || s->state == ST_ENDED)
+		return false;
+	s->kicked = true;
+	s->kick_why = why;
+	atomic_fetch_add(&s->refs, 1);
+	return true;
+}
+
+/* ---- tables ---- */
+
+static struct stream_entry *stream_entry(struct sg_gate *g, const struct sg_session *s, bool create)
+{
+	char key[sizeof(((struct stream_entry *)0)->key)];
+	struct stream_entry *e;
+
+	snprintf(key, sizeof(key), "%s/%s", s->app, s->stream);
+	HASH_FIND_STR(g->streams, key, e);
+	if (e || !create || !(e = calloc(1, sizeof(*e))))
+		return e;
+	memcpy(e->key, key, sizeof(key));
+	HASH_ADD_STR(g->streams, key, e);
+	return e;
+}
+
+static void stream_entry_drop(struct sg_gate *g, struct stream_entry *e)
+{
+	if (e->sessions)
+		return;
+	HASH_DEL(g->streams, e);
+	free(e);
+}
+
+static struct token_entry *token_find(struct sg_gate *g, uint64_t id)
+{
+	struct token_entry *e;
+
+	HASH_FIND(hh, g->tokens, &id, sizeof(id), e);
+	return e;
+}
+
+static struct token_entry *token_entry(struct sg_gate *g, uint64_t id)
+{
+	struct token_entry *e = token_find(g, id);
+
+	if (e || !(e = calloc(1, sizeof(*e))))
+		return e;
+	e->id = id;
+	HASH_ADD(hh, g->tokens, id, sizeof(e->id), e);
+	return e;
+}
+
+static void token_entry_drop(struct sg_gate *g, struct token_entry *e)
+{
+	if (e->sessions || e->held || e->committing || e->waiters)
+		return;
+	HASH_DEL(g->tokens, e);
+	free(e);
+}
+
+/* Into the lists by stream and by token. False: no memory. */
+static bool link_session(struct sg_session *s)
+{
+	struct sg_gate *g = s->gate;
+	struct stream_entry *se = stream_entry(g, s, true);
+
+	if (!se)
+		return false;
+	if (s->token_id && !(s->token = token_entry(g, s->token_id))) {
+		stream_entry_drop(g, se);
+		return false;
+	}
+	s->stream_at = se;
+	DL_APPEND2(se->sessions, s, stream_prev, stream_next);
+	if (s->type == SG_PUBLISH)
+		se->publisher = s;
+	if (s->token)
+		DL_APPEND2(s->token->sessions, s, token_prev, token_next);
+	return true;
+}
+
+static void unlink_session(struct sg_session *s, enum session_state was)
+{
+	struct sg_gate *g = s->gate;
+	struct stream_entry *se = s->stream_at;
+
+	if (se) {
+		if (se->publisher == s)
+			se->publisher = NULL;
+		DL_DELETE2(se->sessions, s, stream_prev, stream_next);
+		stream_entry_drop(g, se);
+		s->stream_at = NULL;
+	}
+	if (!s->token)
+		return;
+	DL_DELETE2(s->token->sessions, s, token_prev, token_next);
+	if (was == ST_COMMITTING)
+		return; /* sg_gate_committed settles the count */
+	if (was == ST_HELD && !s->resumed)
+		s->token->held--;
+	token_entry_drop(g, s->token);
+	s->token = NULL;
+}
+
+/* ---- how it ends ---- */
+
+static uint32_t resume_ms(struct sg_session *s)
+{
+	const struct sg_app_config *app = sg_gate_app_locked(s->gate, s->app);
+
+	if (s->type != SG_PUBLISH && strncmp(s->protocol, "w", 1) != 0)
+		return 0; /* publishers, and viewers over WebRTC ("webrtc", "whep") */
+	return s->resume_s ? s->resume_s * 1000u : app ? (uint32_t)app->resume_window_ms : 0;
+}
+
+static void keep_for_resume(struct sg_session *s)
+{
+	struct sg_gate *g = s->gate;
+	uint32_t window_ms = resume_ms(s);
+	struct resume_slot *slot;
+
+	if (!s->token_id || !window_ms)
+		return;
+	HASH_FIND(hh, g->resumes, &s->token_id, sizeof(s->token_id), slot);
+	if (!slot) {
+		if (HASH_COUNT(g->resumes) >= SG_GATE_RESUME_MAX ||
+		    !(slot = calloc(1, sizeof(*slot))))
+			return;
+		slot->token_id = s->token_id;
+		HASH_ADD(hh, g->resumes, token_id, sizeof(slot->token_id), slot);
+	}
+	slot->peer = s->peer;
+	slot->until_ms = sg_mono_ms() + window_ms;
+	slot->expires_at = s->expires_at;
+	slot->resume_s = s->resume_s;
+}
+
+static void activate_locked(struct sg_session *s)
+{
+	struct sg_gate *g = s->gate;
+
+	s->state = ST_ACTIVE;
+	atomic_store(&s->active_ms, sg_mono_ms());
+	g->stats.sessions++;
+	sg_gate_count_verdict(g, s->protocol, s->type, SG_ADMITTED);
+	if (!s->token_id || s->resumed) {
+		struct sg_audit row;
+		sg_gate_audit_session(
+		    s, "admitted", "", s->resumed ? "resumed" : "no token needed", &row);
+		sg_gate_audit_push(g, &row);
+	}
+}
+
+static void refuse_locked(struct sg_session *s, enum sg_reason why);
+
+/* R13: the connection that `s` replaces is gone; `s` has its place. */
+static void resume_after_locked(struct sg_session *s)
+{
+	s->resumed = true;
+	s->verdict = SG_ADMITTED;
+	if (!link_session(s)) {
+		refuse_locked(s, SG_OVERLOAD);
+	} else if (s->at_once) {
+		activate_locked(s);
+	} else {
+		s->state = ST_HELD;
+		s->gate->stats.holds++;
+	}
+}
+
+struct sg_session *sg_gate_end_locked(struct sg_session *s, enum sg_goodbye why)
+{
+	struct sg_gate *g = s->gate;
+	enum session_state was = s->state;
+	struct sg_session *next = NULL;
+
+	if (was == ST_ENDED)
+		return NULL;
+	if (s->kicked)
+		why = s->kick_why;
+	s->state = ST_ENDED;
+	unlink_session(s, was);
+	HASH_DEL(g->sessions, s);
+	if (s->detached)
+		HASH_DELETE(hh_sid, g->by_sid, s);
+	if (was == ST_HELD)
+		g->stats.holds--;
+	if (was == ST_ACTIVE) {
+		struct sg_audit row;
+		g->stats.sessions--;
+		g->stats.ended[why]++;
+		sg_gate_audit_session(s, "ended", sg_goodbye_name(why), "", &row);
+		sg_gate_audit_push(g, &row);
+		if (why == SG_BYE_BROKEN)
+			keep_for_resume(s);
+	}
+	if (s->successor) {
+		next = s->successor;
+		s->successor = NULL;
+		if (next->state == ST_WAITING) {
+			resume_after_locked(next);
+		} else {
+			sg_session_unref(next);
+			next = NULL;
+		}
+	}
+	sg_session_unref(s); /* the tables' reference; the caller holds another */
+	return next;
+}
+
+void sg_gate_end(struct sg_session *s, enum sg_goodbye why)
+{
+	if (!s)
+		return;
+	struct sg_gate *g = s->gate;
+	pthread_mutex_lock(&g->lock);
+	s->handle = false;
+	struct sg_session *next = sg_gate_end_locked(s, why);
+	pthread_mutex_unlock(&g->lock);
+	if (next)
+		sg_session_post_verdict(next);
+	sg_session_unref(s);
+}
+
+/* Ends an attempt with a refusal; the caller posts the verdict. */
+static void refuse_locked(struct sg_session *s, enum sg_reason why)
+{
+	struct sg_gate *g = s->gate;
+	struct sg_audit row;
+
+	s->verdict = why;
+	sg_gate_count_verdict(g, s->protocol, s->type, why);
+	sg_gate_budget_charge(g, &s->peer, why);
+	if (why != SG_TOO_MANY_ATTEMPTS || sg_gate_budget_tell(g, &s->peer)) {
+		sg_gate_audit_session(s, "refused", sg_reason_name(why), "", &row);
+		sg_gate_audit_push(g, &row);
+	}
+	sg_gate_end_locked(s, SG_BYE_CLOSED);
+}
+
+/* ---- admission ---- */
+
+static void copy_agent(struct sg_session *s, struct sg_str agent)
+{
+	size_t len = agent.len < sizeof(s->user_agent) ? agent.len : sizeof(s->user_agent) - 1;
+
+	/* Shown to people: printable ASCII is enough to tell players apart. */
+	for (size_t i = 0; i < len; i++)
+		s->user_agent[i] = agent.p[i] < 0x20 || agent.p[i] > 0x7e ? '?' : agent.p[i];
+}
+
+static uint64_t new_session_id(struct sg_gate *g)
+{
+	uint64_t id = 0;
+	struct sg_session *other;
+
+	/* Made as a token's selector is: sorted by time, not telling how many there are. */
+	do {
+		sg_random(&id, sizeof(id));
+		id = ((uint64_t)sg_wall_ms() & ((1ull << 42) - 1)) << 21 | (id & ((1u << 21) - 1));
+		HASH_FIND(hh, g->sessions, &id, sizeof(id), other);
+	} while (other || !id);
+	return id;
+}
+
+/* What can be said from memory, before the store is asked. */
+static enum sg_reason screen_locked(
+    struct sg_session *s, const struct sg_request *req, bool names_ok)
+{
+	struct sg_gate *g = s->gate;
+
+	if (!sg_gate_budget_allows(g, &s->peer))
+		return SG_TOO_MANY_ATTEMPTS;
+	if (!names_ok)
+		return req->token.len ? SG_WRONG_STREAM : SG_MISSING_TOKEN;
+	if (*s->recording || !sg_gate_needs_token_locked(g, s->app, s->stream, s->type))
+		return SG_ADMITTED;
+	return !req->token.len	  ? SG_MISSING_TOKEN
+	       : s->key_malformed ? SG_UNKNOWN_TOKEN
+				  : SG_ADMITTED;
+}
+
+static bool take_names(struct sg_session *s, const struct sg_request *req)
+{
+	if (!sg_app_is_valid(req->app) || !sg_str_copy(s->app, sizeof(s->app), req->app)) {
+		s->app[0] = '\0';
+		return false;
+	}
+	if (req->recording.len)
+		return sg_stream_is_valid(req->recording) &&
+		       sg_str_copy(s->recording, sizeof(s->recording), req->recording);
+	if (sg_stream_is_valid(req->stream) &&
+	    sg_str_copy(s->stream, sizeof(s->stream), req->stream))
+		return true;
+	s->stream[0] = '\0';
+	return false;
+}
+
+struct sg_session *sg_gate_admit(
+    struct sg_gate *g, const struct sg_request *req, const struct sg_gate_client *client)
+{
+	struct sg_session *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->gate = g;
+	s->refs = 3; /* handle, tables, and the queue or verdict that follows */
+	s->handle = true;
+	s->at_once = req->at_once;
+	s->protocol = req->protocol;
+	s->type = req->type;
+	s->peer = req->peer;
+	s->client = *client;
+	s->started_ms = sg_wall_ms();
+	s->verdict_task.run = run_verdict;
+	s->kick_task.run = run_kick;
+	copy_agent(s, req->user_agent);
+	if (req->token.len) {
+		s->has_key = sg_token_parse(req->token, &s->key);
+		s->key_malformed = !s->has_key;
+	}
+	bool names_ok = take_names(s, req);
+
+	pthread_mutex_lock(&g->lock);
+	if (HASH_COUNT(g->sessions) >= SG_GATE_SESSIONS_MAX) {
+		sg_gate_count_verdict(g, s->protocol, s->type, SG_OVERLOAD);
+		pthread_mutex_unlock(&g->lock);
+		free(s);
+		return NULL;
+	}
+	atomic_fetch_add(&g->refs, 1);
+	s->id = new_session_id(g);
+	HASH_ADD(hh, g->sessions, id, sizeof(s->id), s);
+	enum sg_reason verdict = screen_locked(s, req, names_ok);
+	if (verdict != SG_ADMITTED)
+		refuse_locked(s, verdict);
+	pthread_mutex_unlock(&g->lock);
+
+	if (verdict == SG_ADMITTED && sg_queue_push(&g->lookups, s)) {
+		sg_session_unref(s); /* the queue has its own */
+		return s;
+	}
+	if (verdict == SG_ADMITTED) {
+		pthread_mutex_lock(&g->lock);
+		refuse_locked(s, SG_OVERLOAD);
+		pthread_mutex_unlock(&g->lock);
+	}
+	sg_session_post_verdict(s);
+	return s;
+}
+
+/* ---- after the lookup ---- */
+
+/* R13. `s` presents a token whose use may be its own to go on with.
+ * SG_ADMITTED: it is; SG_USED: it is not; SG_OVERLOAD with s in ST_WAITING: once *hanging is gone. */
+static enum sg_reason try_resume(
+    struct sg_session *s, enum sg_reason verdict, struct sg_session **hanging)
+{
+	struct sg_gate *g = s->gate;
+	const struct sg_app_config *app = sg_gate_app_locked(g, s->app);
+	struct resume_slot *slot;
+	struct token_entry *te = token_find(g, s->token_id);
+	struct sg_session *o;
+	int64_t now_ms = sg_mono_ms();
+
+	if (!resume_ms(s) || (verdict == SG_EXPIRED && app && app->expiry_ends_session))
+		return SG_USED;
+	HASH_FIND(hh, g->resumes, &s->token_id, sizeof(s->token_id), slot);
+	if (slot && now_ms < slot->until_ms && sg_addr_equal(&slot->peer, &s->peer)) {
+		HASH_DEL(g->resumes, slot);
+		free(slot);
+		return SG_ADMITTED;
+	}
+	if (!te)
+		return SG_USED;
+	DL_FOREACH2(te->sessions, o, token_next)
+	{
+		if (o->state != ST_ACTIVE || o->detached || o->successor || o->kicked ||
+		    !sg_addr_equal(&o->peer, &s->peer) ||
+		    now_ms - atomic_load(&o->active_ms) < HANGING_MS)
+			continue;
+		if (!sg_gate_kick_locked(o, SG_BYE_RESUMED))
+			continue;
+		o->successor = s;
+		s->state = ST_WAITING;
+		*hanging = o;
+		return SG_OVERLOAD;
+	}
+	return SG_USED;
+}
+
+/* Is a use left once the attempts under way are counted? *wait: not known until a commit is done. */
+static enum sg_reason count_holds(struct sg_session *s, const struct sg_token *row, bool *wait)
+{
+	struct token_entry *te = token_find(s->gate, s->token_id);
+
+	*wait = false;
+	if (!te || te->held + te->committing < row->max_uses - row->uses)
+		return SG_ADMITTED;
+	*wait = te->committing > 0;
+	if (*wait)
+		LL_APPEND2(te->waiters, s, queue_next);
+	return SG_USED;
+}
+
+/* Puts an admitted attempt in its place. */
+static enum sg_reason hold_locked(struct sg_session *s)
+{
+	struct stream_entry *se = stream_entry(s->gate, s, false);
+
+	if (s->type == SG_PUBLISH && se && se->publisher)
+		return SG_ALREADY_PUBLISHING;
+	if (!link_session(s))
+		return SG_OVERLOAD;
+	if (s->token && !s->resumed)
+		s->token->held++;
+	s->state = ST_HELD;
+	s->gate->stats.holds++;
+	return SG_ADMITTED;
+}
+
+/* HELD to COMMITTING, or to ACTIVE where nothing is spent. True: the verdict is known. */
+static bool start_commit_locked(struct sg_session *s)
+{
+	struct sg_gate *g = s->gate;
+
+	s->verdict_is_commit = !s->at_once;
+	if (s->kicked) {
+		refuse_locked(s, SG_REVOKED);
+		return true;
+	}
+	if (!s->token || s->resumed) {
+		g->stats.holds--;
+		s->verdict = SG_ADMITTED;
+		activate_locked(s);
+		return true;
+	}
+	s->commit_us = sg_mono_us();
+	if (!sg_queue_push(&g->commits, s)) {
+		refuse_locked(s, SG_OVERLOAD);
+		return true;
+	}
+	g->stats.holds--;
+	s->token->held--;
+	s->token->committing++;
+	s->state = ST_COMMITTING;
+	return false;
+}
+
+/* Decides an attempt. True: there is a verdict to post. */
+static bool settle_locked(struct sg_session *s, enum sg_reason token_verdict,
+    enum sg_reason media_verdict, const struct sg_token *row, struct sg_session **hanging)
+{
+	enum sg_reason verdict = token_verdict;
+	bool wait = false;
+
+	if (row && (verdict == SG_ADMITTED || verdict == SG_USED || verdict == SG_EXPIRED)) {
+		enum sg_reason resume =
+		    media_verdict == SG_ADMITTED ? try_resume(s, verdict, hanging) : SG_USED;
+		if (resume == SG_OVERLOAD)
+			return false;
+		s->resumed = resume == SG_ADMITTED;
+		if (s->resumed)
+			verdict = SG_ADMITTED;
+		else if (verdict == SG_ADMITTED)
+			verdict = count_holds(s, row, &wait);
+		if (wait)
+			return false;
+	}
+	if (verdict == SG_ADMITTED)
+		verdict = media_verdict;
+	if (verdict == SG_ADMITTED)
+		verdict = hold_locked(s);
+	if (verdict != SG_ADMITTED) {
+		refuse_locked(s, verdict);
+		return true;
+	}
+	s->verdict = SG_ADMITTED;
+	return !s->at_once || start_commit_locked(s);
+}
+
+void sg_gate_looked_up(struct sg_session *s, enum sg_reason token_verdict,
+    enum sg_reason media_verdict, const struct sg_token *row)
+{
+	struct sg_gate *g = s->gate;
+	struct sg_session *hanging = NULL;
+	bool post = false, drop = false;
+
+	pthread_mutex_lock(&g->lock);
+	if (s->state != ST_CHECKING) {
+		drop = true;
+	} else {
+		if (row) {
+			s->token_id = row->id;
+			s->expires_at = row->expires_at;
+			s->resume_s = row->resume_s;
+		}
+		post = settle_locked(s, token_verdict, media_verdict, row, &hanging);
+		/* Waiting (for a commit, for a hanging connection) keeps the reference; the commit
+		 * queue has taken its own. */
+		drop = !post && s->state == ST_COMMITTING;
+	}
+	pthread_mutex_unlock(&g->lock);
+	if (post)
+		sg_session_post_verdict(s);
+	if (hanging)
+		hanging->client.executor->post(hanging->client.executor, &hanging->kick_task);
+	if (drop)
+		sg_session_unref(s);
+}
+
+void sg_gate_commit(struct sg_session *s)
+{
+	struct sg_gate *g = s->gate;
+	bool post = false;
+
+	pthread_mutex_lock(&g->lock);
+	if (s->state == ST_HELD && (post = start_commit_locked(s)))
+		atomic_fetch_add(&s->refs, 1);
+	pthread_mutex_unlock(&g->lock);
+	if (post)
+		sg_session_post_verdict(s);
+}
+
+void sg_gate_committed(struct sg_session *s, enum sg_reason verdict)
+{
+	struct sg_gate *g = s->gate;
+	struct token_entry *te = s->token;
+	struct sg_session *w, *tmp, *waiters, *refused = NULL;
+
+	pthread_mutex_lock(&g->lock);
+	te->committing--;
+	waiters = te->waiters;
+	te->waiters = NULL;
+	s->verdict = verdict;
+	if (s->state ==
+	    ST_ENDED) { /* its owner left meanwhile: a use may be gone, nobody has it twice */
+		s->token = NULL;
+		token_entry_drop(g, te);
+	} else if (verdict == SG_ADMITTED && !s->kicked) {
+		activate_locked(s);
+	} else {
+		/* Settled above: the ordinary way out must not count it again. */
+		s->state = ST_CHECKING;
+		refuse_locked(s, verdict == SG_ADMITTED ? SG_REVOKED : verdict);
+	}
+	/* Whether a use is left for these is known now. */
+	LL_FOREACH_SAFE2(waiters, w, tmp, queue_next)
+	{
+		if (w->state == ST_CHECKING && !sg_queue_push(&g->lookups, w)) {
+			refuse_locked(w, SG_OVERLOAD);
+			LL_PREPEND2(refused, w, kick_next);
+		} else {
+			sg_session_unref(w);
+		}
+	}
+	pthread_mutex_unlock(&g->lock);
+	sg_session_post_verdict(s);
+	LL_FOREACH_SAFE2(refused, w, tmp, kick_next)
+	sg_session_post_verdict(w);
+}
+
+/* ---- small things ---- */
+
+void sg_session_add_bytes(struct sg_session *s, uint64_t bytes)
+{
+	atomic_fetch_add_explicit(&s->bytes, bytes, memory_order_relaxed);
+	atomic_store_explicit(&s->active_ms, sg_mono_ms(), memory_order_relaxed);
+}
+
+void sg_session_id(const struct sg_session *s, char out[SG_SESSION_ID_SIZE])
+{
+	sg_id_format(out, s->id);
+}
+
+const char *sg_session_app(const struct sg_session *s)
+{
+	return s->app;
+}
+
+const char *sg_session_stream(const struct sg_session *s)
+{
+	return s->stream;
+}

@@ -1,0 +1,241 @@
+/* gate_internal.h - what the files of this folder share.
+ *
+ * One mutex, gate->lock, guards everything in here but the queues, which have their own. It is
+ * never held across a call to the store, the media side or an executor: what is to be told is
+ * collected under the lock and posted after it. */
+#ifndef SG_GATE_INTERNAL_H
+#define SG_GATE_INTERNAL_H
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "gate/gate.h"
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#define HASH_NONFATAL_OOM 0
+#include <uthash.h>
+#include <utlist.h>
+
+#define SG_GATE_SESSIONS_MAX 200000
+#define SG_GATE_QUEUE_MAX 16384
+#define SG_GATE_AUDIT_QUEUE_MAX 8192
+#define SG_GATE_QUERY_QUEUE_MAX 256
+#define SG_GATE_RESUME_MAX 10000
+#define SG_GATE_BATCH 1024
+#define SG_GATE_BUDGET_MAX 65536
+
+enum session_state {
+	ST_CHECKING, /* in the lookup queue, or waiting for another's commit */
+	ST_WAITING, /* R13: until the connection it replaces is gone */
+	ST_HELD,
+	ST_COMMITTING,
+	ST_ACTIVE,
+	ST_ENDED, /* also: refused */
+};
+
+/* R5: where a session is. One address of each family counts as one place. */
+struct place {
+	struct sg_addr v4, v6; /* family 0 = not seen yet */
+	uint64_t agent; /* hash of the user agent */
+	int64_t left_ms; /* monotonic; for places left behind */
+};
+#define FORMER_PLACES 4
+
+struct token_entry {
+	uint64_t id; /* key */
+	unsigned held, committing;
+	struct sg_session *sessions; /* by token_next */
+	struct sg_session
+	    *waiters; /* CHECKING, until a commit under way is decided; by queue_next */
+	UT_hash_handle hh;
+};
+
+struct stream_entry {
+	char key[SG_APP_MAX + 1 + SG_STREAM_MAX + 1]; /* "app/stream" */
+	struct sg_session *publisher; /* HELD, COMMITTING or ACTIVE */
+	struct sg_session *sessions; /* by stream_next */
+	UT_hash_handle hh;
+};
+
+/* R13: a use whose connection broke, for its owner to come back to. */
+struct resume_slot {
+	uint64_t token_id; /* key */
+	struct sg_addr peer;
+	int64_t until_ms; /* monotonic */
+	int64_t expires_at;
+	uint32_t resume_s;
+	UT_hash_handle hh;
+};
+
+struct budget_entry {
+	struct sg_addr net; /* key: an IPv4 address or an IPv6 /64 */
+	double points; /* left at `at_ms` */
+	int64_t at_ms, told_ms;
+	UT_hash_handle hh;
+};
+
+struct setting_entry {
+	char key[SG_APP_MAX + SG_STREAM_MAX + 40]; /* "app/stream/key" */
+	bool on;
+	UT_hash_handle hh;
+};
+
+struct sg_session {
+	struct sg_gate *gate;
+	atomic_uint refs; /* the handle, the tables, each queue and task it is in */
+	enum session_state state;
+	bool at_once, handle, in_tables, detached, resumed, kicked;
+	bool verdict_is_commit; /* which callback verdict_task is for */
+	enum sg_reason verdict;
+	enum sg_goodbye kick_why;
+	uint64_t id, token_id;
+	struct sg_token_key key; /* wiped once decided */
+	bool has_key, key_malformed;
+	const char *protocol;
+	enum sg_token_type type;
+	char app[SG_APP_MAX + 1], stream[SG_STREAM_MAX + 1], recording[SG_STREAM_MAX + 5];
+	struct sg_addr peer;
+	char user_agent[128];
+	int64_t started_ms, commit_us, expires_at;
+	uint32_t resume_s;
+	atomic_uint_fast64_t bytes;
+	atomic_int_fast64_t active_ms; /* monotonic: media last moved */
+	struct sg_gate_client client;
+	struct sg_task verdict_task, kick_task;
+	struct sg_session *successor; /* R13: waits for this one to be gone */
+
+	struct sg_session *queue_next, *kick_next;
+	struct token_entry *token;
+	struct sg_session *token_prev, *token_next;
+	struct stream_entry *stream_at;
+	struct sg_session *stream_prev, *stream_next;
+	UT_hash_handle hh; /* by id */
+
+	/* detached */
+	char sid[SG_SID_TEXT_SIZE];
+	UT_hash_handle hh_sid;
+	int64_t seen_ms;
+	struct place place, former[FORMER_PLACES];
+	struct sg_attachment *attachments;
+};
+
+/* A bounded first-in first-out of sessions for one worker thread. */
+struct session_queue {
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	struct sg_session *head, **tail;
+	size_t count;
+	bool stop;
+};
+
+struct audit_node {
+	struct audit_node *next;
+	struct sg_audit row;
+};
+
+struct query_node {
+	void (*fn)(void *user, struct sg_gate *gate, struct sg_store *store);
+	void *user;
+};
+
+struct sg_gate {
+	const struct sg_config *cfg;
+	struct sg_gate_media media;
+	pthread_mutex_t lock;
+	struct sg_session *sessions, *by_sid; /* uthash heads */
+	struct token_entry *tokens;
+	struct stream_entry *streams;
+	struct resume_slot *resumes;
+	struct budget_entry *budgets;
+	struct setting_entry *settings;
+	struct sg_gate_stats stats;
+	void (*on_audit)(void *user, const struct sg_audit *row);
+	void *on_audit_user;
+
+	struct session_queue lookups, commits;
+	/* Under commits.lock, drained by the commit thread. */
+	struct audit_node *audit_head, **audit_tail;
+	size_t audit_count;
+
+	pthread_mutex_t query_lock;
+	pthread_cond_t query_wake;
+	struct query_node queries[SG_GATE_QUERY_QUEUE_MAX];
+	size_t query_first, query_count;
+	bool query_stop;
+
+	pthread_mutex_t watch_lock;
+	pthread_cond_t watch_wake;
+	bool watch_stop, watch_poked;
+	int64_t last_change;
+
+	atomic_uint refs; /* the owner, and each session */
+	atomic_uint_fast64_t batches_done, audit_dropped;
+	struct sg_store *stores[5]; /* lookup, commit, checkpoint, watch, query */
+	pthread_t threads[5];
+	unsigned thread_count;
+};
+
+/* check.c */
+enum sg_reason sg_gate_judge_token(const struct sg_token *t, struct sg_str app,
+    struct sg_str stream, enum sg_token_type type, int64_t now);
+
+/* admit.c; `locked` functions want gate->lock held */
+void sg_session_unref(struct sg_session *s);
+/* Tells the session's owner its verdict, outside the lock; the reference goes along. */
+void sg_session_post_verdict(struct sg_session *s);
+/* The lookup thread's and the commit thread's answers; each takes the queue's reference. `row` is
+ * NULL where no token is needed or none was found. */
+void sg_gate_looked_up(struct sg_session *s, enum sg_reason token_verdict,
+    enum sg_reason media_verdict, const struct sg_token *row);
+void sg_gate_committed(struct sg_session *s, enum sg_reason verdict);
+/* Takes the session out of all tables. Answers the session that waited for its end (R13), whose
+ * verdict the caller posts after unlocking, or NULL. */
+struct sg_session *sg_gate_end_locked(struct sg_session *s, enum sg_goodbye why);
+/* Marks it for its owner; true when the caller must post kick_task after unlocking (a reference
+ * goes along). */
+bool sg_gate_kick_locked(struct sg_session *s, enum sg_goodbye why);
+
+/* audit.c */
+void sg_gate_audit_session(struct sg_session *s, const char *event, const char *reason,
+    const char *detail, struct sg_audit *row);
+void sg_gate_audit_push(struct sg_gate *g, const struct sg_audit *row);
+
+/* budget.c, locked */
+bool sg_gate_budget_allows(struct sg_gate *g, const struct sg_addr *peer);
+void sg_gate_budget_charge(struct sg_gate *g, const struct sg_addr *peer, enum sg_reason why);
+bool sg_gate_budget_tell(struct sg_gate *g, const struct sg_addr *peer);
+void sg_gate_budget_tick(struct sg_gate *g, int64_t now_ms);
+void sg_gate_budget_free(struct sg_gate *g);
+
+/* switches.c */
+const struct sg_app_config *sg_gate_app_locked(struct sg_gate *g, const char *app);
+bool sg_gate_needs_token_locked(
+    struct sg_gate *g, const char *app, const char *stream, enum sg_token_type type);
+enum sg_result sg_gate_load_settings(struct sg_gate *g, struct sg_store *store);
+void sg_gate_settings_free(struct setting_entry *head);
+
+/* sessions.c */
+void sg_gate_tick(struct sg_gate *g);
+void sg_gate_detached_end_all(struct sg_gate *g);
+void sg_gate_apply_change(struct sg_gate *g, const struct sg_change *c);
+void sg_gate_end_stream_tokens(struct sg_gate *g, const struct sg_end_filter *filter);
+
+/* stats.c, locked */
+void sg_gate_count_verdict(
+    struct sg_gate *g, const char *protocol, enum sg_token_type type, enum sg_reason verdict);
+void sg_gate_count_batch(
+    struct sg_gate *g, struct sg_session *const *batch, size_t count, bool failed);
+
+/* gate.c */
+void sg_gate_unref(struct sg_gate *g);
+
+/* workers.c */
+enum sg_result sg_gate_start_threads(struct sg_gate *g);
+void sg_gate_stop_threads(struct sg_gate *g);
+/* Takes a reference of its own; false when the queue is full. */
+bool sg_queue_push(struct session_queue *q, struct sg_session *s);
+void sg_queue_init(struct session_queue *q);
+void sg_queue_destroy(struct session_queue *q);
+
+#endif

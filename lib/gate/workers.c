@@ -1,0 +1,462 @@
+/* workers.c - the gate's threads, each with a store handle of its own: they wait for the disk, so
+ * that nobody else has to. */
+#include "gate/gate_internal.h"
+#include <time.h>
+
+#define WATCH_MS 200 /* how soon a change made by another process is noticed; R6 asks for 1 s */
+#define CHECKPOINT_MS 250
+#define TICK_MS 1000
+
+/* ---- queues ---- */
+
+void sg_queue_init(struct session_queue *q)
+{
+	*q = (struct session_queue){0};
+	pthread_mutex_init(&q->lock, NULL);
+	pthread_cond_init(&q->wake, NULL);
+	q->tail = &q->head;
+}
+
+void sg_queue_destroy(struct session_queue *q)
+{
+	pthread_mutex_destroy(&q->lock);
+	pthread_cond_destroy(&q->wake);
+}
+
+bool sg_queue_push(struct session_queue *q, struct sg_session *s)
+{
+	pthread_mutex_lock(&q->lock);
+	bool fits = q->count < SG_GATE_QUEUE_MAX && !q->stop;
+	if (fits) {
+		atomic_fetch_add(&s->refs, 1);
+		s->queue_next = NULL;
+		*q->tail = s;
+		q->tail = &s->queue_next;
+		if (q->count++ == 0)
+			pthread_cond_signal(&q->wake);
+	}
+	pthread_mutex_unlock(&q->lock);
+	return fits;
+}
+
+/* Takes up to `max` sessions off the queue, which must be locked. */
+static size_t take(struct session_queue *q, struct sg_session **out, size_t max)
+{
+	size_t n = 0;
+
+	while (n < max && q->head) {
+		out[n++] = q->head;
+		q->head = q->head->queue_next;
+	}
+	if (!q->head)
+		q->tail = &q->head;
+	q->count -= n;
+	return n;
+}
+
+static void stop_queue(struct session_queue *q)
+{
+	pthread_mutex_lock(&q->lock);
+	q->stop = true;
+	pthread_cond_broadcast(&q->wake);
+	pthread_mutex_unlock(&q->lock);
+}
+
+/* ---- lookups ---- */
+
+/* A recording's file belongs to the stream that the catalogue names, or else to the stream of its
+ * own stem. Never to a stream guessed from a part of its name (cam_2.mp4 is not cam's). */
+static bool resolve_recording(struct sg_store *store, struct sg_session *s)
+{
+	struct sg_recording rec;
+	struct sg_str name = sg_str_from(s->recording);
+	enum sg_result res = sg_store_recording_get(store, sg_str_from(s->app), name, &rec);
+
+	if (res == SG_OK) {
+		memcpy(s->stream, rec.stream, sizeof(s->stream));
+		return true;
+	}
+	if (sg_str_ends(name, ".mp4"))
+		name.len -= 4;
+	return res == SG_ERR_NOT_FOUND && sg_stream_is_valid(name) &&
+	       sg_str_copy(s->stream, sizeof(s->stream), name);
+}
+
+static enum sg_reason media_verdict(struct sg_session *s)
+{
+	const struct sg_gate_media *m = &s->gate->media;
+	bool there = true;
+
+	if (*s->recording)
+		there =
+		    m->recording_exists(m->user, sg_str_from(s->app), sg_str_from(s->recording));
+	else if (s->type == SG_PLAY)
+		there = m->stream_is_live(m->user, sg_str_from(s->app), sg_str_from(s->stream));
+	return there ? SG_ADMITTED : SG_STREAM_NOT_LIVE;
+}
+
+static enum sg_reason token_verdict(
+    struct sg_store *store, struct sg_session *s, struct sg_token *row)
+{
+	if (!s->has_key)
+		return s->key_malformed ? SG_UNKNOWN_TOKEN : SG_MISSING_TOKEN;
+	switch (sg_store_token_lookup(store, &s->key, row)) {
+	case SG_OK:
+		return sg_gate_judge_token(
+		    row, sg_str_from(s->app), sg_str_from(s->stream), s->type, sg_wall_s());
+	case SG_ERR_NOT_FOUND:
+		return SG_UNKNOWN_TOKEN;
+	default:
+		sg_log_limited(SG_LOG_ERROR, "gate: token lookup: %s", sg_store_error(store));
+		return SG_OVERLOAD;
+	}
+}
+
+static void look_up(struct sg_gate *g, struct sg_store *store, struct sg_session *s)
+{
+	struct sg_token row = {0};
+	enum sg_reason token = SG_ADMITTED, media = SG_ADMITTED;
+
+	if (*s->recording && !resolve_recording(store, s)) {
+		sg_gate_looked_up(s,
+		    s->has_key || s->key_malformed ? SG_WRONG_STREAM : SG_MISSING_TOKEN, media,
+		    NULL);
+		return;
+	}
+	pthread_mutex_lock(&g->lock);
+	bool needs = sg_gate_needs_token_locked(g, s->app, s->stream, s->type);
+	pthread_mutex_unlock(&g->lock);
+	if (needs)
+		token = token_verdict(store, s, &row);
+	if (token == SG_ADMITTED || token == SG_USED || token == SG_EXPIRED)
+		media = media_verdict(s);
+	sg_gate_looked_up(s, token, media, row.id ? &row : NULL);
+}
+
+static void *lookup_thread(void *arg)
+{
+	struct sg_gate *g = arg;
+	struct sg_session *batch[64];
+
+	for (;;) {
+		pthread_mutex_lock(&g->lookups.lock);
+		while (!g->lookups.head && !g->lookups.stop)
+			pthread_cond_wait(&g->lookups.wake, &g->lookups.lock);
+		size_t n = take(&g->lookups, batch, 64);
+		pthread_mutex_unlock(&g->lookups.lock);
+		if (!n)
+			return NULL;
+		for (size_t i = 0; i < n; i++)
+			look_up(g, g->stores[0], batch[i]);
+	}
+}
+
+/* ---- commits ---- */
+
+struct commit_batch {
+	struct sg_session *sessions[SG_GATE_BATCH];
+	struct sg_spend spends[SG_GATE_BATCH], *spend_ptrs[SG_GATE_BATCH];
+	struct sg_audit spend_rows[SG_GATE_BATCH];
+	struct sg_audit rows[SG_GATE_BATCH];
+	size_t count, row_count;
+};
+
+/* Whatever has queued up: no waiting to fill a batch (STORE.md: lingering halves the rate). */
+static bool gather(struct sg_gate *g, struct commit_batch *b)
+{
+	pthread_mutex_lock(&g->commits.lock);
+	while (!g->commits.head && !g->audit_head && !g->commits.stop)
+		pthread_cond_wait(&g->commits.wake, &g->commits.lock);
+	b->count = take(&g->commits, b->sessions, SG_GATE_BATCH);
+	struct audit_node *list = g->audit_head, *node = list;
+	for (b->row_count = 0; node && b->row_count < SG_GATE_BATCH; node = node->next)
+		b->rows[b->row_count++] = node->row;
+	g->audit_head = node;
+	if (!node)
+		g->audit_tail = &g->audit_head;
+	g->audit_count -= b->row_count;
+	pthread_mutex_unlock(&g->commits.lock);
+	while (list != node) {
+		struct audit_node *next = list->next;
+		free(list);
+		list = next;
+	}
+	return b->count || b->row_count;
+}
+
+/* Attempts that were given up while they queued spend nothing. */
+static void drop_ended(struct sg_gate *g, struct commit_batch *b)
+{
+	size_t kept = 0;
+	bool gone[SG_GATE_BATCH];
+
+	pthread_mutex_lock(&g->lock);
+	for (size_t i = 0; i < b->count; i++)
+		gone[i] = b->sessions[i]->state == ST_ENDED;
+	pthread_mutex_unlock(&g->lock);
+	for (size_t i = 0; i < b->count; i++) {
+		if (gone[i])
+			sg_gate_committed(b->sessions[i], SG_OVERLOAD);
+		else
+			b->sessions[kept++] = b->sessions[i];
+	}
+	b->count = kept;
+}
+
+static void prepare(struct commit_batch *b)
+{
+	int64_t now = sg_wall_s();
+
+	for (size_t i = 0; i < b->count; i++) {
+		struct sg_session *s = b->sessions[i];
+		sg_gate_audit_session(s, "admitted", "", "", &b->spend_rows[i]);
+		b->spends[i] = (struct sg_spend){.key = s->key,
+		    .app = sg_str_from(s->app),
+		    .stream = sg_str_from(s->stream),
+		    .type = s->type,
+		    .now = now,
+		    .audit = &b->spend_rows[i],
+		    .result = SG_SPEND_FAILED};
+		b->spend_ptrs[i] = &b->spends[i];
+	}
+}
+
+static enum sg_reason reason_from(enum sg_spend_result r)
+{
+	static const enum sg_reason reasons[] = {
+	    [SG_SPENT] = SG_ADMITTED,
+	    [SG_SPEND_UNKNOWN] = SG_UNKNOWN_TOKEN,
+	    [SG_SPEND_WRONG_STREAM] = SG_WRONG_STREAM,
+	    [SG_SPEND_WRONG_TYPE] = SG_WRONG_TYPE,
+	    [SG_SPEND_REVOKED] = SG_REVOKED,
+	    [SG_SPEND_EXPIRED] = SG_EXPIRED,
+	    [SG_SPEND_USED] = SG_USED,
+	    [SG_SPEND_FAILED] = SG_OVERLOAD,
+	};
+	return reasons[r];
+}
+
+static void tell_audit(struct sg_gate *g, const struct commit_batch *b)
+{
+	pthread_mutex_lock(&g->lock);
+	void (*each)(void *, const struct sg_audit *) = g->on_audit;
+	void *user = g->on_audit_user;
+	pthread_mutex_unlock(&g->lock);
+	if (!each)
+		return;
+	for (size_t i = 0; i < b->row_count; i++)
+		each(user, &b->rows[i]);
+	for (size_t i = 0; i < b->count; i++)
+		if (b->spends[i].result == SG_SPENT)
+			each(user, &b->spend_rows[i]);
+}
+
+static void commit(struct sg_gate *g, struct commit_batch *b)
+{
+	drop_ended(g, b);
+	prepare(b);
+	enum sg_result res =
+	    sg_store_spend(g->stores[1], b->spend_ptrs, b->count, b->rows, b->row_count);
+	if (res != SG_OK) {
+		sg_log_limited(SG_LOG_ERROR,
+		    "gate: %zu admissions refused, %zu audit rows lost: %s", b->count, b->row_count,
+		    sg_store_error(g->stores[1]));
+		atomic_fetch_add(&g->audit_dropped, b->row_count);
+	}
+	if (b->count) {
+		pthread_mutex_lock(&g->lock);
+		sg_gate_count_batch(g, b->sessions, b->count, res != SG_OK);
+		pthread_mutex_unlock(&g->lock);
+	}
+	tell_audit(g, b);
+	for (size_t i = 0; i < b->count; i++)
+		sg_gate_committed(
+		    b->sessions[i], res == SG_OK ? reason_from(b->spends[i].result) : SG_OVERLOAD);
+	sg_wipe(b->spends, b->count * sizeof(b->spends[0]));
+	atomic_fetch_add(&g->batches_done, 1);
+}
+
+static void *commit_thread(void *arg)
+{
+	struct sg_gate *g = arg;
+	struct commit_batch *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		abort(); /* at start-up, before anybody could be let in */
+	while (gather(g, b))
+		commit(g, b);
+	free(b);
+	return NULL;
+}
+
+/* ---- checkpoints, changes, the clock ---- */
+
+/* Sleeps until `ms` have passed, a poke (where it matters), or the end: then false. */
+static bool watch_sleep(struct sg_gate *g, int64_t ms, bool poke_matters)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += (ms % 1000) * 1000000;
+	until.tv_sec += ms / 1000 + until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&g->watch_lock);
+	if (!g->watch_stop && !(poke_matters && g->watch_poked))
+		pthread_cond_timedwait(&g->watch_wake, &g->watch_lock, &until);
+	if (poke_matters)
+		g->watch_poked = false;
+	bool on = !g->watch_stop;
+	pthread_mutex_unlock(&g->watch_lock);
+	return on;
+}
+
+static void *checkpoint_thread(void *arg)
+{
+	struct sg_gate *g = arg;
+	uint_fast64_t seen = 0;
+
+	while (watch_sleep(g, CHECKPOINT_MS, false)) {
+		uint_fast64_t now = atomic_load(&g->batches_done);
+		if (now == seen)
+			continue;
+		seen = now;
+		if (sg_store_checkpoint(g->stores[2]) != SG_OK)
+			sg_log_limited(
+			    SG_LOG_WARNING, "gate: checkpoint: %s", sg_store_error(g->stores[2]));
+	}
+	return NULL;
+}
+
+static void apply_changes(struct sg_gate *g, struct sg_store *store)
+{
+	struct sg_change changes[64];
+	size_t count = 0;
+	bool settings = false;
+
+	do {
+		if (sg_store_changes(store, g->last_change, changes, 64, &count, &g->last_change) !=
+		    SG_OK) {
+			sg_log_limited(
+			    SG_LOG_ERROR, "gate: reading changes: %s", sg_store_error(store));
+			return;
+		}
+		for (size_t i = 0; i < count; i++) {
+			if (changes[i].kind == SG_CHANGE_SETTING)
+				settings = true;
+			else
+				sg_gate_apply_change(g, &changes[i]);
+		}
+	} while (count == 64);
+	if (settings && sg_gate_load_settings(g, store) != SG_OK)
+		sg_log_limited(SG_LOG_ERROR, "gate: reading settings: %s", sg_store_error(store));
+}
+
+static void *watch_thread(void *arg)
+{
+	struct sg_gate *g = arg;
+	struct sg_store *store = g->stores[3];
+	int64_t ticked_ms = sg_mono_ms();
+
+	while (watch_sleep(g, WATCH_MS, true)) {
+		bool changed = false;
+		if (sg_store_poll(store, &changed) != SG_OK)
+			sg_log_limited(
+			    SG_LOG_ERROR, "gate: watching the store: %s", sg_store_error(store));
+		if (changed)
+			apply_changes(g, store);
+		if (sg_mono_ms() - ticked_ms >= TICK_MS) {
+			ticked_ms = sg_mono_ms();
+			sg_gate_tick(g);
+		}
+	}
+	return NULL;
+}
+
+void sg_gate_poke(struct sg_gate *g)
+{
+	pthread_mutex_lock(&g->watch_lock);
+	g->watch_poked = true;
+	pthread_cond_broadcast(&g->watch_wake);
+	pthread_mutex_unlock(&g->watch_lock);
+}
+
+/* ---- queries ---- */
+
+bool sg_gate_query(struct sg_gate *g,
+    void (*fn)(void *user, struct sg_gate *gate, struct sg_store *store), void *user)
+{
+	pthread_mutex_lock(&g->query_lock);
+	bool fits = g->query_count < SG_GATE_QUERY_QUEUE_MAX && !g->query_stop;
+	if (fits) {
+		size_t at = (g->query_first + g->query_count++) % SG_GATE_QUERY_QUEUE_MAX;
+		g->queries[at] = (struct query_node){fn, user};
+		pthread_cond_signal(&g->query_wake);
+	}
+	pthread_mutex_unlock(&g->query_lock);
+	return fits;
+}
+
+static void *query_thread(void *arg)
+{
+	struct sg_gate *g = arg;
+
+	for (;;) {
+		pthread_mutex_lock(&g->query_lock);
+		while (!g->query_count && !g->query_stop)
+			pthread_cond_wait(&g->query_wake, &g->query_lock);
+		if (!g->query_count) {
+			pthread_mutex_unlock(&g->query_lock);
+			return NULL;
+		}
+		struct query_node q = g->queries[g->query_first];
+		g->query_first = (g->query_first + 1) % SG_GATE_QUERY_QUEUE_MAX;
+		g->query_count--;
+		pthread_mutex_unlock(&g->query_lock);
+		q.fn(q.user, g, g->stores[4]);
+	}
+}
+
+/* ---- start and stop ---- */
+
+enum sg_result sg_gate_start_threads(struct sg_gate *g)
+{
+	static const struct {
+		void *(*run)(void *);
+		const char *name;
+	} threads[5] = {
+	    {lookup_thread, "sg-lookup"},
+	    {commit_thread, "sg-commit"},
+	    {checkpoint_thread, "sg-checkpoint"},
+	    {watch_thread, "sg-watch"},
+	    {query_thread, "sg-query"},
+	};
+
+	for (unsigned i = 0; i < 5; i++) {
+		if (pthread_create(&g->threads[i], NULL, threads[i].run, g) != 0)
+			return SG_ERR_NO_MEMORY;
+		pthread_setname_np(g->threads[i], threads[i].name);
+		g->thread_count++;
+	}
+	return SG_OK;
+}
+
+void sg_gate_stop_threads(struct sg_gate *g)
+{
+	pthread_mutex_lock(&g->watch_lock);
+	g->watch_stop = true;
+	pthread_cond_broadcast(&g->watch_wake);
+	pthread_mutex_unlock(&g->watch_lock);
+	pthread_mutex_lock(&g->query_lock);
+	g->query_stop = true;
+	pthread_cond_broadcast(&g->query_wake);
+	pthread_mutex_unlock(&g->query_lock);
+	/* Lookups feed commits, and queries end sessions: the commit thread goes last. */
+	stop_queue(&g->lookups);
+	for (unsigned i = 0; i < g->thread_count; i++)
+		if (i != 1)
+			pthread_join(g->threads[i], NULL);
+	stop_queue(&g->commits);
+	if (g->thread_count > 1)
+		pthread_join(g->threads[1], NULL);
+	g->thread_count = 0;
+}
