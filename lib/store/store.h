@@ -58,8 +58,11 @@ const char *sg_token_state_name(enum sg_token_state s);
 
 /* Opens (and with `create`, makes and migrates) the store, "sqlite:/path" or
  * "sqlite:relative". On SG_OK the caller owns *out. Otherwise *out is NULL and `error` is one
- * line: what is wrong and what to do. SG_ERR_STORE_FUTURE: written by a newer version, left
- * untouched; SG_ERR_STORE_CORRUPT; SG_ERR_STORE_BUSY; SG_ERR_STORE_FULL; SG_ERR_IO. */
+ * line: what is wrong and what to do. SG_ERR_NOT_FOUND: no store there, and no `create`;
+ * SG_ERR_STORE_FUTURE: written by a newer version, left untouched; SG_ERR_STORE_CORRUPT: damaged,
+ * or another program's file, left untouched; SG_ERR_STORE_BUSY; SG_ERR_STORE_FULL; SG_ERR_IO;
+ * SG_ERR_CONFIG: not such a URL; SG_ERR_STORE: written by an older version, and no `create`.
+ * A new file has mode 0600; its directory is made, 0700, when the one above it exists. */
 SG_MUST_CHECK enum sg_result sg_store_open(struct sg_store **out, const char *url, bool create,
     char *error, size_t error_size);
 void sg_store_close(struct sg_store *st); /* NULL allowed */
