@@ -88,7 +88,8 @@ SG_MUST_CHECK enum sg_result sg_gate_open(struct sg_gate **out, const struct sg_
 /* All sessions must have been ended, detached ones are ended here. Writes out the audit. NULL
  * allowed. */
 void sg_gate_close(struct sg_gate *gate);
-/* After SIGHUP: the applications' sections are read from `cfg` from now on. */
+/* After SIGHUP: the applications' sections are read from `cfg` (borrowed) from now on. When it
+ * returns the gate does not look at the former configuration any more. */
 void sg_gate_reconfigure(struct sg_gate *gate, const struct sg_config *cfg);
 
 /* ---- admission ---- */

@@ -1,0 +1,358 @@
+/* streamd - the server: opens the rooms in order, waits for signals, closes them in reverse. */
+#include "api/api.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "http/media.h"
+#include "streamd.h"
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define LOOPS_MAX 64
+#define DRAIN_MS 3000
+
+struct streamd {
+	struct sg_config *cfg;      /* as started: listeners, paths */
+	struct sg_config *apps_cfg; /* the applications' sections in effect; cfg until the first SIGHUP */
+	struct sg_loop *loops[LOOPS_MAX];
+	struct sg_fanout *fanouts[LOOPS_MAX];
+	size_t loop_count;
+	struct sg_hub *hub;
+	struct sg_gate *gate;
+	struct sg_rtmp_server *rtmp;
+	struct sg_http_server *http;
+	struct sg_api *api;
+	size_t max_connections;
+};
+
+static void usage(FILE *out)
+{
+	fputs("usage: streamd [--config FILE] [--check-config] [--verbose]\n"
+	      "\n"
+	      "Serves live streams to those who hold a one-time token. Runs in the foreground,\n"
+	      "logs to standard error, prints a line per listener and then `ready`.\n"
+	      "\n"
+	      "  --config FILE   configuration; else $STREAMGATE_CONFIG, else\n"
+	      "                  /etc/streamgate/streamgate.conf, else built-in defaults\n"
+	      "  --check-config  check the configuration, print what would be in effect, exit\n"
+	      "  --verbose       log every connection\n"
+	      "  --version       print the version\n"
+	      "  --help          print this\n"
+	      "\n"
+	      "SIGTERM and SIGINT end it: publishers and viewers are told first. SIGHUP reads the\n"
+	      "configuration again: the [app ...] sections take effect at once.\n"
+	      "Exit status: 0 ended by a signal, 1 failed, 2 wrong usage or configuration.\n"
+	      "See streamd(8), streamgate.conf(5).\n",
+	    out);
+}
+
+static bool stream_is_live(void *user, struct sg_str app, struct sg_str stream)
+{
+	struct streamd *d = user;
+	struct sg_stream *s = sg_hub_find(d->hub, app, stream);
+	bool live = s && sg_stream_is_live(s);
+
+	sg_stream_unref(s);
+	return live;
+}
+
+static bool recording_exists(void *user, struct sg_str app, struct sg_str name)
+{
+	struct streamd *d = user;
+
+	return sg_http_recording_exists(d->cfg, app, name);
+}
+
+static void print_listener(void *user, const struct sockaddr *sa)
+{
+	char text[SG_ENDPOINT_TEXT_SIZE];
+
+	sg_endpoint_format(text, sa);
+	printf("listening %s %s\n", (const char *)user, text);
+	fflush(stdout);
+}
+
+/* As many descriptors as the system lets us have: each viewer is one. */
+static size_t raise_descriptor_limit(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) != 0)
+		return 1000;
+	rl.rlim_cur = rl.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &rl) != 0)
+		getrlimit(RLIMIT_NOFILE, &rl);
+	size_t limit = rl.rlim_cur > 100000 ? 100000 : rl.rlim_cur;
+	return limit > 200 ? limit - 100 : limit / 2; /* the store, files and libraries need some */
+}
+
+static void open_fanout(void *user)
+{
+	void **args = user;
+	struct streamd *d = args[0];
+	size_t i = *(size_t *)args[1];
+
+	if (sg_fanout_open(&d->fanouts[i], d->loops[i], d->cfg->rtmp_gather_ms) != SG_OK)
+		d->fanouts[i] = NULL;
+}
+
+static void close_fanout(void *user)
+{
+	sg_fanout_close(user);
+}
+
+static enum sg_result start_loops(struct streamd *d)
+{
+	size_t want = sg_cpu_count();
+
+	if (want > LOOPS_MAX)
+		want = LOOPS_MAX;
+	for (size_t i = 0; i < want; i++) {
+		char name[16];
+		snprintf(name, sizeof(name), "sg-loop-%zu", i);
+		enum sg_result res = sg_loop_start(&d->loops[i], name);
+		if (res != SG_OK)
+			return res;
+		d->loop_count++;
+		void *args[] = { d, &i };
+		sg_loop_call(d->loops[i], open_fanout, args);
+		if (!d->fanouts[i])
+			return SG_ERR_NO_MEMORY;
+	}
+	return SG_OK;
+}
+
+static enum sg_result open_rtmp(struct streamd *d, char *error, size_t size)
+{
+	struct sg_rtmp_config rc = { .listen = &d->cfg->rtmp_listen, .loops = d->loops,
+		.fanouts = d->fanouts, .loop_count = d->loop_count, .gate = d->gate, .hub = d->hub,
+		.max_connections = d->max_connections, .bound = print_listener, .bound_user = "rtmp" };
+
+	if (!d->cfg->rtmp_listen.count)
+		return SG_OK;
+	return sg_rtmp_server_open(&d->rtmp, &rc, error, size);
+}
+
+static enum sg_result open_http(struct streamd *d, char *error, size_t size)
+{
+	struct sg_http_config hc = { .cfg = d->cfg, .loops = d->loops, .fanouts = d->fanouts,
+		.loop_count = d->loop_count, .gate = d->gate, .hub = d->hub,
+		.max_connections = d->max_connections, .bound = print_listener, .bound_user = "http" };
+	enum sg_result res = sg_http_server_open(&d->http, &hc, error, size);
+
+	if (res != SG_OK)
+		return res;
+	struct sg_api_config ac = { .cfg = d->cfg, .http = d->http, .gate = d->gate, .hub = d->hub,
+		.rtmp = d->rtmp, .fanouts = d->fanouts, .fanout_count = d->loop_count };
+	if ((res = sg_api_open(&d->api, &ac)) != SG_OK) {
+		snprintf(error, size, "REST: %s", sg_result_text(res));
+		return res;
+	}
+	return sg_http_server_start(d->http, error, size);
+}
+
+static enum sg_result open_rooms(struct streamd *d, char *error, size_t size)
+{
+	struct sg_gate_media media = { stream_is_live, recording_exists, d };
+	enum sg_result res;
+
+	d->max_connections = raise_descriptor_limit();
+	if ((res = sg_hub_open(&d->hub, 10000)) != SG_OK || (res = start_loops(d)) != SG_OK) {
+		snprintf(error, size, "starting: %s", sg_result_text(res));
+		return res;
+	}
+	if ((res = sg_gate_open(&d->gate, d->cfg, &media, error, size)) != SG_OK)
+		return res;
+	if ((res = open_rtmp(d, error, size)) != SG_OK)
+		return res;
+	return open_http(d, error, size);
+}
+
+static void drain(struct streamd *d)
+{
+	if (d->api)
+		sg_api_set_ready(d->api, false);
+	if (d->rtmp)
+		sg_rtmp_server_drain(d->rtmp);
+	if (d->http)
+		sg_http_server_drain(d->http);
+	sg_hub_end_all(d->hub);
+	for (int64_t until = sg_mono_ms() + DRAIN_MS; sg_mono_ms() < until; usleep(20000)) {
+		struct sg_session_info one;
+		if (!sg_gate_sessions(d->gate, 0, &one, 1))
+			break;
+	}
+}
+
+/* Servers first, so that nobody holds a session; the gate before the loops, since its answers are
+ * posted to them; the hub last, since followers hold its rings. */
+static void close_rooms(struct streamd *d)
+{
+	sg_http_server_close(d->http);
+	sg_api_close(d->api);
+	sg_rtmp_server_close(d->rtmp);
+	sg_gate_close(d->gate);
+	for (size_t i = 0; i < d->loop_count; i++) {
+		if (d->fanouts[i])
+			sg_loop_call(d->loops[i], close_fanout, d->fanouts[i]);
+		sg_loop_stop(d->loops[i]);
+	}
+	sg_hub_close(d->hub);
+	if (d->apps_cfg != d->cfg)
+		sg_config_free(d->apps_cfg);
+	sg_config_free(d->cfg);
+}
+
+/* What this build does not serve is said, never ignored in silence. */
+static void warn_about(const struct sg_config *cfg)
+{
+	const struct {
+		const struct sg_listen_list *list;
+		const char *key;
+	} rows[] = { { &cfg->http_tls_listen, "[http] tls_listen" },
+		{ &cfg->rtmp_tls_listen, "[rtmp] tls_listen" }, { &cfg->srt_listen, "[srt] listen" },
+		{ &cfg->webrtc_listen, "[webrtc] listen" } };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rows[i].list->count && cfg->path)
+			sg_log_warning("%s is set, but this version does not serve it: nothing listens there",
+			    rows[i].key);
+	for (size_t i = 0; i < cfg->app_count; i++)
+		if (cfg->apps[i].record != SG_RECORD_OFF)
+			sg_log_warning("[app %s] record is set, but this version does not record",
+			    cfg->apps[i].name);
+}
+
+static void reload(struct streamd *d, const char *path)
+{
+	struct sg_config *fresh;
+	char error[512];
+
+	streamd_notify("RELOADING=1");
+	if (sg_config_load(&fresh, path, error, sizeof(error)) != SG_OK) {
+		sg_log_error("configuration: %s: the old one stays in effect", error);
+	} else {
+		warn_about(fresh);
+		sg_gate_reconfigure(d->gate, fresh);
+		if (d->apps_cfg != d->cfg)
+			sg_config_free(d->apps_cfg);
+		d->apps_cfg = fresh;
+		sg_log_info("configuration read again: the applications' sections are in effect");
+	}
+	streamd_notify("READY=1");
+}
+
+static int run(struct streamd *d, const char *path, const sigset_t *signals)
+{
+	struct timespec second = { .tv_sec = 1 };
+
+	for (;;) {
+		int sig = sigtimedwait(signals, NULL, &second);
+		if (sig == SIGHUP)
+			reload(d, path);
+		else if (sig == SIGTERM || sig == SIGINT)
+			return sig;
+		sg_hub_tick(d->hub, sg_mono_ms());
+	}
+}
+
+static int check_config(const struct sg_config *cfg)
+{
+	struct sg_buf out;
+
+	sg_buf_init(&out, 1u << 20);
+	sg_config_print(cfg, &out);
+	fwrite(out.p, 1, out.len, stdout);
+	sg_buf_reset(&out);
+	return fflush(stdout) == 0 ? 0 : 1;
+}
+
+static int serve(struct sg_config *cfg, const char *path)
+{
+	struct streamd d = { .cfg = cfg, .apps_cfg = cfg };
+	sigset_t signals;
+	char error[512] = "";
+
+	/* Before any thread starts: they inherit the mask, and signals come here alone. */
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+
+	warn_about(cfg);
+	if (open_rooms(&d, error, sizeof(error)) != SG_OK) {
+		fprintf(stderr, "streamd: %s\n", error);
+		close_rooms(&d);
+		return 1;
+	}
+	sg_api_set_ready(d.api, true);
+	puts("ready");
+	fflush(stdout);
+	streamd_notify("READY=1");
+	int sig = run(&d, path, &signals);
+	streamd_notify("STOPPING=1");
+	sg_log_info("%s: draining", sig == SIGTERM ? "SIGTERM" : "SIGINT");
+	drain(&d);
+	close_rooms(&d);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "check-config", no_argument, NULL, 't' },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	const char *path = NULL;
+	bool check = false;
+	struct sg_config *cfg;
+	char error[512];
+	int c;
+
+	while ((c = getopt_long(argc, argv, "c:tvVh", options, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			path = optarg;
+			break;
+		case 't':
+			check = true;
+			break;
+		case 'v':
+			sg_log_set_level(SG_LOG_DEBUG);
+			break;
+		case 'V':
+			puts("streamd " SG_VERSION);
+			return 0;
+		case 'h':
+			usage(stdout);
+			return 0;
+		default:
+			fputs("streamd: see streamd --help\n", stderr);
+			return 2;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "streamd: unexpected argument '%s': see streamd --help\n", argv[optind]);
+		return 2;
+	}
+	if (sg_config_load(&cfg, path, error, sizeof(error)) != SG_OK) {
+		fprintf(stderr, "streamd: %s\n", error);
+		return 2;
+	}
+	if (check) {
+		int status = check_config(cfg);
+		sg_config_free(cfg);
+		return status;
+	}
+	return serve(cfg, path);
+}

@@ -1,0 +1,33 @@
+/* api.h - REST, health and metrics on the web server's routes (INTERFACE.md section 5).
+ *
+ * Who may call: an address in [admin] allow and an API key (`Authorization: Bearer sgk_...`), or the
+ * administrator's Unix socket, whose file permissions are the proof. /healthz and /readyz are open to
+ * everybody and tell nothing else; /metrics asks for [admin] allow alone.
+ *
+ * Handlers never wait: what needs the store runs on the gate's query thread. */
+#ifndef SG_API_API_H
+#define SG_API_API_H
+
+#include "http/http.h"
+#include "rtmp/rtmp.h"
+
+struct sg_api;
+
+struct sg_api_config {
+	const struct sg_config *cfg;
+	struct sg_http_server *http;
+	struct sg_gate *gate;
+	struct sg_hub *hub;
+	struct sg_rtmp_server *rtmp; /* NULL when RTMP is off */
+	struct sg_fanout *const *fanouts;
+	size_t fanout_count;
+};
+/* Adds its routes to `http`, which must not have been started yet. Everything is borrowed until
+ * close. */
+SG_MUST_CHECK enum sg_result sg_api_open(struct sg_api **out, const struct sg_api_config *cfg);
+/* /readyz says 200 from then on, and 503 again while draining. Any thread. */
+void sg_api_set_ready(struct sg_api *api, bool ready);
+/* After the web server has been closed. NULL allowed. */
+void sg_api_close(struct sg_api *api);
+
+#endif
