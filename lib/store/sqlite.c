@@ -24,10 +24,27 @@ enum sg_result sg_sqlite_refuse(struct sg_sqlite *s, enum sg_result res, const c
 	return res;
 }
 
-/* SQLite calls a full disk SQLITE_FULL only where the kernel said ENOSPC to a write. */
+/* What the kernel said. Of a commit that failed SQLite itself keeps no cause, but the log's file
+ * does. */
+static int cause_of(struct sg_sqlite *s, int code)
+{
+	sqlite3_file *log = NULL;
+	int cause = 0;
+
+	if (!s->db)
+		return 0;
+	if (code == SQLITE_IOERR_WRITE || code == SQLITE_IOERR_FSYNC) {
+		sqlite3_file_control(s->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+		if (log && log->pMethods)
+			log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &cause);
+	}
+	return cause ? cause : sqlite3_system_errno(s->db);
+}
+
+/* SQLITE_FULL is only the ENOSPC of a write; there are other ways to have no room. */
 static bool disk_is_full(struct sg_sqlite *s, int code)
 {
-	int cause = sqlite3_system_errno(s->db);
+	int cause = cause_of(s, code);
 
 	return (code & 0xff) == SQLITE_FULL ||
 	       ((code & 0xff) == SQLITE_IOERR &&
@@ -62,7 +79,7 @@ static enum sg_result result_of(struct sg_sqlite *s, int code)
 static enum sg_result fail_with(struct sg_sqlite *s, int code, const char *doing)
 {
 	enum sg_result res = result_of(s, code);
-	int cause = s->db ? sqlite3_system_errno(s->db) : 0;
+	int cause = cause_of(s, code);
 
 	switch (res) {
 	case SG_ERR_STORE_BUSY:
@@ -151,8 +168,23 @@ enum sg_result sg_sqlite_column(
 
 /* ---- transactions ---- */
 
+/* After some failures SQLite has already rolled back by itself. */
+static void roll_back(struct sg_sqlite *s)
+{
+	if (sqlite3_get_autocommit(s->db))
+		return;
+	sqlite3_stmt *q = sg_sqlite_stmt(s, SG_SQ_ROLLBACK, "ROLLBACK");
+	sqlite3_step(q);
+	sqlite3_reset(q);
+}
+
 enum sg_result sg_sqlite_begin(struct sg_sqlite *s, const char *doing)
 {
+	/* Prepared before it is needed: when memory has run out is too late. Should it have
+	 * failed all the same, the last transaction is still open. */
+	if (!sg_sqlite_stmt(s, SG_SQ_ROLLBACK, "ROLLBACK"))
+		return sg_sqlite_fail(s, doing);
+	roll_back(s);
 	/* IMMEDIATE: a transaction that reads first and writes later could be refused half-way. */
 	return sg_sqlite_run(s, sg_sqlite_stmt(s, SG_SQ_BEGIN, "BEGIN IMMEDIATE"), doing);
 }
@@ -161,13 +193,8 @@ enum sg_result sg_sqlite_end(struct sg_sqlite *s, enum sg_result res, const char
 {
 	if (res == SG_OK)
 		res = sg_sqlite_run(s, sg_sqlite_stmt(s, SG_SQ_COMMIT, "COMMIT"), doing);
-	/* After some failures SQLite has already rolled back by itself. */
-	if (res != SG_OK && !sqlite3_get_autocommit(s->db)) {
-		sqlite3_stmt *q = sg_sqlite_stmt(s, SG_SQ_ROLLBACK, "ROLLBACK");
-
-		sqlite3_step(q);
-		sqlite3_reset(q);
-	}
+	if (res != SG_OK)
+		roll_back(s);
 	return res;
 }
 

@@ -201,28 +201,40 @@ enum sg_result sg_sqlite_recording_get(
 
 /* ---- values kept once ---- */
 
+#define KEEPING "reading a kept value"
+
+static enum sg_result read_secret(struct sg_sqlite *s, const char *name, uint8_t *value, size_t len)
+{
+	bool row;
+	sqlite3_stmt *q =
+	    sg_sqlite_stmt(s, SG_SQ_SECRET_GET, "SELECT value FROM secret WHERE name = ?");
+
+	sg_sq_text(q, 1, name);
+	enum sg_result res = sg_sqlite_row(s, q, &row, KEEPING);
+	if (res == SG_OK && !row)
+		return SG_ERR_NOT_FOUND;
+	if (res != SG_OK)
+		return res;
+	if (sqlite3_column_bytes(q, 0) == (int)len)
+		memcpy(value, sqlite3_column_blob(q, 0), len);
+	else
+		res = sg_sqlite_corrupt(s, KEEPING);
+	sqlite3_reset(q);
+	return res;
+}
+
 enum sg_result sg_sqlite_secret(struct sg_store *st, const char *name, uint8_t *value, size_t len)
 {
 	struct sg_sqlite *s = sg_sqlite_of(st);
-	const char *doing = "reading a kept value";
-	bool row;
+	enum sg_result res = read_secret(s, name, value, len);
+
+	if (res != SG_ERR_NOT_FOUND)
+		return res;
 	/* Whoever comes first decides; the others read what was decided. */
 	sqlite3_stmt *q = sg_sqlite_stmt(
 	    s, SG_SQ_SECRET_KEEP, "INSERT OR IGNORE INTO secret (name, value) VALUES (?,?)");
-
 	sg_sq_text(q, 1, name);
 	sg_sq_blob(q, 2, value, len);
-	enum sg_result res = sg_sqlite_run(s, q, doing);
-	if (res != SG_OK)
-		return res;
-	q = sg_sqlite_stmt(s, SG_SQ_SECRET_GET, "SELECT value FROM secret WHERE name = ?");
-	sg_sq_text(q, 1, name);
-	if ((res = sg_sqlite_row(s, q, &row, doing)) != SG_OK)
-		return res;
-	if (row && sqlite3_column_bytes(q, 0) == (int)len)
-		memcpy(value, sqlite3_column_blob(q, 0), len);
-	else
-		res = sg_sqlite_corrupt(s, doing);
-	sqlite3_reset(q);
-	return res;
+	res = sg_sqlite_run(s, q, KEEPING);
+	return res == SG_OK ? read_secret(s, name, value, len) : res;
 }
