@@ -422,6 +422,11 @@ static void a_locked_store_is_named_after_a_bounded_wait(void **state)
 	assert_is_one_clear_line(sg_store_error(f->st));
 	assert_non_null(strstr(sg_store_error(f->st), "locked by another process"));
 	assert_int_equal(sg_store_token_revoke(f->st, w.key.id, false, NOW, &n), SG_ERR_STORE_BUSY);
+	struct sg_apikey k;
+	char secret[SG_APIKEY_TEXT_SIZE] = "x";
+	assert_int_equal(sg_store_apikey_create(f->st, SG_SCOPE_READ, SG_STR("k"), NOW, &k, secret),
+	    SG_ERR_STORE_BUSY);
+	assert_string_equal(secret, "");
 	/* Reading goes on meanwhile, and so does the thread that checkpoints. */
 	assert_ok(sg_store_token_lookup(f->st, &w.key, &t));
 	assert_int_equal(t.uses, 0);

@@ -91,14 +91,27 @@ static enum sg_result read_number(struct sg_sqlite *s, const char *sql, int64_t 
 	return res;
 }
 
+/* All in one look: between two, another process may just be making the store. */
+static enum sg_result read_marks(
+    struct sg_sqlite *s, int64_t *app_id, int64_t *version, int64_t *objects)
+{
+	enum sg_result res;
+
+	if (sqlite3_exec(s->db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK)
+		return sg_sqlite_fail(s, "opening");
+	if ((res = read_number(s, "PRAGMA application_id", app_id)) == SG_OK &&
+	    (res = read_number(s, "PRAGMA user_version", version)) == SG_OK)
+		res = read_number(s, "SELECT count(*) FROM sqlite_schema", objects);
+	sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL); /* only ends the reading */
+	return res;
+}
+
 enum sg_result sg_sqlite_identify(struct sg_sqlite *s, int version, bool create)
 {
 	int64_t app_id, found, objects;
-	enum sg_result res;
+	enum sg_result res = read_marks(s, &app_id, &found, &objects);
 
-	if ((res = read_number(s, "PRAGMA application_id", &app_id)) != SG_OK ||
-	    (res = read_number(s, "PRAGMA user_version", &found)) != SG_OK ||
-	    (res = read_number(s, "SELECT count(*) FROM sqlite_schema", &objects)) != SG_OK)
+	if (res != SG_OK)
 		return res;
 	if (app_id == 0 && found == 0 && objects == 0) {
 		if (create)

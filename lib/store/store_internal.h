@@ -59,7 +59,8 @@ struct sg_store {
 	char error[SG_STORE_ERROR_SIZE];
 };
 
-/* Draws `count` keys with ascending, distinct ids for tokens made at `now`. */
+/* Draws `count` keys in ascending order of id for tokens made at `now`. An id may be taken, even
+ * within the batch: whoever inserts it finds out, and draws it again. */
 void sg_token_keys_draw(struct sg_token_key *keys, size_t count, int64_t now);
 /* Another id of the same millisecond, for the rare key whose id is taken. */
 void sg_token_key_redraw(struct sg_token_key *key);

@@ -156,9 +156,6 @@ void sg_token_keys_draw(struct sg_token_key *keys, size_t count, int64_t now)
 		keys[i].id = prefix | (keys[i].id & RANDOM_MASK);
 	/* In order, so that a batch is appended to the table and not scattered over it. */
 	qsort(keys, count, sizeof(*keys), key_order);
-	for (size_t i = 1; i < count; i++)
-		if (keys[i].id <= keys[i - 1].id)
-			keys[i].id = keys[i - 1].id + 1;
 }
 
 void sg_token_key_redraw(struct sg_token_key *key)
