@@ -1,0 +1,214 @@
+/* http_internal.h - what the files of this folder share.
+ *
+ * Threads: libmicrohttpd's pool runs the handlers; loops run admissions and media sockets; the
+ * sweeper closes what is silent and serves the administrator's socket. A request belongs to
+ * whoever has to answer it: the server's thread, or, once deferred, the thread that will call
+ * http_answer. The connection under it cannot go away meanwhile, since it is suspended. */
+#ifndef SG_HTTP_INTERNAL_H
+#define SG_HTTP_INTERNAL_H
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/url.h"
+#include "http/http.h"
+#include "http/media.h"
+#include <errno.h>
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define HTTP_TARGET_MAX 8192 /* bytes of a request target; RFC 9112 section 3 asks for 8000 */
+#define HTTP_SEGMENTS_MAX 16
+#define HTTP_QUERY_PAIRS_MAX 64
+#define HTTP_BODIES_MAX (64u << 20) /* all bodies being received, together */
+#define HTTP_MEMORY_PER_CONNECTION (32u << 10) /* request line and headers, else 414 or 431 */
+
+#define HTTP_FIRST_BYTE_MS 10000 /* from accept to the request line */
+#define HTTP_HEADERS_MS 10000    /* from the request line to the end of the headers */
+#define HTTP_BODY_MS 60000
+#define HTTP_IDLE_MS 75000 /* between requests; also: no byte taken of an answer */
+
+/* ---- target.c: what was asked for ---- */
+
+struct http_target {
+	struct sg_str path;  /* decoded */
+	struct sg_str query; /* as it came; absent without '?' */
+	struct sg_str segments[HTTP_SEGMENTS_MAX]; /* slices of path */
+	unsigned segment_count;
+};
+/* Takes apart a request target (RFC 9112 section 3.2: origin, absolute or asterisk form). `out`
+ * holds the decoded path and has room for target.len + 2 bytes.
+ * SG_ERR_BAD_INPUT: a bad escape, NUL or control characters, an encoded '/' or '\', "." or ".."
+ * as a segment, not UTF-8. SG_ERR_LIMIT: more segments than we have names for. */
+enum sg_result http_target_parse(struct http_target *t, struct sg_str target, char *out);
+
+/* ---- fields.c: header fields, without allocating ---- */
+
+enum http_range { HTTP_RANGE_NONE, HTTP_RANGE_ONE, HTTP_RANGE_UNSATISFIABLE };
+/* RFC 9110 section 14.2. NONE: not bytes, malformed, or several ranges: send it all. */
+enum http_range http_range_parse(
+    struct sg_str value, uint64_t size, uint64_t *offset, uint64_t *length);
+/* RFC 9110 section 5.6.7; all three forms are read, the first is written. */
+bool http_date_parse(struct sg_str value, int64_t *out_s);
+#define HTTP_DATE_SIZE 32
+void http_date_format(char out[HTTP_DATE_SIZE], int64_t unix_s);
+/* Does a list such as `"a", W/"b"` or `*` name `etag`? Weak comparison (If-None-Match). */
+bool http_etag_listed(struct sg_str list, struct sg_str etag);
+/* RFC 6265 section 5.4: absent when there is none. */
+struct sg_str http_cookie_find(struct sg_str header, const char *name);
+/* The token of "Bearer T" (RFC 6750 section 2.1), else absent. */
+struct sg_str http_bearer(struct sg_str authorization);
+/* The client that trusted proxies stand in for: X-Forwarded-For from the right, as long as who
+ * says so is trusted. */
+struct sg_addr http_client_addr(
+    const struct sg_addr *peer, struct sg_str forwarded_for, const struct sg_cidr_list *trusted);
+
+/* ---- connections and requests ---- */
+
+enum http_phase { PHASE_NEW, PHASE_HEADERS, PHASE_BODY, PHASE_BUSY, PHASE_IDLE };
+struct http_connection {
+	struct http_connection *prev, *next; /* srv->connections */
+	int fd;
+	bool local;
+	struct sg_addr peer;
+	atomic_int phase;
+	atomic_int_fast64_t since_ms;
+};
+
+/* Whether an answer and the suspension of its connection have met. */
+enum http_wait { WAIT_RUNNING, WAIT_SUSPENDED, WAIT_ANSWERED };
+
+struct http_stream { /* sg_http_respond_stream */
+	struct sg_http_request *prev, *next; /* srv->streams */
+	bool linked;
+	pthread_mutex_t lock;
+	bool suspended, woken, gone;
+	ssize_t (*pull)(void *data, char *out, size_t max);
+	void (*done)(void *data);
+	void *data;
+};
+
+struct sg_http_request {
+	struct sg_http_server *srv;
+	struct MHD_Connection *mhd;
+	struct http_connection *connection;
+	enum sg_http_method method; /* 0: one we do not know */
+	struct http_target target;
+	enum sg_result target_result;
+	const struct http_route *route;
+	struct sg_str parts[HTTP_SEGMENTS_MAX];
+	struct sg_addr peer;
+	bool begun, dispatched, deferred, drop;
+	char *query_text; /* decoded pairs, made on the first question */
+	struct {
+		const char *key;
+		struct sg_str value;
+	} *query;
+	size_t query_count;
+	struct sg_buf body;
+	struct sg_buf headers; /* name NUL value NUL ... */
+	void *data;
+	atomic_int wait;
+	struct MHD_Response *answer;
+	unsigned status;
+	uint64_t answer_bytes;
+	struct sg_attachment attachment; /* media: the session that this request is part of */
+	struct http_stream *stream;
+	char text[]; /* the target as it came, NUL, the decoded path, NUL */
+};
+
+struct http_route {
+	unsigned methods;
+	const char *pattern;
+	sg_http_handler handler;
+	void *user;
+};
+struct http_routes {
+	struct http_route *items;
+	size_t count, cap;
+	bool failed; /* no memory: start refuses */
+};
+#define HTTP_ROUTES_MAX 512
+/* Finds the route; NULL: *allowed holds the methods that other routes with this path serve, 0 = no
+ * such path. Fills `parts`. */
+const struct http_route *http_route_find(const struct http_routes *routes, unsigned method,
+    const struct http_target *t, struct sg_str parts[HTTP_SEGMENTS_MAX], unsigned *allowed);
+/* "GET, HEAD, OPTIONS"; `out` holds 64 bytes. */
+void http_methods_format(char *out, unsigned methods);
+enum sg_http_method http_method_parse(const char *text);
+
+/* ---- answers ---- */
+
+/* Hands `response` (its reference is taken; NULL: no memory, answered with 500) to the request's
+ * connection, whatever thread we are on. The request is not the caller's any more. */
+void http_answer(struct sg_http_request *req, unsigned status, struct MHD_Response *response);
+/* Closes the connection without an answer: its socket lives on as a duplicate. */
+void http_drop(struct sg_http_request *req);
+/* Part of a file; takes `fd`. */
+void http_respond_file(struct sg_http_request *req, unsigned status, const char *type, int fd,
+    uint64_t offset, uint64_t length);
+/* An answer of unknown length, for HEAD. */
+void http_respond_endless(struct sg_http_request *req, const char *type);
+/* On a server thread: gives the answer to libmicrohttpd. */
+enum MHD_Result http_queue(struct sg_http_request *req);
+void http_stream_end(struct sg_http_request *req);
+/* Peers of streams that have gone are noticed, `all` ends every stream. Sweeper and drain. */
+void http_streams_sweep(struct sg_http_server *srv, bool all);
+
+/* ---- the server ---- */
+
+struct http_admin_socket {
+	int fd; /* -1: none */
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	dev_t dev;
+	ino_t ino;
+};
+/* Listens at `path`, mode 0600. A stale socket file is replaced, one that is in use is left
+ * alone: a warning, and fd is -1. */
+void http_admin_socket_open(struct http_admin_socket *s, const char *path);
+void http_admin_socket_close(struct http_admin_socket *s); /* removes the file, if still ours */
+
+struct sg_http_server {
+	struct sg_http_config cfg;
+	struct MHD_Daemon *daemon;
+	struct sg_listener *listener;
+	struct http_routes routes;
+	struct http_admin_socket admin;
+	struct sg_http_media *media;
+	char public_url[320];
+
+	pthread_mutex_t lock;
+	struct http_connection *connections;
+	struct sg_http_request *streams;
+
+	pthread_t sweeper;
+	bool sweeping;
+	int wake_fd;
+	atomic_bool draining, stopping;
+	atomic_size_t connection_count, deferred_count, stream_count, body_bytes;
+	atomic_uint_fast64_t requests, bytes_out, status[6];
+};
+
+/* request.c: libmicrohttpd's callbacks */
+void *http_on_target(void *cls, const char *target, struct MHD_Connection *mhd);
+enum MHD_Result http_on_request(void *cls, struct MHD_Connection *mhd, const char *url,
+    const char *method, const char *version, const char *body, size_t *body_len, void **state);
+void http_on_completed(void *cls, struct MHD_Connection *mhd, void **state,
+    enum MHD_RequestTerminationCode why);
+/* Said over TLS, by a trusted proxy that ends it. */
+bool http_is_secure(const struct sg_http_request *req);
+
+/* ---- media (media.c) ---- */
+
+enum sg_result http_media_open(struct sg_http_media **out, struct sg_http_server *srv);
+/* Viewers on media sockets are let go; any thread but a loop's. */
+void http_media_drain(struct sg_http_media *m);
+void http_media_close(struct sg_http_media *m); /* after the daemon has stopped; NULL allowed */
+size_t http_media_viewers(struct sg_http_media *m);
+uint64_t http_media_bytes(struct sg_http_media *m);
+
+#endif
