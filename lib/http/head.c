@@ -1,0 +1,111 @@
+/* head.c - HEAD on media: what GET would say, with nothing held and nothing spent (R3). The token's
+ * row is read on the gate's query thread, which may wait for the store. */
+#include "http/media_internal.h"
+
+struct check {
+	struct sg_http_media *media;
+	struct sg_http_request *req;
+	const struct play_kind *kind;
+	char app[SG_APP_MAX + 1], name[SG_STREAM_MAX + 1];
+	int fd;
+	struct stat st;
+};
+
+/* The stream that a token must be for: a recording's is in the catalogue, or else its stem, as at
+ * admission. */
+static bool stream_of(struct check *c, struct sg_store *store, char out[SG_STREAM_MAX + 1])
+{
+	struct sg_recording rec;
+	struct sg_str name = sg_str_from(c->name);
+
+	if (!c->kind->recording)
+		return sg_str_copy(out, SG_STREAM_MAX + 1, name);
+	enum sg_result res = sg_store_recording_get(store, sg_str_from(c->app), name, &rec);
+	if (res == SG_OK)
+		return sg_str_copy(out, SG_STREAM_MAX + 1, sg_str_from(rec.stream));
+	name.len -= strlen(".mp4");
+	return res == SG_ERR_NOT_FOUND && sg_str_copy(out, SG_STREAM_MAX + 1, name);
+}
+
+static enum sg_reason judge(struct check *c, struct sg_gate *gate, struct sg_store *store)
+{
+	struct sg_str app = sg_str_from(c->app), token = media_token(c->req);
+	char stream[SG_STREAM_MAX + 1];
+
+	if (!stream_of(c, store, stream))
+		return token.len ? SG_WRONG_STREAM : SG_MISSING_TOKEN;
+	if (!sg_gate_needs_token(gate, app, sg_str_from(stream), SG_PLAY))
+		return SG_ADMITTED;
+	if (!token.len)
+		return SG_MISSING_TOKEN;
+	return sg_gate_check_token(
+	    store, token, app, sg_str_from(stream), SG_PLAY, sg_wall_s(), NULL);
+}
+
+static void answer_live(struct check *c)
+{
+	struct sg_http_request *req = c->req;
+	struct sg_stream *stream =
+	    sg_hub_find(c->media->srv->cfg.hub, sg_str_from(c->app), sg_str_from(c->name));
+	struct sg_blob *master = NULL;
+
+	if (!stream || !sg_stream_is_live(stream)) {
+		media_refuse(req, SG_STREAM_NOT_LIVE);
+	} else if (c->kind == &play_hls && (master = sg_hls_master(stream))) {
+		/* As long as the real one will be. */
+		char sid[SG_SID_TEXT_SIZE];
+		memset(sid, '0', sizeof(sid) - 1);
+		sid[sizeof(sid) - 1] = '\0';
+		hls_answer(req, sid, sg_str_from(c->name), master);
+		sg_blob_unref(master);
+	} else {
+		sg_http_add_header(req, "Cache-Control", "no-store");
+		http_respond_endless(req, c->kind->type);
+	}
+	sg_stream_unref(stream);
+}
+
+static void run(void *user, struct sg_gate *gate, struct sg_store *store)
+{
+	struct check *c = user;
+	enum sg_reason verdict = judge(c, gate, store);
+
+	if (verdict == SG_ADMITTED && c->kind->recording && c->fd < 0)
+		verdict = SG_STREAM_NOT_LIVE;
+	atomic_fetch_sub(&c->media->checks, 1);
+	if (verdict != SG_ADMITTED) {
+		if (c->fd >= 0)
+			close(c->fd);
+		media_refuse(c->req, verdict);
+	} else if (c->kind->recording) {
+		recording_answer(c->req, c->fd, &c->st, sg_str_from(c->name), NULL);
+	} else {
+		answer_live(c);
+	}
+	free(c);
+}
+
+void head_begin(struct sg_http_media *m, struct sg_http_request *req, const struct play_kind *kind,
+    struct sg_str app, struct sg_str name, int fd, const struct stat *st)
+{
+	struct check *c = calloc(1, sizeof(*c));
+	bool room = atomic_fetch_add(&m->checks, 1) < MEDIA_CHECKS_MAX;
+
+	if (c && room && sg_str_copy(c->app, sizeof(c->app), app) &&
+	    sg_str_copy(c->name, sizeof(c->name), name)) {
+		c->media = m;
+		c->req = req;
+		c->kind = kind;
+		c->fd = fd;
+		if (fd >= 0)
+			c->st = *st;
+		sg_http_defer(req, c);
+		if (sg_gate_query(m->srv->cfg.gate, run, c))
+			return;
+	}
+	atomic_fetch_sub(&m->checks, 1);
+	free(c);
+	if (fd >= 0)
+		close(fd);
+	media_refuse(req, SG_OVERLOAD);
+}
