@@ -1,0 +1,454 @@
+/* config_values.c - what a value of the configuration may be: reading, printing, freeing one. */
+#include "base/config_internal.h"
+#include "base/log.h"
+#include "base/url.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define LIST_MAX 64
+#define GATHER_MAX_MS 5000
+#define WINDOW_MAX_MS 86400000
+
+#define COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
+
+static const char *const switch_names[] = {"off", "on"};
+static const char *const record_names[] = {
+    [SG_RECORD_OFF] = "off", [SG_RECORD_ON] = "on", [SG_RECORD_ASK] = "ask"};
+static const char *const lock_names[] = {
+    [SG_LOCK_MOVING] = "moving", [SG_LOCK_STRICT] = "strict", [SG_LOCK_OFF] = "off"};
+
+/* ---- complaints ---- */
+
+void config_complain(struct config_problem *p, const char *advice, const char *fmt, ...)
+{
+	va_list args;
+
+	snprintf(p->advice, sizeof(p->advice), "%s", advice);
+	va_start(args, fmt);
+	vsnprintf(p->what, sizeof(p->what), fmt, args);
+	va_end(args);
+}
+
+static enum sg_result refuse(
+    struct config_problem *p, struct sg_str value, const char *what, const char *advice)
+{
+	char shown[64];
+
+	sg_redact(shown, sizeof(shown), value);
+	config_complain(p, advice, "'%s' is %s", shown, what);
+	return SG_ERR_CONFIG;
+}
+
+/* ---- texts ---- */
+
+static enum sg_result set_text(char **at, struct sg_str value)
+{
+	char *copy = value.len ? sg_str_dup(value) : NULL;
+
+	if (value.len && !copy)
+		return SG_ERR_NO_MEMORY;
+	free(*at);
+	*at = copy;
+	return SG_OK;
+}
+
+static enum sg_result set_store_url(char **at, struct sg_str value, struct config_problem *p)
+{
+	static const char advice[] = "use sqlite:/path/to/file or postgresql://host/database";
+	bool known = sg_str_starts(value, "sqlite:") || sg_str_starts(value, "postgresql:") ||
+		     sg_str_starts(value, "postgres:");
+
+	/* Not quoted when it may hold a password in a form that is not known here. */
+	if (!known) {
+		config_complain(p, advice, "this is not the url of a store");
+		return SG_ERR_CONFIG;
+	}
+	if (sg_str_is(value, "sqlite:"))
+		return refuse(p, value, "a store without a file", advice);
+	return set_text(at, value);
+}
+
+static enum sg_result set_path(
+    char **at, struct sg_str value, bool needed, struct config_problem *p)
+{
+	if (needed && value.len == 0) {
+		config_complain(
+		    p, "name one, or remove the line for the default", "a path is missing");
+		return SG_ERR_CONFIG;
+	}
+	return set_text(at, value);
+}
+
+static enum sg_result set_public_url(char **at, struct sg_str value, struct config_problem *p)
+{
+	struct sg_url u;
+
+	if (value.len == 0)
+		return set_text(at, value);
+	bool ok = sg_url_parse(value, &u) &&
+		  (sg_str_is(u.scheme, "http") || sg_str_is(u.scheme, "https")) && !u.userinfo.p &&
+		  !u.query.p && !u.fragment.p;
+	if (!ok)
+		return refuse(p, value, "not a URL to begin others with",
+		    "use one like https://video.example.org");
+	while (value.len && value.p[value.len - 1] == '/') /* a path is put behind it */
+		value.len--;
+	return set_text(at, value);
+}
+
+static enum sg_result set_ip(char **at, struct sg_str value, struct config_problem *p)
+{
+	struct sg_addr a;
+
+	if (value.len && !sg_addr_parse(value, &a))
+		return refuse(p, value, "not an IP address", "use one like 192.0.2.7, or none");
+	return set_text(at, value);
+}
+
+/* ---- lists ---- */
+
+static struct sg_str trim(struct sg_str s)
+{
+	while (s.len && (s.p[0] == ' ' || s.p[0] == '\t'))
+		s.p++, s.len--;
+	while (s.len && (s.p[s.len - 1] == ' ' || s.p[s.len - 1] == '\t'))
+		s.len--;
+	return s;
+}
+
+/* How many items `value` has; 0 when it is empty. */
+static size_t count_items(struct sg_str value)
+{
+	size_t n = value.len ? 1 : 0;
+
+	for (size_t i = 0; i < value.len; i++)
+		n += value.p[i] == ',';
+	return n;
+}
+
+static enum sg_result check_count(size_t count, struct config_problem *p)
+{
+	if (count <= LIST_MAX)
+		return SG_OK;
+	config_complain(p, "use at most 64", "%zu addresses are too many", count);
+	return SG_ERR_CONFIG;
+}
+
+static enum sg_result parse_listens(
+    struct sg_listen_list *l, struct sg_str value, struct config_problem *p)
+{
+	struct sg_str item;
+
+	for (bool more = value.len > 0; more;) {
+		more = sg_str_cut(value, ',', &item, &value);
+		item = trim(item);
+		if (!sg_listen_parse(item, &l->items[l->count]))
+			return refuse(p, item, "not an address to listen on",
+			    "use ADDRESS:PORT, such as 0.0.0.0:5080 or [::]:5080, or nothing for "
+			    "off");
+		for (size_t i = 0; i < l->count; i++)
+			if (l->items[i].len == l->items[l->count].len &&
+			    !memcmp(&l->items[i].sa, &l->items[l->count].sa, l->items[i].len))
+				return refuse(p, item, "listed twice", "remove one");
+		l->count++;
+	}
+	return SG_OK;
+}
+
+static enum sg_result set_listens(
+    struct sg_listen_list *at, struct sg_str value, struct config_problem *p)
+{
+	struct sg_listen_list fresh = {0};
+	size_t count = count_items(value);
+	enum sg_result res = check_count(count, p);
+
+	if (res != SG_OK)
+		return res;
+	if (count && !(fresh.items = calloc(count, sizeof(*fresh.items))))
+		return SG_ERR_NO_MEMORY;
+	if ((res = parse_listens(&fresh, value, p)) != SG_OK) {
+		free(fresh.items);
+		return res;
+	}
+	free(at->items);
+	*at = fresh;
+	return SG_OK;
+}
+
+static enum sg_result parse_nets(
+    struct sg_cidr_list *l, struct sg_str value, struct config_problem *p)
+{
+	struct sg_str item;
+
+	for (bool more = value.len > 0; more;) {
+		more = sg_str_cut(value, ',', &item, &value);
+		item = trim(item);
+		if (!sg_cidr_parse(item, &l->items[l->count]))
+			return refuse(p, item, "not a network",
+			    "use addresses or networks, such as 10.0.0.0/8, ::1");
+		l->count++;
+	}
+	return SG_OK;
+}
+
+static enum sg_result set_nets(
+    struct sg_cidr_list *at, struct sg_str value, struct config_problem *p)
+{
+	struct sg_cidr_list fresh = {0};
+	size_t count = count_items(value);
+	enum sg_result res = check_count(count, p);
+
+	if (res != SG_OK)
+		return res;
+	if (count && !(fresh.items = calloc(count, sizeof(*fresh.items))))
+		return SG_ERR_NO_MEMORY;
+	if ((res = parse_nets(&fresh, value, p)) != SG_OK) {
+		free(fresh.items);
+		return res;
+	}
+	free(at->items);
+	*at = fresh;
+	return SG_OK;
+}
+
+/* ---- names and durations ---- */
+
+/* The index of `value` in `names`. */
+static enum sg_result find_name(const char *const *names, size_t count, struct sg_str value,
+    struct config_problem *p, size_t *out)
+{
+	char advice[80] = "use ";
+	const char *near = sg_nearest(value, names, count);
+	char shown[64];
+
+	for (*out = 0; *out < count; (*out)++)
+		if (sg_str_is(value, names[*out]))
+			return SG_OK;
+	for (size_t i = 0; i < count; i++) {
+		strcat(advice, i == 0 ? "" : i + 1 == count ? " or " : ", ");
+		strcat(advice, names[i]);
+	}
+	sg_redact(shown, sizeof(shown), value);
+	if (near)
+		config_complain(
+		    p, advice, "'%s' is no such value, did you mean '%s'?", shown, near);
+	else
+		config_complain(p, advice, "'%s' is no such value", shown);
+	return SG_ERR_CONFIG;
+}
+
+static enum sg_result set_switch(bool *at, struct sg_str value, struct config_problem *p)
+{
+	size_t i;
+	enum sg_result res = find_name(switch_names, COUNT_OF(switch_names), value, p, &i);
+
+	if (res == SG_OK)
+		*at = i != 0;
+	return res;
+}
+
+static enum sg_result set_record(enum sg_record *at, struct sg_str value, struct config_problem *p)
+{
+	size_t i;
+	enum sg_result res = find_name(record_names, COUNT_OF(record_names), value, p, &i);
+
+	if (res == SG_OK)
+		*at = (enum sg_record)i;
+	return res;
+}
+
+static enum sg_result set_lock(
+    enum sg_session_lock *at, struct sg_str value, struct config_problem *p)
+{
+	size_t i;
+	enum sg_result res = find_name(lock_names, COUNT_OF(lock_names), value, p, &i);
+
+	if (res == SG_OK)
+		*at = (enum sg_session_lock)i;
+	return res;
+}
+
+static enum sg_result set_gather(int64_t *at, struct sg_str value, struct config_problem *p)
+{
+	int64_t ms;
+
+	if (sg_str_is(value, "auto")) {
+		*at = SG_GATHER_AUTO;
+		return SG_OK;
+	}
+	if (!sg_duration_parse(value, &ms) || ms > GATHER_MAX_MS)
+		return refuse(p, value, "not a time to gather for",
+		    "use auto, 0, or a duration up to 5s such as 33ms");
+	*at = ms;
+	return SG_OK;
+}
+
+/* The store and the gate count seconds: a part of one would not be kept, so it is not accepted. */
+static enum sg_result set_seconds(int64_t *at, struct sg_str value, int64_t min_ms, int64_t max_ms,
+    const char *advice, struct config_problem *p)
+{
+	int64_t ms;
+
+	if (!sg_duration_parse(value, &ms))
+		return refuse(p, value, "not a duration", advice);
+	if (ms < min_ms || ms > max_ms)
+		return refuse(p, value, "out of range", advice);
+	if (ms % 1000)
+		return refuse(p, value, "not in whole seconds", advice);
+	*at = ms;
+	return SG_OK;
+}
+
+/* ---- by kind ---- */
+
+enum sg_result config_set(
+    const struct config_slot *slot, void *base, struct sg_str value, struct config_problem *p)
+{
+	void *at = (char *)base + slot->offset;
+
+	switch (slot->kind) {
+	case CONFIG_STORE_URL:
+		return set_store_url(at, value, p);
+	case CONFIG_PATH:
+		return set_path(at, value, false, p);
+	case CONFIG_DIR:
+		return set_path(at, value, true, p);
+	case CONFIG_LISTEN:
+		return set_listens(at, value, p);
+	case CONFIG_NETS:
+		return set_nets(at, value, p);
+	case CONFIG_PUBLIC_URL:
+		return set_public_url(at, value, p);
+	case CONFIG_IP:
+		return set_ip(at, value, p);
+	case CONFIG_GATHER:
+		return set_gather(at, value, p);
+	case CONFIG_SWITCH:
+		return set_switch(at, value, p);
+	case CONFIG_RECORD:
+		return set_record(at, value, p);
+	case CONFIG_LIFETIME:
+		return set_seconds(
+		    at, value, 1000, INT64_MAX, "use 1s to 36525d, such as 30m, 24h or 7d", p);
+	case CONFIG_WINDOW:
+		return set_seconds(at, value, 0, WINDOW_MAX_MS, "use 0s to 24h, such as 30s", p);
+	case CONFIG_LOCK:
+		return set_lock(at, value, p);
+	}
+	return SG_ERR_UNSUPPORTED;
+}
+
+void config_release(const struct config_slot *slot, void *base)
+{
+	void *at = (char *)base + slot->offset;
+
+	switch (slot->kind) {
+	case CONFIG_STORE_URL:
+		if (*(char **)at) /* it may hold a password */
+			sg_wipe(*(char **)at, strlen(*(char **)at));
+		free(*(char **)at);
+		break;
+	case CONFIG_PATH:
+	case CONFIG_DIR:
+	case CONFIG_PUBLIC_URL:
+	case CONFIG_IP:
+		free(*(char **)at);
+		break;
+	case CONFIG_LISTEN:
+		free(((struct sg_listen_list *)at)->items);
+		break;
+	case CONFIG_NETS:
+		free(((struct sg_cidr_list *)at)->items);
+		break;
+	default:
+		break;
+	}
+}
+
+/* ---- printing ---- */
+
+static void print_text(const char *z, struct sg_buf *out)
+{
+	sg_buf_puts(out, z ? z : "");
+}
+
+static void print_store_url(const char *z, struct sg_buf *out)
+{
+	char shown[4096]; /* no line of the file is longer */
+
+	sg_redact(shown, sizeof(shown), sg_str_from(z));
+	sg_buf_puts(out, shown);
+}
+
+static void print_listens(const struct sg_listen_list *l, struct sg_buf *out)
+{
+	char text[SG_ENDPOINT_TEXT_SIZE];
+
+	for (size_t i = 0; i < l->count; i++) {
+		sg_endpoint_format(text, (const struct sockaddr *)&l->items[i].sa);
+		sg_buf_printf(out, "%s%s", i ? ", " : "", text);
+	}
+}
+
+static void print_nets(const struct sg_cidr_list *l, struct sg_buf *out)
+{
+	char text[SG_ADDR_TEXT_SIZE];
+
+	for (size_t i = 0; i < l->count; i++) {
+		const struct sg_cidr *c = &l->items[i];
+		sg_addr_format(text, &c->net);
+		sg_buf_printf(out, "%s%s", i ? ", " : "", text);
+		if (c->bits != (c->net.family == 4 ? 32 : 128))
+			sg_buf_printf(out, "/%u", c->bits);
+	}
+}
+
+static void print_duration(int64_t ms, struct sg_buf *out)
+{
+	char text[24];
+
+	if (ms == SG_GATHER_AUTO) {
+		sg_buf_puts(out, "auto");
+		return;
+	}
+	sg_duration_format(text, sizeof(text), ms);
+	sg_buf_puts(out, text);
+}
+
+void config_print_value(const struct config_slot *slot, const void *base, struct sg_buf *out)
+{
+	const void *at = (const char *)base + slot->offset;
+
+	switch (slot->kind) {
+	case CONFIG_STORE_URL:
+		print_store_url(*(char *const *)at, out);
+		break;
+	case CONFIG_PATH:
+	case CONFIG_DIR:
+	case CONFIG_PUBLIC_URL:
+	case CONFIG_IP:
+		print_text(*(char *const *)at, out);
+		break;
+	case CONFIG_LISTEN:
+		print_listens(at, out);
+		break;
+	case CONFIG_NETS:
+		print_nets(at, out);
+		break;
+	case CONFIG_SWITCH:
+		sg_buf_puts(out, switch_names[*(const bool *)at]);
+		break;
+	case CONFIG_RECORD:
+		sg_buf_puts(out, record_names[*(const enum sg_record *)at]);
+		break;
+	case CONFIG_LOCK:
+		sg_buf_puts(out, lock_names[*(const enum sg_session_lock *)at]);
+		break;
+	case CONFIG_GATHER:
+	case CONFIG_LIFETIME:
+	case CONFIG_WINDOW:
+		print_duration(*(const int64_t *)at, out);
+		break;
+	}
+}
