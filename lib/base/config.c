@@ -53,17 +53,17 @@ struct reader {
 };
 
 /* One line, and nothing that a terminal would obey: the file's text is in it. */
-static void clean_error(char *error)
+static void clean_error(char *error, size_t size)
 {
-	for (; *error; error++)
-		if ((unsigned char)*error < ' ' || *error == 0x7f)
-			*error = '?';
+	for (size_t i = 0; i < size && error[i]; i++)
+		if ((unsigned char)error[i] < ' ' || error[i] == 0x7f)
+			error[i] = '?';
 }
 
 static enum sg_result report(struct reader *r, const struct config_problem *p)
 {
 	snprintf(r->error, r->error_size, "%s:%u: %s: %s", r->name, r->line, p->what, p->advice);
-	clean_error(r->error);
+	clean_error(r->error, r->error_size);
 	return SG_ERR_CONFIG;
 }
 
@@ -508,7 +508,7 @@ static enum sg_result unreadable(const char *path, int error_number, char *error
 {
 	snprintf(error, error_size, "%s: cannot be read (%s): name another with --config", path,
 	    strerror(error_number));
-	clean_error(error);
+	clean_error(error, error_size);
 	return SG_ERR_IO;
 }
 
@@ -526,7 +526,7 @@ static enum sg_result read_file(
 		return unreadable(path, errno, error, error_size);
 	if (text->len > FILE_MAX_BYTES) {
 		snprintf(error, error_size, "%s: larger than 1 MiB: is this the right file?", path);
-		clean_error(error);
+		clean_error(error, error_size);
 		return SG_ERR_CONFIG;
 	}
 	if (text->failed) {
@@ -593,7 +593,10 @@ const struct sg_app_config *sg_config_app(const struct sg_config *cfg, struct sg
 static void print_key(size_t i, const void *base, struct sg_buf *out)
 {
 	sg_buf_printf(out, "%s = ", keys[i].key);
+	size_t before = out->len;
 	config_print_value(&slots[i], base, out);
+	if (!out->failed && out->len == before)
+		out->len--; /* no blank at the end of a line */
 	sg_buf_put_u8(out, '\n');
 }
 

@@ -266,14 +266,6 @@ static bool parse_offset(struct sg_str s, int *out_s)
 	return true;
 }
 
-static bool date_exists(const struct tm *t, time_t at)
-{
-	struct tm back;
-
-	/* timegm() carries the 31st of April over into May. */
-	return gmtime_r(&at, &back) && back.tm_mday == t->tm_mday && back.tm_mon == t->tm_mon;
-}
-
 /* RFC 3339, section 5.6. */
 static bool parse_rfc3339(struct sg_str s, int64_t *out_s)
 {
@@ -292,8 +284,9 @@ static bool parse_rfc3339(struct sg_str s, int64_t *out_s)
 		return false;
 	t.tm_year -= 1900;
 	t.tm_mon--;
+	int day = t.tm_mday;
 	time_t minute = timegm(&t);
-	if (!date_exists(&t, minute))
+	if (t.tm_mday != day) /* timegm() carried the 31st of April over into May */
 		return false;
 	*out_s = (int64_t)minute + second - offset;
 	return true;
