@@ -82,6 +82,7 @@ static void tokens_in_json(void **state)
 	    {"{\"tokenId\":\"T\"}", "{\"tokenId\":\"" R "\"}"},
 	    {"{\"token\" : \"T\"}", "{\"token\" : \"" R "\"}"},
 	    {"{\"token\":[\"T\"]}", "{\"token\":[\"" R "\"]}"},
+	    {"{\"token\":5,\"x\":1}", "{\"token\":" R ",\"x\":1}"},
 	    {"{'token':'T'}", "{'token':'" R "'}"},
 	    {"{\"password\":\"a \\\"b, c\",\"x\":1}", "{\"password\":\"" R "\",\"x\":1}"},
 	    {"{\"password\":\"a\\\\\",\"x\":1}", "{\"password\":\"" R "\",\"x\":1}"},
@@ -133,6 +134,8 @@ static void passwords_and_keys(void **state)
 	    {"postgresql://user:p@w:x@host/db", "postgresql://user:" R "@host/db"},
 	    {"postgresql://user@host:5432/db?password=pw",
 		"postgresql://user@host:5432/db?password=" R},
+	    {"rtmp://" TOKEN ":pw@h/" TOKEN, "rtmp://" R ":" R "@h/" R},
+	    {"http://token:p,w@h/", "http://token:" R R "@h/"},
 	    {"http://h:5080/a@b", NULL},
 	    {"host=h password=pw user=u", "host=h password=" R " user=u"},
 	    {"password = pw", "password = " R},
@@ -161,6 +164,7 @@ static void bare_tokens(void **state)
 	    {"\xc3\xbc" TOKEN "\xc3\xbc", "\xc3\xbc" R "\xc3\xbc"},
 	    {"{\"a\":\"\\n" TOKEN "\"}", "{\"a\":\"\\" R "\"}"},
 	    {TOKEN "," TOKEN, R "," R},
+	    {"AZP5nq2_cQ8tVn4-xJf0aBcDeFgtoken=T", R "=" R},
 	};
 
 	(void)state;

@@ -277,6 +277,11 @@ static struct value line_value(struct sg_str s, size_t at)
 	return v;
 }
 
+static bool is_marked(struct sg_str s, size_t at)
+{
+	return sg_str_starts((struct sg_str){s.p + at, s.len - at}, MARK);
+}
+
 /* Behind a key that ends at `at`: `=` or `:`, with the closing quote of the key before it and
  * blanks around it where there may be some. Answers where the value begins, 0 for "no value". */
 static size_t find_assignment(struct sg_str s, size_t at)
@@ -292,7 +297,7 @@ static size_t find_assignment(struct sg_str s, size_t at)
 	if (equals && !quote && sign == at)
 		return start;
 	start = skip_blanks(s, start);
-	if (quote && char_is(s, start, '['))
+	if (quote && char_is(s, start, '[') && !is_marked(s, start)) /* an array */
 		start = skip_blanks(s, start + char_is(s, start, '['));
 	return start;
 }
@@ -305,11 +310,6 @@ static size_t find_credentials(struct sg_str s, const struct word *w)
 	return sg_str_ends(tail_of(w), "bearer") && start > w->end ? start : 0;
 }
 
-static bool is_marked(struct sg_str s, size_t at)
-{
-	return sg_str_starts((struct sg_str){s.p + at, s.len - at}, MARK);
-}
-
 /* ---- finding ---- */
 
 struct scan {
@@ -317,6 +317,7 @@ struct scan {
 	size_t at; /* all before it has been looked at */
 	unsigned char before; /* the character before `at`, 0 at the start */
 	bool after_s_dir; /* "/s/" ends at `at` */
+	struct value password; /* of a URL, until it is passed */
 };
 
 /* The value of SRT's session key ("s=" in "#!::r=live/cam,s=T") or of a key named above. */
@@ -356,28 +357,28 @@ static bool word_is_secret(const struct scan *sc, const struct word *w)
 	return w->chars == SECRET_CHARS + 1 && sc->before == '\\';
 }
 
-/* In "://user:PASSWORD@host", whose ':' is at sc->at. */
-static bool find_url_password(const struct scan *sc, struct value *out)
+/* Notes where the password of "://user:PASSWORD@host" is, whose first ':' is at sc->at. */
+static void find_url_password(struct scan *sc)
 {
 	struct sg_str s = sc->in;
-	size_t n = char_is(s, sc->at, ':'), slash = n ? char_is(s, sc->at + n, '/') : 0;
+	size_t n = char_is(s, sc->at, ':'), slash = char_is(s, sc->at + n, '/');
 	size_t second = slash ? char_is(s, sc->at + n + slash, '/') : 0;
-	size_t colon = 0;
+	struct value found = {0, 0};
 	unsigned char c;
 
 	if (!second)
-		return false;
-	out->end = 0;
+		return;
 	for (size_t at = sc->at + n + slash + second; at < s.len; at += n) {
 		n = read_char(s, at, &c);
 		if (c <= ' ' || strchr("/?#\"<>", c))
 			break;
-		if (c == ':' && !colon)
-			colon = out->start = at + n;
-		else if (c == '@' && colon)
-			out->end = at; /* the last one: a password may hold an '@' */
+		if (c == ':' && !found.start)
+			found.start = at + n;
+		else if (c == '@' && found.start)
+			found.end = at; /* the last one: a password may hold an '@' */
 	}
-	return out->end > 0 && !is_marked(s, out->start);
+	if (found.end && !is_marked(s, found.start))
+		sc->password = found;
 }
 
 /* ---- writing ---- */
@@ -414,14 +415,16 @@ static void keep(struct scan *sc, struct output *o, size_t end, unsigned char la
 static void step_over_word(struct scan *sc, struct output *o)
 {
 	struct word w = read_word(sc->in, sc->at);
-	struct value v = {w.start, w.end};
+	struct value value, itself = {w.start, w.end};
 	bool s_dir = word_is(&w, "s") && sc->before == '/' && char_is(sc->in, w.end, '/');
+	bool has_value = value_of_word(sc, &w, &value), is_secret = word_is_secret(sc, &w);
 
-	/* The key first: with both forms true, its value must not be missed. */
-	if (value_of_word(sc, &w, &v) || word_is_secret(sc, &w)) {
-		hide(sc, o, v);
+	if (is_secret)
+		hide(sc, o, itself);
+	if (has_value)
+		hide(sc, o, value);
+	if (is_secret || has_value)
 		return;
-	}
 	keep(sc, o, w.end, 'w');
 	sc->after_s_dir = false;
 	if (s_dir) {
@@ -432,13 +435,17 @@ static void step_over_word(struct scan *sc, struct output *o)
 
 static void step_over_other(struct scan *sc, struct output *o, size_t len, unsigned char c)
 {
-	struct value password;
-
 	sc->after_s_dir = false;
-	if (c == ':' && find_url_password(sc, &password))
-		hide(sc, o, password);
-	else
-		keep(sc, o, sc->at + len, c);
+	if (c == ':')
+		find_url_password(sc);
+	keep(sc, o, sc->at + len, c);
+}
+
+/* True when a URL's password begins here, or what is left of it: it may look like something else,
+ * of which a part has been hidden already. */
+static bool is_in_password(const struct scan *sc)
+{
+	return sc->at >= sc->password.start && sc->at < sc->password.end;
 }
 
 void sg_redact(char *out, size_t size, struct sg_str in)
@@ -451,7 +458,9 @@ void sg_redact(char *out, size_t size, struct sg_str in)
 		return;
 	while (sc.at < in.len && o.len + 1 < size) {
 		size_t n = read_char(in, sc.at, &c);
-		if (is_word_char(c))
+		if (is_in_password(&sc))
+			hide(&sc, &o, (struct value){sc.at, sc.password.end});
+		else if (is_word_char(c))
 			step_over_word(&sc, &o);
 		else
 			step_over_other(&sc, &o, n, c);
