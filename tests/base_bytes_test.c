@@ -144,22 +144,27 @@ static void reads_take_their_bytes_in_order(void **state)
 	static const uint8_t wire[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17,
 	    18, 19, 20, 21, 22, 23, 24, 25};
 	struct sg_reader r = {wire, sizeof(wire)};
-	uint8_t u8;
-	uint16_t u16;
-	uint32_t u24, u32, le32;
-	uint64_t u64;
-	const uint8_t *p;
+	uint8_t u8 = 0;
+	uint16_t u16 = 0;
+	uint32_t u24 = 0, u32 = 0, le32 = 0;
+	uint64_t u64 = 0;
+	const uint8_t *p = NULL;
 
 	(void)state;
-	assert_true(sg_read_u8(&r, &u8) && sg_read_be16(&r, &u16) && sg_read_be24(&r, &u24) &&
-		    sg_read_be32(&r, &u32) && sg_read_le32(&r, &le32) && sg_read_be64(&r, &u64));
+	assert_true(sg_read_u8(&r, &u8));
 	assert_int_equal(u8, 1);
+	assert_true(sg_read_be16(&r, &u16));
 	assert_int_equal(u16, 0x0203);
+	assert_true(sg_read_be24(&r, &u24));
 	assert_int_equal(u24, 0x040506);
+	assert_true(sg_read_be32(&r, &u32));
 	assert_int_equal(u32, 0x0708090a);
+	assert_true(sg_read_le32(&r, &le32));
 	assert_int_equal(le32, 0x0e0d0c0b);
+	assert_true(sg_read_be64(&r, &u64));
 	assert_true(u64 == UINT64_C(0x0f10111213141516));
-	assert_true(sg_read_skip(&r, 1) && sg_read_bytes(&r, 2, &p));
+	assert_true(sg_read_skip(&r, 1));
+	assert_true(sg_read_bytes(&r, 2, &p));
 	assert_ptr_equal(p, wire + 23);
 	assert_int_equal(r.left, 0);
 }

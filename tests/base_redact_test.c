@@ -140,6 +140,8 @@ static void passwords_and_keys(void **state)
 	    {"host=h password=pw user=u", "host=h password=" R " user=u"},
 	    {"password = pw", "password = " R},
 	    {"passphrase=0123456789&x", "passphrase=" R "&x"},
+	    {"a_name_of_more_than_sixty_four_characters_is_looked_at_from_its_end_passwd=x",
+		"a_name_of_more_than_sixty_four_characters_is_looked_at_from_its_end_passwd=" R},
 	    {"db_passwd=x", "db_passwd=" R},
 	    {"key sgk_" TOKEN " given", "key " R " given"},
 	    {"apikey=k1", "apikey=" R},

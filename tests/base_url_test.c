@@ -129,6 +129,9 @@ static void escapes_are_decoded_or_refused(void **state)
 	}
 	assert_false(sg_percent_decode(out, sizeof(out), SG_STR("a\0b"), false));
 	assert_false(sg_percent_decode(out, 0, SG_STR(""), false));
+	/* The text ends before the escape does, whatever lies behind it. */
+	assert_false(sg_percent_decode(out, sizeof(out), (struct sg_str){"%41", 2}, false));
+	assert_false(sg_percent_decode(out, sizeof(out), (struct sg_str){"%41", 1}, false));
 }
 
 static void all_but_unreserved_is_escaped(void **state)

@@ -40,7 +40,9 @@ struct sg_config {
 
 /* Loads `path`, or when NULL: $STREAMGATE_CONFIG, else /etc/streamgate/streamgate.conf if it
  * exists, else the defaults. On any result but SG_OK *out is NULL and `error` says in one
- * line what is wrong, where (file:line) and what to do. */
+ * line what is wrong, where (file:line) and what to do:
+ *   SG_ERR_CONFIG  the file's text is wrong
+ *   SG_ERR_IO      the file cannot be read */
 SG_MUST_CHECK enum sg_result sg_config_load(struct sg_config **out, const char *path, char *error,
     size_t error_size);
 /* The same from text, for tests and fuzzing; `name` stands for the file. */
@@ -50,7 +52,8 @@ void sg_config_free(struct sg_config *cfg);
 /* The application's section, or NULL when there is none. */
 const struct sg_app_config *sg_config_app(const struct sg_config *cfg, struct sg_str app);
 
-/* Prints what is in effect, in the file's own form, defaults included. */
+/* Prints what is in effect, in the file's own form, defaults included; the password of a store's
+ * url is "[redacted]". */
 void sg_config_print(const struct sg_config *cfg, struct sg_buf *out);
 
 /* Every key the file may hold; drives the parser, sg_config_print, the manual's test. */

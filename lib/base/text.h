@@ -32,7 +32,8 @@ void sg_random(void *out, size_t len);
 /* "30s", "15m", "2h", "7d", "350ms", "0": whole numbers with a unit (a bare number only
  * when it is 0). Result in milliseconds, at most 100 years. */
 bool sg_duration_parse(struct sg_str s, int64_t *out_ms);
-/* The shortest exact form of the same, such as "24h" or "90s"; `size` at least 24. */
+/* The shortest exact form of the same, such as "7d" or "90s"; a single day is "24h", nothing is
+ * "0s"; `size` at least 24. */
 void sg_duration_format(char *out, size_t size, int64_t ms);
 /* RFC 3339 ("2026-11-24T10:00:00Z", offsets, fraction dropped) or Unix seconds. */
 bool sg_time_parse(struct sg_str s, int64_t *out_s);
@@ -46,7 +47,8 @@ void sg_time_format_ms(char out[SG_TIME_TEXT_SIZE], int64_t unix_ms);   /* with 
 bool sg_app_is_valid(struct sg_str s);    /* [A-Za-z0-9_-]{1,32} */
 bool sg_stream_is_valid(struct sg_str s); /* [A-Za-z0-9._-]{1,128}, no leading dot */
 
-/* For "did you mean": the candidate nearest to `word` (edit distance at most 3), or NULL. */
+/* For "did you mean": the candidate nearest to `word` (edit distance at most 3 and at
+ * most half of the longer word, case apart), or NULL. */
 const char *sg_nearest(struct sg_str word, const char *const *candidates, size_t count);
 
 #endif
