@@ -1,0 +1,203 @@
+/* create.c - tokenctl create: the one place where a token's secret is shown. */
+#include "tokenctl.h"
+#include "base/clock.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define COUNT_MAX 10000000
+#define BATCH 10000 /* what the store takes at a time; uses get through in between */
+#define LIFETIME_MAX_S (100ll * 365 * 86400)
+#define RESUME_MAX_S 86400
+
+static const struct ctl_column columns[] = {
+    {"tokenId", "token", CTL_TEXT, 0},
+    {"id", "id", CTL_TEXT, 0},
+    {"app", "app", CTL_TEXT, 0},
+    {"streamId", "stream", CTL_TEXT, 0},
+    {"type", "type", CTL_TEXT, 0},
+    {"maxUses", "uses", CTL_TEXT, 0},
+    {"expireDate", "expires", CTL_TIME, 0},
+    {"label", NULL, CTL_TEXT, 0},
+};
+
+static const struct ctl_column columns_of_many[] = {
+    {"tokenId", "TOKEN", CTL_TEXT, SG_TOKEN_TEXT_SIZE - 1},
+    {"id", "ID", CTL_TEXT, SG_ID_TEXT_SIZE - 1},
+};
+
+static int get_expiry(struct ctl *c, const struct sg_app_config *app, int64_t *out)
+{
+	const char *at = c->opt[OPT_EXPIRES_AT];
+	int64_t lifetime_s = (app->token_lifetime_ms + 999) / 1000;
+
+	if (at && c->opt[OPT_EXPIRES])
+		return ctl_fail(
+		    CTL_USAGE, "--expires and --expires-at exclude each other: choose one");
+	int res = ctl_get_duration(c, OPT_EXPIRES, 1, LIFETIME_MAX_S, &lifetime_s);
+	if (res != CTL_DONE)
+		return res;
+	*out = c->now + lifetime_s;
+	if (!at)
+		return CTL_DONE;
+	if (!sg_time_parse(sg_str_from(at), out))
+		return ctl_fail(CTL_USAGE,
+		    "--expires-at cannot be '%s': use a time such as 2030-01-31T18:00:00Z, or Unix "
+		    "seconds",
+		    CTL_SHOW(at));
+	if (*out <= c->now)
+		return ctl_fail(
+		    CTL_USAGE, "--expires-at %s is past: use a time to come", CTL_SHOW(at));
+	if (*out > c->now + LIFETIME_MAX_S)
+		return ctl_fail(CTL_USAGE, "--expires-at %s is over a hundred years away: use less",
+		    CTL_SHOW(at));
+	return CTL_DONE;
+}
+
+/* What all new tokens have in common. */
+static int get_model(struct ctl *c, struct sg_token *model, uint64_t *count)
+{
+	const char *app = "live";
+	int type = SG_PLAY, res;
+	uint64_t max_uses = 1;
+	int64_t resume_s = 0;
+
+	*model = (struct sg_token){.created_by = "tokenctl"};
+	if ((res = ctl_check_stream(c->args[0])) || (res = ctl_get_app(c, &app)) ||
+	    (res = ctl_get_type(c, &type)) ||
+	    (res = ctl_get_number(c, OPT_MAX_USES, 1, SG_MAX_USES_MAX, &max_uses)) ||
+	    (res = ctl_get_number(c, OPT_COUNT, 1, COUNT_MAX, count)) ||
+	    (res = ctl_get_duration(c, OPT_RESUME, 1, RESUME_MAX_S, &resume_s)) ||
+	    (res = ctl_get_label(c, model->label)) ||
+	    (res = get_expiry(c, sg_config_app(c->cfg, sg_str_from(app)), &model->expires_at)))
+		return res;
+	snprintf(model->app, sizeof(model->app), "%s", app);
+	snprintf(model->stream, sizeof(model->stream), "%s", c->args[0]);
+	model->type = (enum sg_token_type)type;
+	model->max_uses = (uint32_t)max_uses;
+	model->resume_s = (uint32_t)resume_s;
+	return CTL_DONE;
+}
+
+/* The object that the REST interface answers with, too. */
+static json_t *new_token(
+    struct ctl *c, const struct sg_token *model, const struct sg_token_key *key)
+{
+	struct sg_token t = *model;
+	char text[SG_TOKEN_TEXT_SIZE];
+
+	t.id = key->id;
+	t.created_at = c->now;
+	sg_token_format(text, key);
+	json_t *object = ctl_json_token(c, &t);
+	if (object) {
+		json_object_set_new(object, "tokenId", json_string(text));
+		json_object_set_new(object, "urls", ctl_urls(c->cfg, &t, text));
+	}
+	sg_wipe(text, sizeof(text));
+	return object;
+}
+
+static bool print_bare(struct ctl *c, const struct sg_token_key *key)
+{
+	char text[SG_TOKEN_TEXT_SIZE];
+
+	sg_token_format(text, key);
+	bool ok = ctl_printf(c, "%s\n", text);
+	sg_wipe(text, sizeof(text));
+	return ok;
+}
+
+static void print_batch(struct ctl *c, const struct sg_token *model, struct ctl_rows *rows,
+    const struct sg_token_key *keys, size_t count)
+{
+	bool ok = true;
+
+	for (size_t i = 0; i < count && ok; i++)
+		ok = rows ? ctl_rows_add(rows, new_token(c, model, &keys[i]))
+			  : print_bare(c, &keys[i]);
+	ctl_flush(c);
+}
+
+/* Tokens whose secrets could not be written are of no use to anyone. */
+static int tokens_lost(struct ctl *c, const struct sg_token *model)
+{
+	int why = c->out_error;
+
+	c->out_error = 0;
+	return ctl_fail(CTL_FAILED,
+	    "cannot write out the tokens made: %s: end them with 'tokenctl revoke --stream %s "
+	    "--app %s'",
+	    strerror(why), model->stream, model->app);
+}
+
+static int create_batches(struct ctl *c, const struct sg_token *model, uint64_t count,
+    struct ctl_rows *rows, struct sg_token_key *keys)
+{
+	struct ctl_progress progress;
+	int status = CTL_DONE;
+
+	ctl_progress_start(&progress, c);
+	progress.on = progress.on && !c->out_tty; /* there, the tokens themselves show it */
+	for (uint64_t done = 0; done < count && status == CTL_DONE;) {
+		size_t n = count - done < BATCH ? (size_t)(count - done) : BATCH;
+		if (sg_store_token_create(c->store, model, c->now, keys, n) != SG_OK) {
+			status = ctl_store_failed(c, "make the tokens");
+			break;
+		}
+		print_batch(c, model, rows, keys, n);
+		sg_wipe(keys, n * sizeof(*keys));
+		if (c->out_error)
+			status = tokens_lost(c, model);
+		done += n;
+		ctl_progress_show(&progress, "tokens made:", done, count);
+	}
+	ctl_progress_end(&progress);
+	return status;
+}
+
+static int create_many(struct ctl *c, const struct sg_token *model, uint64_t count)
+{
+	bool quiet = c->opt[OPT_QUIET] && !c->opt[OPT_JSON];
+	struct ctl_rows *rows = quiet ? NULL : ctl_rows_open(c, columns_of_many, 2, false);
+	struct sg_token_key *keys = calloc(count < BATCH ? (size_t)count : BATCH, sizeof(*keys));
+	int status = CTL_FAILED;
+
+	if (keys && (quiet || rows))
+		status = create_batches(c, model, count, rows, keys);
+	else if (!keys)
+		ctl_fail(CTL_FAILED, "out of memory: close something and try again");
+	free(keys);
+	if (rows)
+		ctl_rows_close(rows, NULL);
+	return status;
+}
+
+static int create_one(struct ctl *c, const struct sg_token *model)
+{
+	struct sg_token_key key;
+
+	if (sg_store_token_create(c->store, model, c->now, &key, 1) != SG_OK)
+		return ctl_store_failed(c, "make the token");
+	int status = CTL_DONE;
+	if (c->opt[OPT_QUIET] && !c->opt[OPT_JSON])
+		print_bare(c, &key);
+	else
+		status = ctl_print_record(
+		    c, columns, sizeof(columns) / sizeof(columns[0]), new_token(c, model, &key));
+	sg_wipe(&key, sizeof(key));
+	if (!ctl_flush(c))
+		return tokens_lost(c, model);
+	return status;
+}
+
+int ctl_create(struct ctl *c)
+{
+	struct sg_token model;
+	uint64_t count = 1;
+	int res;
+
+	if ((res = get_model(c, &model, &count)) || (res = ctl_open_store(c)))
+		return res;
+	return c->opt[OPT_COUNT] ? create_many(c, &model, count) : create_one(c, &model);
+}

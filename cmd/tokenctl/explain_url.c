@@ -1,0 +1,181 @@
+/* explain_url.c - from a URL to what it asks of the gate (INTERFACE section 4). */
+#include "explain.h"
+#include "base/url.h"
+#include <stdio.h>
+
+static int not_ours(const char *why)
+{
+	return ctl_fail(CTL_USAGE, "the URL is not one of streamgate's: %s", why);
+}
+
+static void take_token(struct asked *out, enum sg_result res)
+{
+	/* What does not decode, or is longer than any token, was issued to nobody. */
+	if (res != SG_OK && res != SG_ERR_NOT_FOUND)
+		out->token_garbled = true;
+}
+
+static int take_names(struct asked *out, struct sg_str app, struct sg_str stream)
+{
+	if (!sg_app_is_valid(app) || !sg_str_copy(out->app, sizeof(out->app), app))
+		return not_ours("it names no application");
+	if (!sg_stream_is_valid(stream) || !sg_str_copy(out->stream, sizeof(out->stream), stream))
+		return not_ours("it names no stream, or one that cannot be a stream id");
+	return CTL_DONE;
+}
+
+/* ---- RTMP: /APP/S?token=T ---- */
+
+static int read_rtmp(const struct sg_url *url, struct asked *out)
+{
+	struct sg_str path = url->path, app, stream;
+
+	if (path.len)
+		path.p++, path.len--;
+	if (!sg_str_cut(path, '/', &app, &stream))
+		return not_ours("it should end in /APP/STREAM?token=TOKEN");
+	take_token(out, sg_query_get(url->query, "token", out->token, sizeof(out->token)));
+	return take_names(out, app, stream);
+}
+
+/* ---- SRT: streamid=#!::r=APP/S,m=request,token=T or streamid=APP/S,token=T ---- */
+
+static int take_resource(struct asked *out, struct sg_str resource)
+{
+	struct sg_str app, stream;
+
+	if (!sg_str_cut(resource, '/', &app, &stream))
+		return not_ours("its stream id should hold APP/STREAM");
+	return take_names(out, app, stream);
+}
+
+static int take_srt_key(struct asked *out, struct sg_str key, struct sg_str value)
+{
+	if (sg_str_is(key, "r"))
+		return take_resource(out, value);
+	if (sg_str_is(key, "token") && !sg_str_copy(out->token, sizeof(out->token), value))
+		out->token_garbled = true;
+	if (!sg_str_is(key, "m"))
+		return CTL_DONE;
+	if (!sg_str_is(value, "publish") && !sg_str_is(value, "request"))
+		return not_ours("the mode m in its stream id should be publish or request");
+	out->type = sg_str_is(value, "publish") ? SG_PUBLISH : SG_PLAY;
+	return CTL_DONE;
+}
+
+static int read_srt_id(struct sg_str id, struct asked *out)
+{
+	struct sg_str part, rest = id, key, value;
+	int res;
+
+	out->type = SG_PUBLISH; /* what a bare id means */
+	if (sg_str_starts(id, "#!::")) {
+		out->type = SG_PLAY; /* the default of m, SRT access control 3.1 */
+		rest.p += 4, rest.len -= 4;
+	} else {
+		sg_str_cut(id, ',', &part, &rest);
+		if ((res = take_resource(out, part)) != CTL_DONE)
+			return res;
+	}
+	while (rest.p) {
+		sg_str_cut(rest, ',', &part, &rest);
+		sg_str_cut(part, '=', &key, &value);
+		if ((res = take_srt_key(out, key, value)) != CTL_DONE)
+			return res;
+	}
+	return *out->stream ? CTL_DONE : not_ours("its stream id should hold r=APP/STREAM");
+}
+
+static int read_srt(const struct sg_url *url, struct asked *out)
+{
+	struct sg_str rest = url->query, key, value;
+	char decoded[ASKED_TOKEN_SIZE + 400];
+
+	while (sg_query_next(&rest, &key, &value)) {
+		if (!sg_str_is(key, "streamid"))
+			continue;
+		if (!sg_percent_decode(decoded, sizeof(decoded), value, false))
+			return not_ours("its stream id is escaped wrongly, or too long");
+		int res = read_srt_id(sg_str_from(decoded), out);
+		sg_wipe(decoded, sizeof(decoded));
+		return res;
+	}
+	return not_ours("it should hold ?streamid=#!::r=APP/STREAM,m=request,token=TOKEN");
+}
+
+/* ---- HTTP and WebSocket ---- */
+
+/* "S.m3u8", "S.flv", "S.ts", "NAME.mp4". */
+static int read_file(struct sg_str app, struct sg_str file, struct asked *out)
+{
+	static const struct {
+		const char *ending, *protocol;
+	} kinds[] = {{".m3u8", "hls"}, {".flv", "flv"}, {".ts", "ts"}, {".mp4", "mp4"}};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if (!sg_str_ends(file, kinds[i].ending))
+			continue;
+		out->protocol = kinds[i].protocol;
+		out->type = SG_PLAY;
+		if (i == 3 && !sg_str_copy(out->recording, sizeof(out->recording), file))
+			return not_ours("the name of its file is too long");
+		return take_names(
+		    out, app, (struct sg_str){file.p, file.len - strlen(kinds[i].ending)});
+	}
+	return not_ours("below /streams/ it should end in .m3u8, .flv, .ts or .mp4");
+}
+
+static int read_web(const struct sg_url *url, struct asked *out)
+{
+	struct sg_str path = url->path, app, kind, name;
+	char stream[SG_STREAM_MAX + 1] = "";
+
+	if (path.len)
+		path.p++, path.len--;
+	sg_str_cut(path, '/', &app, &path);
+	sg_str_cut(path, '/', &kind, &name);
+	take_token(out, sg_query_get(url->query, "token", out->token, sizeof(out->token)));
+	if (sg_str_is(kind, "streams"))
+		return read_file(app, name, out);
+	if (sg_str_is(kind, "whip") || sg_str_is(kind, "whep")) {
+		out->protocol = sg_str_is(kind, "whip") ? "whip" : "whep";
+		out->type = sg_str_is(kind, "whip") ? SG_PUBLISH : SG_PLAY;
+		return take_names(out, app, name);
+	}
+	if (!sg_str_is(kind, "websocket"))
+		return not_ours("it should go on with /APP/streams/, /APP/whip/, /APP/whep/ or "
+				"/APP/websocket");
+	out->protocol = "websocket";
+	if (sg_query_get(url->query, "streamId", stream, sizeof(stream)) != SG_OK)
+		return not_ours(
+		    "a WebSocket's names the stream in its messages: add &streamId=STREAM");
+	return take_names(out, app, sg_str_from(stream));
+}
+
+int ctl_read_url(struct sg_str text, struct asked *out)
+{
+	static const struct {
+		const char *scheme, *protocol;
+		int (*read)(const struct sg_url *url, struct asked *out);
+	} schemes[] = {
+	    {"rtmp", "rtmp", read_rtmp},
+	    {"rtmps", "rtmps", read_rtmp},
+	    {"srt", "srt", read_srt},
+	    {"http", "http", read_web},
+	    {"https", "https", read_web},
+	    {"ws", "ws", read_web},
+	    {"wss", "wss", read_web},
+	};
+	struct sg_url url;
+
+	*out = (struct asked){0};
+	if (!sg_url_parse(text, &url))
+		return not_ours("it should be SCHEME://HOST/...");
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+		if (!sg_str_equal_nocase(url.scheme, sg_str_from(schemes[i].scheme)))
+			continue;
+		out->protocol = schemes[i].protocol;
+		return schemes[i].read(&url, out);
+	}
+	return not_ours("it should begin with rtmp, rtmps, srt, http, https, ws or wss");
+}

@@ -1,0 +1,241 @@
+/* tokenctl.h - what the subcommands of tokenctl share.
+ *
+ * A command is one row of the table in commands.c and one function: it gets a struct ctl with
+ * its options parsed and the configuration loaded, writes results through ctl_printf or the
+ * row printer, and answers with an exit status. Errors go through ctl_fail. */
+#ifndef TOKENCTL_H
+#define TOKENCTL_H
+
+#include "base/config.h"
+#include "gate/gate.h"
+#include "store/store.h"
+#include <jansson.h>
+
+/* INTERFACE: EXIT STATUS in tokenctl(1). */
+enum ctl_exit { CTL_DONE = 0, CTL_FAILED = 1, CTL_USAGE = 2, CTL_UNKNOWN = 3, CTL_REFUSED = 4 };
+
+/* ---- options.c: one table of options; a command names those it takes ---- */
+
+#define CTL_OPTIONS(X)                                                                             \
+	X(HELP, "help", NULL, "this help")                                                         \
+	X(VERSION, "version", NULL, "the version")                                                 \
+	X(CONFIG, "config", "FILE", "the configuration to use")                                    \
+	X(JSON, "json", NULL, "print JSON")                                                        \
+	X(CSV, "csv", NULL, "print comma-separated values with a header")                          \
+	X(APP, "app", "APP", "the application (where one is needed: live)")                        \
+	X(STREAM, "stream", "STREAM", "the stream id")                                             \
+	X(TYPE, "type", "TYPE", "play or publish")                                                 \
+	X(STATE, "state", "STATE", "active, used, expired, revoked or all")                        \
+	X(LIMIT, "limit", "N", "at most so many (on a terminal: 50; else all)")                    \
+	X(AFTER, "after", "CURSOR", "go on after this one")                                        \
+	X(EXPIRES, "expires", "DURATION", "how long it opens, such as 30s, 15m, 2h, 7d")           \
+	X(EXPIRES_AT, "expires-at", "TIME", "until when it opens: RFC 3339 or Unix seconds")       \
+	X(MAX_USES, "max-uses", "N", "how many sessions it opens (1)")                             \
+	X(RESUME, "resume", "DURATION", "how long a broken connection may come back with it")      \
+	X(LABEL, "label", "TEXT", "a note to find it by")                                          \
+	X(COUNT, "count", "N", "how many to make (1)")                                             \
+	X(QUIET, "quiet", NULL, "print nothing but the secret")                                    \
+	X(KEEP_SESSIONS, "keep-sessions", NULL, "let those who are in stay")                       \
+	X(FOLLOW, "follow", NULL, "go on printing as it happens, until interrupted")               \
+	X(EVENT, "event", "EVENT", "only this event: admitted, refused, ended, ...")               \
+	X(REASON, "reason", "REASON", "only this reason, such as expired")                         \
+	X(TOKEN, "token", "ID", "only this token")                                                 \
+	X(OLDER_THAN, "older-than", "DURATION",                                                    \
+	    "only what has been over for so long, such as 30d")                                    \
+	X(SCOPE, "scope", "SCOPE", "admin, tokens or read (admin)")
+
+enum ctl_opt {
+#define CTL_OPT(name, text, value, help) OPT_##name,
+	CTL_OPTIONS(CTL_OPT)
+#undef CTL_OPT
+	    OPT_COUNT_
+};
+#define CTL_BIT(name) (1u << OPT_##name)
+#define CTL_COMMON (CTL_BIT(HELP) | CTL_BIT(VERSION) | CTL_BIT(CONFIG) | CTL_BIT(JSON))
+
+struct ctl_option {
+	const char *name;
+	const char *value; /* what stands for its value in the help; NULL = takes none */
+	const char *help;
+};
+extern const struct ctl_option ctl_options[OPT_COUNT_];
+
+struct ctl;
+struct ctl_command {
+	const char *name; /* one word, or two for a family such as "apikey create" */
+	const char *arguments; /* for the help */
+	const char *summary;
+	const char *example;
+	unsigned options; /* CTL_BIT()s, beyond CTL_COMMON */
+	int args_min, args_max;
+	int (*run)(struct ctl *c);
+};
+extern const struct ctl_command ctl_commands[];
+extern const size_t ctl_command_count;
+
+#define CTL_ARGS_MAX 10000
+
+struct ctl {
+	const struct ctl_command *command;
+	const char *opt[OPT_COUNT_]; /* as typed; "" for a switch; NULL = not given */
+	char **args; /* what is left, in order; slots of argv */
+	int arg_count;
+	struct sg_config *cfg;
+	struct sg_store *store; /* after ctl_open_store */
+	int64_t now; /* Unix seconds, when the command began */
+	bool out_tty, err_tty;
+	struct sg_buf out;
+	int out_error; /* errno of the first write that failed */
+};
+
+/* Finds the command and takes the options apart. CTL_DONE: c->command is set, or NULL when
+ * nothing but global options was given. Else the error has been printed. */
+int ctl_parse(struct ctl *c, int argc, char **argv);
+
+/* ---- main.c ---- */
+
+/* Prints "tokenctl: ..." and answers `status`. */
+int ctl_fail(int status, const char *fmt, ...) SG_PRINTF(2, 3);
+void ctl_warn(const char *fmt, ...) SG_PRINTF(1, 2);
+/* Opens the configured store, made if missing. CTL_DONE, or the error has been printed. */
+int ctl_open_store(struct ctl *c);
+/* The store said `res`: prints why while `doing`, answers CTL_FAILED. */
+int ctl_store_failed(struct ctl *c, const char *doing);
+
+/* ---- values.c: what people type, checked ---- */
+
+/* Text from outside made fit for an error line: printable, short, secrets taken out. */
+#define CTL_SHOWN_SIZE 100
+struct ctl_shown {
+	char text[CTL_SHOWN_SIZE];
+};
+struct ctl_shown ctl_show(struct sg_str s);
+#define CTL_SHOW(z) (ctl_show(sg_str_from(z)).text)
+
+/* Each answers CTL_DONE, or has printed what is wrong. An option that was not given leaves
+ * *out as it was. */
+int ctl_get_app(struct ctl *c, const char **out); /* checked against the configuration */
+int ctl_check_app(struct ctl *c, struct sg_str app);
+int ctl_check_stream(const char *stream);
+int ctl_get_type(const struct ctl *c, int *out);
+int ctl_get_number(
+    const struct ctl *c, enum ctl_opt opt, uint64_t min, uint64_t max, uint64_t *out);
+int ctl_get_duration(const struct ctl *c, enum ctl_opt opt, int64_t min_s, int64_t max_s,
+    int64_t *out_s); /* rounded up to whole seconds */
+int ctl_get_label(const struct ctl *c, char out[SG_LABEL_MAX + 1]);
+/* How many rows to print: --limit, else 50 on a terminal and all otherwise. */
+int ctl_get_limit(const struct ctl *c, uint64_t *out);
+
+/* A secret argument: itself, "-" for standard input, "@FILE" for a file; blanks around it go.
+ * The argument is blotted out, so that `ps` no longer shows it. Ends with ctl_secret_free. */
+#define CTL_SECRET_MAX 65536
+int ctl_secret_read(char *arg, const char *what, struct sg_buf *out);
+void ctl_secret_free(struct sg_buf *secret);
+
+/* A token by its public id, or by its secret in any form of the above. SG_ERR_NOT_FOUND has
+ * been reported as CTL_UNKNOWN. */
+int ctl_find_token(struct ctl *c, char *arg, struct sg_token *out);
+
+/* ---- output.c ---- */
+
+enum ctl_format { CTL_TABLE, CTL_TSV, CTL_CSV, CTL_JSON };
+enum ctl_format ctl_format(const struct ctl *c);
+
+/* Standard output, gathered; false once it cannot be written any more. */
+bool ctl_printf(struct ctl *c, const char *fmt, ...) SG_PRINTF(2, 3);
+bool ctl_flush(struct ctl *c);
+bool ctl_print_json(struct ctl *c, json_t *value); /* one line; takes the value */
+
+/* A row is a JSON object; columns say which members a table or a line of fields shows. */
+enum ctl_column_kind {
+	CTL_TEXT,
+	CTL_TIME, /* Unix seconds */
+	CTL_TIME_MS, /* Unix milliseconds */
+	CTL_USES, /* a table shows "1/5", with "maxUses" */
+	CTL_BYTES, /* a table shows "1.2 MB" */
+};
+struct ctl_column {
+	const char *key;
+	const char *title; /* NULL: not shown in a table */
+	enum ctl_column_kind kind;
+	uint8_t width; /* at least so wide in a table */
+};
+struct ctl_rows;
+/* `live`: print each row as it comes (JSON: one object a line). NULL: out of memory, reported. */
+struct ctl_rows *ctl_rows_open(
+    struct ctl *c, const struct ctl_column *columns, size_t count, bool live);
+bool ctl_rows_add(struct ctl_rows *rows, json_t *row); /* takes the row; false: stop */
+/* Ends the output with where to go on (NULL or "" = that was all). NULL rows allowed. */
+int ctl_rows_close(struct ctl_rows *rows, const char *next);
+
+/* One thing: a name and a value per line, or a JSON object. Members of a nested object `urls`
+ * follow, each by its name. Takes the record. */
+int ctl_print_record(struct ctl *c, const struct ctl_column *columns, size_t count, json_t *record);
+
+json_t *ctl_json_text(const char *z); /* what is not UTF-8 in it is replaced */
+json_t *ctl_json_time(int64_t unix_s); /* null when 0 */
+json_t *ctl_json_id(uint64_t id); /* null when 0 */
+json_t *ctl_json_token(const struct ctl *c, const struct sg_token *t);
+const char *ctl_json_get(const json_t *object, const char *key); /* "" when not a string */
+
+/* A line on standard error that rewrites itself, once the work has taken a second. */
+struct ctl_progress {
+	int64_t started_ms, shown_ms;
+	bool on, shown;
+};
+void ctl_progress_start(struct ctl_progress *p, const struct ctl *c);
+void ctl_progress_show(struct ctl_progress *p, const char *what, uint64_t done, uint64_t total);
+void ctl_progress_end(struct ctl_progress *p);
+
+/* ---- urls.c ---- */
+
+/* {"hls": "http://...", ...} for every protocol that is on and its port known. */
+json_t *ctl_urls(const struct sg_config *cfg, const struct sg_token *t, const char *token);
+
+/* ---- client.c ---- */
+
+/* Asks streamd over its Unix socket. SG_OK: it answered, *status is HTTP's and *body the JSON or
+ * NULL (free with json_decref). SG_ERR_NOT_FOUND: it is not running. Else `error` says what. */
+enum sg_result ctl_ask(const struct ctl *c, const char *method, const char *path, int *status,
+    json_t **body, char *error, size_t error_size);
+/* The same, where streamd is needed: CTL_DONE, or the error has been printed. */
+int ctl_ask_streamd(
+    const struct ctl *c, const char *method, const char *path, int *status, json_t **body);
+/* Calls `each` for every item of a list ({items, next} or an array), page by page, until it
+ * answers false. */
+enum sg_result ctl_ask_list(const struct ctl *c, const char *path,
+    bool (*each)(void *user, json_t *item), void *user, char *error, size_t error_size);
+enum ctl_liveness { CTL_LIVE_UNKNOWN, CTL_LIVE_NO, CTL_LIVE_YES };
+enum ctl_liveness ctl_stream_is_live(const struct ctl *c, struct sg_str app, struct sg_str stream);
+
+/* ---- switches.c, audit.c ---- */
+
+/* Must this have a token? The store's word over the file's, a stream's over its application's. */
+int ctl_token_needed(
+    struct ctl *c, struct sg_str app, struct sg_str stream, enum sg_token_type type, bool *needed);
+/* Notes an administrator's act; a failure is only warned about, since the act is done. */
+void ctl_audit(struct ctl *c, const char *event, const struct sg_token *token, struct sg_str app,
+    struct sg_str stream, int type, const char *detail);
+
+/* ---- the commands ---- */
+
+int ctl_create(struct ctl *c);
+int ctl_list(struct ctl *c);
+int ctl_show_token(struct ctl *c);
+int ctl_revoke(struct ctl *c);
+int ctl_check(struct ctl *c);
+int ctl_explain(struct ctl *c);
+int ctl_enable(struct ctl *c);
+int ctl_disable(struct ctl *c);
+int ctl_reset(struct ctl *c);
+int ctl_status(struct ctl *c);
+int ctl_sessions(struct ctl *c);
+int ctl_kick(struct ctl *c);
+int ctl_audit_list(struct ctl *c);
+int ctl_purge(struct ctl *c);
+int ctl_apikey_create(struct ctl *c);
+int ctl_apikey_list(struct ctl *c);
+int ctl_apikey_revoke(struct ctl *c);
+int ctl_help(struct ctl *c);
+
+#endif

@@ -1,0 +1,76 @@
+#!/usr/bin/env bats
+# The manual and the completion say what the programs do.
+
+setup() {
+	root=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
+	build=${BUILD_DIR:-build}
+	[[ $build == /* ]] || build=$root/$build
+	PATH=$build:$PATH
+	commands=$(tokenctl --help | sed -n 's/^  \([a-z]*\( [a-z]\+\)\?\) .*/\1/p')
+}
+
+@test "every page is clean to mandoc and renders" {
+	for page in "$root"/man/*.[158]; do
+		# References to each other are checked below, where no database of manuals is needed.
+		run mandoc -T lint -W warning "$page"
+		echo "$output"
+		[ "$status" -eq 0 ]
+		[ "$(mandoc -T utf8 "$page" | wc -l)" -gt 30 ]
+	done
+}
+
+@test "pages refer to pages that exist" {
+	cat "$root"/man/*.[158] | sed -n 's/.*Xr \([a-z.]*\) \([0-9]\).*/\1.\2/p' | sort -u |
+		while read -r page; do
+			[ -f "$root/man/$page" ] || [[ $page == systemd.1 || $page == ps.1 ]]
+		done
+}
+
+@test "tokenctl(1) tells every command and every option" {
+	mandoc -T ascii "$root/man/tokenctl.1" | col -b >"$BATS_TEST_TMPDIR/page"
+	[ "$(wc -l <<<"$commands")" -ge 15 ]
+	while read -r command; do
+		grep -q "^     tokenctl .*${command%% *}" "$BATS_TEST_TMPDIR/page"
+		tokenctl $command --help </dev/null | sed -n 's/^  \(--[a-z-]*\).*/\1/p' |
+			while read -r option; do
+				grep -q -- "$option\b" "$BATS_TEST_TMPDIR/page" || { echo "$command $option"; false; }
+			done
+	done <<<"$commands"
+}
+
+@test "streamd(8) and streamplay(1) tell every option of --help" {
+	for program in streamd.8 streamplay.1; do
+		mandoc -T ascii "$root/man/$program" | col -b >"$BATS_TEST_TMPDIR/page"
+		"${program%.*}" --help | grep -oE -- '--[a-z][a-z-]*' | sort -u >"$BATS_TEST_TMPDIR/options"
+		[ -s "$BATS_TEST_TMPDIR/options" ]
+		while read -r option; do
+			grep -q -- "$option\b" "$BATS_TEST_TMPDIR/page" || { echo "$program $option"; false; }
+		done <"$BATS_TEST_TMPDIR/options"
+	done
+}
+
+# What bash would offer after these words (the last may be empty).
+offers() {
+	source "$root/man/tokenctl.bash-completion"
+	COMP_WORDS=(tokenctl "$@")
+	COMP_CWORD=$#
+	COMPREPLY=()
+	_tokenctl
+	printf '%s\n' "${COMPREPLY[@]}"
+}
+
+@test "completion offers commands, options, values and ids" {
+	export STREAMGATE_CONFIG=$BATS_TEST_TMPDIR/sg.conf
+	printf '[store]\nurl = sqlite:%s/t.db\n' "$BATS_TEST_TMPDIR" >"$STREAMGATE_CONFIG"
+	[ "$(offers cre)" = create ]
+	offers '' | grep -qx purge
+	offers create cam --exp | grep -qx -- --expires-at
+	! offers list --exp | grep -q expires
+	offers apikey create --sc | grep -qx -- --scope
+	[ "$(offers list --state ex)" = expired ]
+	[ "$(offers apikey re)" = revoke ]
+	id=$(tokenctl create cam --json | jq -r .id)
+	[ "$(offers show '')" = "$id" ]
+	[ "$(offers --config "$STREAMGATE_CONFIG" show '')" = "$id" ]
+	[ "$(offers audit --stream c)" = cam ]
+}
