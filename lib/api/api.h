@@ -27,6 +27,10 @@ struct sg_api_config {
 SG_MUST_CHECK enum sg_result sg_api_open(struct sg_api **out, const struct sg_api_config *cfg);
 /* /readyz says 200 from then on, and 503 again while draining. Any thread. */
 void sg_api_set_ready(struct sg_api *api, bool ready);
+/* After SIGHUP: the applications' sections (the lifetime of a new token, say) are read from `cfg`
+ * (borrowed) from now on; the rest of it is not looked at. When it returns the applications of the
+ * former configuration are not looked at any more. Any thread. */
+void sg_api_reconfigure(struct sg_api *api, const struct sg_config *cfg);
 /* After the web server has been closed. NULL allowed. */
 void sg_api_close(struct sg_api *api);
 

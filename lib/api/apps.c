@@ -1,0 +1,214 @@
+/* apps.c - an application's switches and its streams' own (R8).
+ *
+ * A change is a JSON merge patch (RFC 7396): true and false set a switch, null gives it back to the
+ * application (of a stream) or to the configuration (of an application). */
+#include "api/api_internal.h"
+#include <unistd.h>
+
+#define IN_FORCE_MS 1000 /* how long an answer waits for the gate to have heard */
+#define STREAMS_MAX 1000 /* overrides in one change */
+
+static const struct {
+	const char *field, *key;
+} switches[] = {
+    {"publishTokenControlEnabled", "publish_token"},
+    {"playTokenControlEnabled", "play_token"},
+};
+
+static const struct api_field app_fields[] = {
+    {"publishTokenControlEnabled", API_BOOL | API_NULL},
+    {"playTokenControlEnabled", API_BOOL | API_NULL},
+    {"streams", API_OBJECT},
+};
+
+/* ---- what holds ---- */
+
+struct overrides {
+	const char *app;
+	json_t *streams;
+};
+
+static void take_override(void *user, const struct sg_setting *s)
+{
+	struct overrides *o = user;
+
+	if (strcmp(s->app, o->app) || !*s->stream)
+		return;
+	for (size_t i = 0; i < 2; i++) {
+		if (strcmp(s->key, switches[i].key))
+			continue;
+		json_t *of = json_object_get(o->streams, s->stream);
+		if (!of) {
+			of = json_object();
+			json_object_set_new(o->streams, s->stream, of);
+		}
+		json_object_set_new(of, switches[i].field, json_boolean(!strcmp(s->value, "on")));
+	}
+}
+
+static void answer_app(struct api_call *c, const char *app)
+{
+	struct overrides o = {app, json_object()};
+	struct sg_switch_info now;
+
+	if (!o.streams || sg_store_settings(c->store, take_override, &o) != SG_OK) {
+		json_decref(o.streams);
+		api_store_failed(c, "reading the switches");
+		return;
+	}
+	sg_gate_switches(c->api->cfg.gate, sg_str_from(app), (struct sg_str){0}, &now);
+	api_answer(c, 200,
+	    json_pack("{ss sb sb sb sb so}", "app", app, "publishTokenControlEnabled",
+		(int)now.publish_token, "playTokenControlEnabled", (int)now.play_token,
+		"publishOverridden", (int)now.publish_overridden, "playOverridden",
+		(int)now.play_overridden, "streams", o.streams));
+}
+
+/* The application that the path names; false: answered. */
+static bool find_app(struct api_call *c, char out[SG_APP_MAX + 1])
+{
+	struct sg_str app = sg_http_part(c->req, 0);
+
+	if (sg_app_is_valid(app) && sg_gate_has_app(c->api->cfg.gate, app) &&
+	    sg_str_copy(out, SG_APP_MAX + 1, app))
+		return true;
+	api_problem(c->req, 404, "there is no such application");
+	return false;
+}
+
+void api_apps_show(struct api_call *c)
+{
+	char app[SG_APP_MAX + 1];
+
+	if (find_app(c, app))
+		answer_app(c, app);
+}
+
+/* ---- change ---- */
+
+static bool check_streams(struct api_call *c, json_t *streams)
+{
+	const char *name;
+	json_t *value;
+
+	if (json_object_size(streams) > STREAMS_MAX) {
+		api_problem(c->req, 400, "'streams' must name at most %d streams", STREAMS_MAX);
+		return false;
+	}
+	json_object_foreach(streams, name, value)
+	{
+		if (!sg_stream_is_valid(sg_str_from(name))) {
+			api_problem(c->req, 400, "'streams' names something that is no stream id");
+			return false;
+		}
+		if (!json_is_object(value) && !json_is_null(value)) {
+			api_problem(c->req, 400, "'streams': '%s' must be an object or null", name);
+			return false;
+		}
+		if (json_is_object(value) && !api_check_fields(c, value, app_fields, 2))
+			return false;
+	}
+	return true;
+}
+
+/* Does the gate say already what was set? */
+static bool is_in_force(struct sg_gate *gate, const struct sg_setting *s)
+{
+	bool publish = !strcmp(s->key, "publish_token");
+	struct sg_switch_info now;
+
+	sg_gate_switches(gate, sg_str_from(s->app),
+	    *s->stream ? sg_str_from(s->stream) : (struct sg_str){0}, &now);
+	if ((publish ? now.publish_overridden : now.play_overridden) != (*s->value != '\0'))
+		return false;
+	return !*s->value ||
+	       (publish ? now.publish_token : now.play_token) == !strcmp(s->value, "on");
+}
+
+/* What to do with each switch that a change names. */
+typedef bool (*switch_step)(struct api_call *c, const struct sg_setting *s);
+
+static bool store_switch(struct api_call *c, const struct sg_setting *s)
+{
+	char detail[sizeof(s->key) + sizeof(s->value)];
+
+	if (sg_store_setting_set(c->store, s, c->now) != SG_OK) {
+		api_store_failed(c, "changing a switch");
+		return false;
+	}
+	snprintf(detail, sizeof(detail), "%s %s", s->key, *s->value ? s->value : "reset");
+	api_audit(c, &(struct api_act){.event = "setting",
+			 .app = sg_str_from(s->app),
+			 .stream = sg_str_from(s->stream),
+			 .type = strcmp(s->key, "publish_token") ? SG_PLAY : SG_PUBLISH,
+			 .detail = detail});
+	return true;
+}
+
+/* R8: at once. When the answer is sent, the gate has heard. */
+static bool await_switch(struct api_call *c, const struct sg_setting *s)
+{
+	int64_t until_ms = sg_mono_ms() + IN_FORCE_MS;
+
+	while (!is_in_force(c->api->cfg.gate, s) && sg_mono_ms() < until_ms)
+		usleep(1000);
+	return true;
+}
+
+/* The switches that `change` names; null instead of an object gives both back. */
+static bool walk_switches(
+    struct api_call *c, const char *app, const char *stream, const json_t *change, switch_step step)
+{
+	for (size_t i = 0; i < 2; i++) {
+		const json_t *value =
+		    json_is_null(change) ? change : json_object_get(change, switches[i].field);
+		struct sg_setting s = {0};
+		if (!value)
+			continue;
+		snprintf(s.app, sizeof(s.app), "%s", app);
+		snprintf(s.stream, sizeof(s.stream), "%s", stream);
+		snprintf(s.key, sizeof(s.key), "%s", switches[i].key);
+		if (!json_is_null(value))
+			snprintf(
+			    s.value, sizeof(s.value), "%s", json_is_true(value) ? "on" : "off");
+		if (!step(c, &s))
+			return false;
+	}
+	return true;
+}
+
+static bool walk_change(struct api_call *c, const char *app, const json_t *body, switch_step step)
+{
+	const char *stream;
+	json_t *value;
+
+	if (!walk_switches(c, app, "", body, step))
+		return false;
+	json_object_foreach(json_object_get(body, "streams"), stream, value)
+	{
+		if (!walk_switches(c, app, stream, value, step))
+			return false;
+	}
+	return true;
+}
+
+static bool change_app(struct api_call *c, const char *app, const json_t *body)
+{
+	if (!walk_change(c, app, body, store_switch))
+		return false;
+	sg_gate_poke(c->api->cfg.gate);
+	return walk_change(c, app, body, await_switch);
+}
+
+void api_apps_change(struct api_call *c)
+{
+	char app[SG_APP_MAX + 1];
+	json_t *body;
+
+	if (!find_app(c, app) ||
+	    !(body = api_body(c, app_fields, sizeof(app_fields) / sizeof(app_fields[0]))))
+		return;
+	if (check_streams(c, json_object_get(body, "streams")) && change_app(c, app, body))
+		answer_app(c, app);
+	json_decref(body);
+}

@@ -1,0 +1,348 @@
+/* metrics.c - GET /metrics: Prometheus text format 0.0.4.
+ *
+ * One table says what there is; a row is either a number in the snapshot or a function that writes
+ * several. Labels take their values from our own lists, never from streams, tokens or addresses, so
+ * that the number of series stays bounded and nothing secret is among them. */
+#include "api/api_internal.h"
+
+#define TEXT_MAX (1u << 20)
+#define FANOUTS_MAX 64
+
+/* Everything is read once, then written: a scrape is one moment. */
+struct snapshot {
+	struct sg_gate_stats gate;
+	struct sg_http_stats http;
+	struct sg_rtmp_stats rtmp;
+	struct sg_fanout_stats fanout; /* all loops together */
+	int64_t gather_us[FANOUTS_MAX];
+	size_t fanout_count;
+	size_t streams_live, streams_waiting, ring_bytes, ring_frames, hls_bytes;
+	uint64_t bit_rate;
+	uint64_t calls, busy, refused_keys, refused_addresses;
+	size_t wrong_addresses, wrong_addresses_max;
+	bool ready, has_rtmp;
+	int64_t started_s;
+};
+
+struct family;
+struct page {
+	struct sg_buf out;
+	const struct snapshot *s;
+};
+struct family {
+	const char *name, *type, *help;
+	enum { NUMBER_SIZE, NUMBER_U64, NUMBER_I64, NUMBER_BOOL, WRITER } kind;
+	size_t offset;
+	void (*write)(struct page *p, const struct family *f);
+	bool rtmp; /* only where RTMP is on */
+};
+
+/* ---- families of several lines ---- */
+
+static void line(struct page *p, const struct family *f, const char *labels, uint64_t value)
+{
+	sg_buf_printf(
+	    &p->out, "streamgate_%s{%s} %llu\n", f->name, labels, (unsigned long long)value);
+}
+
+static void write_build(struct page *p, const struct family *f)
+{
+	line(p, f, "version=\"" SG_VERSION "\"", 1);
+}
+
+static void write_admissions(struct page *p, const struct family *f)
+{
+	const struct sg_gate_stats *g = &p->s->gate;
+	char labels[160];
+
+	for (size_t i = 0; i < g->protocol_count; i++)
+		for (int type = SG_PUBLISH; type <= SG_PLAY; type++)
+			for (int r = 0; r < SG_REASON_COUNT; r++) {
+				snprintf(labels, sizeof(labels),
+				    "protocol=\"%s\",type=\"%s\",verdict=\"%s\",reason=\"%s\"",
+				    g->protocols[i].protocol,
+				    sg_token_type_name((enum sg_token_type)type),
+				    r == SG_ADMITTED ? "admitted" : "refused",
+				    sg_reason_name((enum sg_reason)r));
+				line(p, f, labels, g->protocols[i].verdicts[type][r]);
+			}
+}
+
+static void write_sessions(struct page *p, const struct family *f)
+{
+	const struct sg_gate_stats *g = &p->s->gate;
+	char labels[100];
+
+	for (size_t i = 0; i < g->protocol_count; i++)
+		for (int type = SG_PUBLISH; type <= SG_PLAY; type++) {
+			snprintf(labels, sizeof(labels), "protocol=\"%s\",type=\"%s\"",
+			    g->protocols[i].protocol, sg_token_type_name((enum sg_token_type)type));
+			line(p, f, labels, g->protocols[i].sessions[type]);
+		}
+}
+
+static void write_ended(struct page *p, const struct family *f)
+{
+	char labels[64];
+
+	for (int g = 0; g < SG_BYE_COUNT; g++) {
+		snprintf(
+		    labels, sizeof(labels), "reason=\"%s\"", sg_goodbye_name((enum sg_goodbye)g));
+		line(p, f, labels, p->s->gate.ended[g]);
+	}
+}
+
+static void write_queues(struct page *p, const struct family *f)
+{
+	line(p, f, "queue=\"lookup\"", p->s->gate.lookup_queue);
+	line(p, f, "queue=\"commit\"", p->s->gate.commit_queue);
+}
+
+static void write_queues_max(struct page *p, const struct family *f)
+{
+	line(p, f, "queue=\"lookup\"", p->s->gate.queue_max);
+	line(p, f, "queue=\"commit\"", p->s->gate.queue_max);
+}
+
+/* The last bound is "+Inf", whose count is that of all. */
+static void write_histogram(struct page *p, const struct family *f, const char *const *bounds,
+    const uint64_t *counts, size_t count, double sum)
+{
+	for (size_t i = 0; i < count; i++)
+		sg_buf_printf(&p->out, "streamgate_%s_bucket{le=\"%s\"} %llu\n", f->name, bounds[i],
+		    (unsigned long long)counts[i]);
+	sg_buf_printf(&p->out, "streamgate_%s_sum %.9g\nstreamgate_%s_count %llu\n", f->name, sum,
+	    f->name, (unsigned long long)counts[count - 1]);
+}
+
+static void write_batches(struct page *p, const struct family *f)
+{
+	static const char *const bounds[8] = {"1", "4", "16", "64", "256", "1024", "4096", "+Inf"};
+
+	write_histogram(p, f, bounds, p->s->gate.batch_le, 8, p->s->gate.batch_sum);
+}
+
+static void write_waits(struct page *p, const struct family *f)
+{
+	static const char *const bounds[10] = {
+	    "0.0005", "0.001", "0.0025", "0.005", "0.01", "0.025", "0.05", "0.1", "1", "+Inf"};
+
+	write_histogram(p, f, bounds, p->s->gate.wait_le, 10, p->s->gate.wait_sum_s);
+}
+
+static void write_streams(struct page *p, const struct family *f)
+{
+	line(p, f, "state=\"live\"", p->s->streams_live);
+	line(p, f, "state=\"waiting\"", p->s->streams_waiting);
+}
+
+static void write_statuses(struct page *p, const struct family *f)
+{
+	char labels[16];
+
+	for (int i = 1; i < 6; i++) {
+		snprintf(labels, sizeof(labels), "code=\"%dxx\"", i);
+		line(p, f, labels, p->s->http.status[i]);
+	}
+}
+
+static void write_gather(struct page *p, const struct family *f)
+{
+	for (size_t i = 0; i < p->s->fanout_count; i++)
+		sg_buf_printf(&p->out, "streamgate_%s{loop=\"%zu\"} %.6f\n", f->name, i,
+		    (double)p->s->gather_us[i] / 1e6);
+}
+
+/* ---- the table ---- */
+
+#define AT(member) offsetof(struct snapshot, member)
+#define NUMBER(name, type, kind, member, help)                                                     \
+	{                                                                                          \
+		name, type, help, kind, AT(member), NULL, false                                    \
+	}
+#define RTMP(name, type, kind, member, help)                                                       \
+	{                                                                                          \
+		name, type, help, kind, AT(rtmp.member), NULL, true                                \
+	}
+#define SEVERAL(name, type, writer, help)                                                          \
+	{                                                                                          \
+		name, type, help, WRITER, 0, writer, false                                         \
+	}
+
+static const struct family families[] = {
+    SEVERAL("build_info", "gauge", write_build, "The version that runs."),
+    NUMBER("start_time_seconds", "gauge", NUMBER_I64, started_s, "When it started, Unix seconds."),
+    NUMBER("ready", "gauge", NUMBER_BOOL, ready, "1 when it serves, 0 while starting or draining."),
+
+    SEVERAL("admissions_total", "counter", write_admissions, "Verdicts of the gate."),
+    SEVERAL("sessions", "gauge", write_sessions, "Publishers and viewers that are in."),
+    NUMBER("sessions_active", "gauge", NUMBER_SIZE, gate.sessions, "All that are in."),
+    NUMBER("sessions_max", "gauge", NUMBER_SIZE, gate.sessions_max, "Limit of sessions."),
+    NUMBER("sessions_detached", "gauge", NUMBER_SIZE, gate.detached,
+	"Sessions over HTTP that come back request by request."),
+    SEVERAL("sessions_ended_total", "counter", write_ended, "Sessions that ended, and how."),
+    NUMBER("holds", "gauge", NUMBER_SIZE, gate.holds,
+	"Tokens held for attempts that have no media yet."),
+    SEVERAL("gate_queue_length", "gauge", write_queues, "Attempts that wait for the store."),
+    SEVERAL("gate_queue_max", "gauge", write_queues_max, "Limit of those queues."),
+    NUMBER("commits_total", "counter", NUMBER_U64, gate.commits, "Uses of tokens written."),
+    NUMBER("commit_failures_total", "counter", NUMBER_U64, gate.commit_failures,
+	"Uses that the store could not write: those admissions were refused."),
+    SEVERAL("commit_batch_size", "histogram", write_batches, "Uses written in one transaction."),
+    SEVERAL("commit_wait_seconds", "histogram", write_waits,
+	"From the wish to spend a use until it is durable."),
+    NUMBER("audit_dropped_total", "counter", NUMBER_U64, gate.audit_dropped,
+	"Audit rows lost because the store did not keep up."),
+    NUMBER("refusal_addresses", "gauge", NUMBER_SIZE, gate.budget_addresses,
+	"Addresses remembered for their refused attempts."),
+    NUMBER("refusal_addresses_max", "gauge", NUMBER_SIZE, gate.budget_addresses_max,
+	"Limit of those."),
+
+    SEVERAL("streams", "gauge", write_streams, "Streams, live or waiting for their publisher."),
+    NUMBER("streams_bits_per_second", "gauge", NUMBER_U64, bit_rate, "What publishers send."),
+    NUMBER("stream_ring_bytes", "gauge", NUMBER_SIZE, ring_bytes, "Frames kept for viewers."),
+    NUMBER("stream_ring_frames", "gauge", NUMBER_SIZE, ring_frames, "Their number."),
+    NUMBER("stream_hls_bytes", "gauge", NUMBER_SIZE, hls_bytes, "HLS segments kept."),
+
+    NUMBER("http_connections", "gauge", NUMBER_SIZE, http.connections, "Open HTTP connections."),
+    NUMBER("http_connections_max", "gauge", NUMBER_SIZE, http.connections_max, "Limit of those."),
+    NUMBER("http_suspended", "gauge", NUMBER_SIZE, http.suspended,
+	"Requests that wait for their answer."),
+    NUMBER("http_streaming", "gauge", NUMBER_SIZE, http.streaming, "Endless answers under way."),
+    NUMBER("http_requests_total", "counter", NUMBER_U64, http.requests, "HTTP requests."),
+    SEVERAL("http_responses_total", "counter", write_statuses, "HTTP answers by status."),
+    NUMBER("http_sent_bytes_total", "counter", NUMBER_U64, http.bytes_out, "Bodies sent."),
+
+    RTMP("rtmp_connections", "gauge", NUMBER_SIZE, connections, "Open RTMP connections."),
+    RTMP("rtmp_connections_max", "gauge", NUMBER_SIZE, connections_max, "Limit of those."),
+    RTMP("rtmp_publishers", "gauge", NUMBER_SIZE, publishers, "RTMP connections that publish."),
+    RTMP("rtmp_players", "gauge", NUMBER_SIZE, players, "RTMP connections that play."),
+    RTMP("rtmp_accepted_total", "counter", NUMBER_U64, accepted, "RTMP connections accepted."),
+    RTMP("rtmp_rejected_total", "counter", NUMBER_U64, rejected,
+	"RTMP connections closed at once, over the limit."),
+    RTMP("rtmp_bad_input_total", "counter", NUMBER_U64, bad_input,
+	"RTMP connections closed for malformed input."),
+    RTMP("rtmp_received_bytes_total", "counter", NUMBER_U64, bytes_in, "RTMP bytes received."),
+    RTMP("rtmp_sent_bytes_total", "counter", NUMBER_U64, bytes_out, "RTMP bytes sent."),
+
+    NUMBER("fanout_followers", "gauge", NUMBER_SIZE, fanout.followers,
+	"Sockets that a stream is written to."),
+    NUMBER("fanout_writes_total", "counter", NUMBER_U64, fanout.writes, "Writes to them."),
+    NUMBER("fanout_sent_bytes_total", "counter", NUMBER_U64, fanout.bytes, "Bytes written."),
+    NUMBER("fanout_skipped_frames_total", "counter", NUMBER_U64, fanout.skipped,
+	"Frames left out for viewers that fell behind."),
+    SEVERAL("fanout_gather_seconds", "gauge", write_gather,
+	"How long writes are gathered now, by event loop."),
+
+    NUMBER("api_calls_total", "counter", NUMBER_U64, calls, "Calls below /api."),
+    NUMBER("api_busy_total", "counter", NUMBER_U64, busy, "Calls turned away: too many at a time."),
+    NUMBER("api_refused_keys_total", "counter", NUMBER_U64, refused_keys, "Wrong API keys."),
+    NUMBER("api_refused_addresses_total", "counter", NUMBER_U64, refused_addresses,
+	"Requests from addresses that are not in [admin] allow."),
+    NUMBER("api_wrong_key_addresses", "gauge", NUMBER_SIZE, wrong_addresses,
+	"Addresses remembered for their wrong keys."),
+    NUMBER("api_wrong_key_addresses_max", "gauge", NUMBER_SIZE, wrong_addresses_max,
+	"Limit of those."),
+};
+
+/* ---- gathering ---- */
+
+static void add_stream(void *user, struct sg_stream *stream)
+{
+	struct snapshot *s = user;
+	struct sg_stream_info i;
+
+	sg_stream_info(stream, &i);
+	if (i.live)
+		s->streams_live++;
+	else
+		s->streams_waiting++;
+	s->bit_rate += i.bit_rate;
+	s->ring_bytes += i.ring_bytes;
+	s->ring_frames += i.ring_frames;
+	s->hls_bytes += i.hls_bytes;
+}
+
+static void add_fanouts(struct snapshot *s, const struct sg_api_config *cfg)
+{
+	struct sg_fanout_stats one;
+
+	for (size_t i = 0; i < cfg->fanout_count; i++) {
+		sg_fanout_stats(cfg->fanouts[i], &one);
+		s->fanout.followers += one.followers;
+		s->fanout.writes += one.writes;
+		s->fanout.bytes += one.bytes;
+		s->fanout.skipped += one.skipped;
+		if (i < FANOUTS_MAX) {
+			s->gather_us[i] = one.gather_us;
+			s->fanout_count = i + 1;
+		}
+	}
+}
+
+static void look(struct sg_api *api, struct snapshot *s)
+{
+	*s = (struct snapshot){.ready = atomic_load(&api->ready),
+	    .started_s = api->started_s,
+	    .calls = atomic_load(&api->calls),
+	    .busy = atomic_load(&api->busy),
+	    .refused_keys = atomic_load(&api->refused_keys),
+	    .refused_addresses = atomic_load(&api->refused_addresses),
+	    .wrong_addresses = api_wrong_keys_count(&api->wrong_keys),
+	    .wrong_addresses_max = API_WRONG_ADDRESSES_MAX,
+	    .has_rtmp = api->cfg.rtmp != NULL};
+	sg_gate_get_stats(api->cfg.gate, &s->gate);
+	sg_http_server_stats(api->cfg.http, &s->http);
+	if (s->has_rtmp)
+		sg_rtmp_server_stats(api->cfg.rtmp, &s->rtmp);
+	sg_hub_each(api->cfg.hub, add_stream, s);
+	add_fanouts(s, &api->cfg);
+}
+
+/* ---- writing ---- */
+
+static void write_number(struct page *p, const struct family *f)
+{
+	const void *at = (const char *)p->s + f->offset;
+	long long value = f->kind == NUMBER_SIZE  ? (long long)*(const size_t *)at
+			  : f->kind == NUMBER_U64 ? (long long)*(const uint64_t *)at
+			  : f->kind == NUMBER_I64 ? (long long)*(const int64_t *)at
+						  : (long long)*(const bool *)at;
+
+	sg_buf_printf(&p->out, "streamgate_%s %lld\n", f->name, value);
+}
+
+void api_metrics(struct sg_http_request *req, void *user)
+{
+	struct sg_api *api = user;
+
+	if (!api_check_address(api, req))
+		return;
+	struct snapshot *s = malloc(sizeof(*s));
+	if (!s) {
+		api_problem(req, 500, "out of memory");
+		return;
+	}
+	look(api, s);
+	struct page p = {.s = s};
+	sg_buf_init(&p.out, TEXT_MAX);
+	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+		const struct family *f = &families[i];
+		if (f->rtmp && !s->has_rtmp)
+			continue;
+		sg_buf_printf(&p.out, "# HELP streamgate_%s %s\n# TYPE streamgate_%s %s\n", f->name,
+		    f->help, f->name, f->type);
+		if (f->kind == WRITER)
+			f->write(&p, f);
+		else
+			write_number(&p, f);
+	}
+	sg_http_add_header(req, "Cache-Control", "no-store");
+	if (p.out.failed)
+		api_problem(req, 500, "out of memory");
+	else
+		sg_http_respond(req, 200, "text/plain; version=0.0.4; charset=utf-8",
+		    (struct sg_str){(char *)p.out.p, p.out.len});
+	sg_buf_reset(&p.out);
+	free(s);
+}

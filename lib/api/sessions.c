@@ -1,0 +1,135 @@
+/* sessions.c - who is in, and showing out. */
+#include "api/api_internal.h"
+
+bool api_each_session(struct sg_gate *gate, uint64_t after,
+    bool (*each)(void *user, const struct sg_session_info *s), void *user)
+{
+	struct sg_session_info *step = calloc(API_SESSIONS_STEP, sizeof(*step));
+	size_t count = step ? API_SESSIONS_STEP : 0;
+	bool going = true;
+
+	while (going && count == API_SESSIONS_STEP) {
+		count = sg_gate_sessions(gate, after, step, API_SESSIONS_STEP);
+		for (size_t i = 0; i < count && going; i++) {
+			after = step[i].id;
+			going = each(user, &step[i]);
+		}
+	}
+	free(step);
+	return step != NULL;
+}
+
+/* ---- the list ---- */
+
+struct listing {
+	json_t *items;
+	size_t left;
+	struct sg_str app, stream, protocol;
+	int type;
+	uint64_t last;
+	bool more;
+};
+
+static json_t *session_row(const struct sg_session_info *s)
+{
+	char address[SG_ADDR_TEXT_SIZE];
+
+	sg_addr_format(address, &s->peer);
+	return json_pack("{so ss ss ss ss ss so ss sI so sI}", "id", api_json_id(s->id), "app",
+	    s->app, "streamId", s->stream, "type", sg_token_type_name(s->type), "protocol",
+	    s->protocol, "address", address, "userAgent", api_json_text(s->user_agent), "state",
+	    s->state, "startedAt", (json_int_t)(s->started_ms / 1000), "token",
+	    api_json_id(s->token_id), "bytes", (json_int_t)s->bytes);
+}
+
+static bool list_one(void *user, const struct sg_session_info *s)
+{
+	struct listing *l = user;
+
+	if ((l->app.p && !sg_str_is(l->app, s->app)) ||
+	    (l->stream.p && !sg_str_is(l->stream, s->stream)) ||
+	    (l->protocol.p && !sg_str_is(l->protocol, s->protocol)) ||
+	    (l->type && l->type != (int)s->type))
+		return true;
+	if (!l->left) {
+		l->more = true;
+		return false;
+	}
+	l->left--;
+	l->last = s->id;
+	json_array_append_new(l->items, session_row(s));
+	return true;
+}
+
+void api_sessions_list(struct api_call *c)
+{
+	struct listing l = {.protocol = api_query(c, "protocol")};
+	uint64_t after = 0;
+	char next[SG_ID_TEXT_SIZE] = "";
+
+	if (!api_query_stream(c, &l.app, &l.stream) || !api_query_type(c, &l.type) ||
+	    !api_query_limit(c, API_PAGE_MAX, &l.left) || !api_query_id(c, "cursor", &after))
+		return;
+	l.items = json_array();
+	if (!api_each_session(c->api->cfg.gate, after, list_one, &l)) {
+		json_decref(l.items);
+		api_problem(c->req, 500, "out of memory");
+		return;
+	}
+	if (l.more)
+		sg_id_format(next, l.last);
+	api_answer_list(c, l.items, next);
+}
+
+/* ---- showing out ---- */
+
+void api_sessions_end(struct api_call *c)
+{
+	struct sg_session_info s;
+	struct sg_end_filter f = {0};
+
+	if (!sg_id_parse(sg_http_part(c->req, 0), &f.session_id) || !f.session_id ||
+	    sg_gate_sessions(c->api->cfg.gate, f.session_id - 1, &s, 1) != 1 ||
+	    s.id != f.session_id || !sg_gate_end_sessions(c->api->cfg.gate, &f, SG_BYE_KICKED)) {
+		api_problem(c->req, 404, "there is no such session");
+		return;
+	}
+	/* The gate notes that it ended, this who did it. */
+	api_audit(c, &(struct api_act){.event = "kicked",
+			 .token_id = s.token_id,
+			 .session_id = s.id,
+			 .app = sg_str_from(s.app),
+			 .stream = sg_str_from(s.stream),
+			 .type = (int)s.type,
+			 .detail = ""});
+	api_answer(c, 200, json_pack("{si}", "ended", 1));
+}
+
+struct ending {
+	struct sg_gate *gate;
+	struct sg_str app, stream;
+	int type;
+	size_t ended;
+};
+
+static bool end_one(void *user, const struct sg_session_info *s)
+{
+	struct ending *e = user;
+
+	if (!s->token_id || !sg_str_is(e->app, s->app) || !sg_str_is(e->stream, s->stream) ||
+	    (e->type && e->type != (int)s->type))
+		return true;
+	/* By token, so that a use kept for its owner's return (R13) ends with it. */
+	e->ended += sg_gate_end_sessions(
+	    e->gate, &(struct sg_end_filter){.token_id = s->token_id}, SG_BYE_REVOKED);
+	return true;
+}
+
+size_t api_end_token_sessions(struct api_call *c, struct sg_str app, struct sg_str stream, int type)
+{
+	struct ending e = {c->api->cfg.gate, app, stream, type, 0};
+
+	if (!api_each_session(e.gate, 0, end_one, &e))
+		sg_log_warning("api: out of memory: sessions end a moment later");
+	return e.ended;
+}

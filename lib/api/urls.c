@@ -1,0 +1,145 @@
+/* urls.c - the addresses at which a token opens its stream. */
+#include "api/urls.h"
+#include "base/url.h"
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <stdio.h>
+
+#define HOST_SIZE 264 /* a DNS name, or an address in brackets */
+
+static uint16_t port_of(const struct sg_listen *l)
+{
+	const void *sa = &l->sa;
+
+	return ntohs(l->sa.ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)sa)->sin6_port
+						 : ((const struct sockaddr_in *)sa)->sin_port);
+}
+
+static void put_addr(char out[HOST_SIZE], const struct sockaddr *sa)
+{
+	struct sg_addr a = sg_addr_from_sockaddr(sa);
+	char text[SG_ADDR_TEXT_SIZE];
+
+	sg_addr_format(text, &a);
+	snprintf(out, HOST_SIZE, a.family == 6 ? "[%s]" : "%s", text);
+}
+
+/* May others reach this machine here? IPv4, or IPv6 of more than one link. */
+static bool is_reachable(const struct ifaddrs *i, int family)
+{
+	const void *sa = i->ifa_addr;
+
+	if (!sa || i->ifa_addr->sa_family != family || (i->ifa_flags & IFF_LOOPBACK) ||
+	    !(i->ifa_flags & IFF_UP))
+		return false;
+	return family == AF_INET ||
+	       !IN6_IS_ADDR_LINKLOCAL(&((const struct sockaddr_in6 *)sa)->sin6_addr);
+}
+
+/* The first address others could reach this machine at, IPv4 before IPv6; else localhost. */
+static void machine_host(char out[HOST_SIZE])
+{
+	static const int families[] = {AF_INET, AF_INET6};
+	struct ifaddrs *all = NULL;
+
+	snprintf(out, HOST_SIZE, "localhost");
+	if (getifaddrs(&all))
+		return;
+	for (size_t f = 0; f < 2; f++) {
+		const struct ifaddrs *i = all;
+		while (i && !is_reachable(i, families[f]))
+			i = i->ifa_next;
+		if (i) {
+			put_addr(out, i->ifa_addr);
+			break;
+		}
+	}
+	freeifaddrs(all);
+}
+
+static void public_host(const struct sg_config *cfg, const struct sg_listen *l, char out[HOST_SIZE])
+{
+	const struct sockaddr *sa = (const struct sockaddr *)&l->sa;
+	struct sg_addr a = sg_addr_from_sockaddr(sa);
+	static const uint8_t any[16];
+	struct sg_url url;
+
+	if (cfg->public_url && sg_url_parse(sg_str_from(cfg->public_url), &url) && url.host.len &&
+	    url.host.len < HOST_SIZE - 3)
+		snprintf(out, HOST_SIZE, memchr(url.host.p, ':', url.host.len) ? "[%.*s]" : "%.*s",
+		    SG_STR_ARG(url.host));
+	else if (!memcmp(a.bytes, any, sizeof(any)))
+		machine_host(out);
+	else
+		put_addr(out, sa);
+}
+
+/* "scheme://host[:port]" of the first listener whose port is known beforehand, the port left out where
+ * it is the scheme's own. False: there is none. */
+static bool put_base(struct sg_buf *out, const struct sg_config *cfg,
+    const struct sg_listen_list *list, const char *scheme, uint16_t usual_port)
+{
+	char host[HOST_SIZE];
+	size_t i = 0;
+
+	while (i < list->count && !port_of(&list->items[i]))
+		i++;
+	if (i == list->count)
+		return false;
+	public_host(cfg, &list->items[i], host);
+	sg_buf_printf(out, "%s://%s", scheme, host);
+	if (port_of(&list->items[i]) != usual_port)
+		sg_buf_printf(out, ":%u", port_of(&list->items[i]));
+	return true;
+}
+
+static bool put_http_base(struct sg_buf *out, const struct sg_config *cfg, const char *http_base)
+{
+	struct sg_str url = sg_str_from(cfg->public_url ? cfg->public_url : http_base);
+
+	if (!cfg->public_url && put_base(out, cfg, &cfg->http_listen, "http", 80))
+		return true;
+	while (url.len && url.p[url.len - 1] == '/')
+		url.len--;
+	sg_buf_append(out, url.p, url.len);
+	return url.len > 0;
+}
+
+static void take_url(json_t *urls, const char *name, struct sg_buf *url)
+{
+	if (!url->failed)
+		json_object_set_new(urls, name, json_stringn((char *)url->p, url->len));
+	if (url->p)
+		sg_wipe(url->p, url->cap);
+	url->len = 0;
+}
+
+json_t *api_urls(const struct sg_config *cfg, const char *http_base, bool rtmp,
+    const struct sg_token *t, const char *token)
+{
+	static const char *const formats[][2] = {
+	    {"hls", "m3u8"}, {"flv", "flv"}, {"ts", "ts"}, {"mp4", "mp4"}};
+	json_t *urls = json_object();
+	struct sg_buf url;
+
+	if (!urls)
+		return NULL;
+	sg_buf_init(&url, 4096);
+	/* One allocation: growing would leave copies of the token behind. */
+	if (sg_buf_reserve(&url, 2048)) {
+		if (rtmp && put_base(&url, cfg, &cfg->rtmp_listen, "rtmp", 1935)) {
+			sg_buf_printf(&url, "/%s/%s?token=%s", t->app, t->stream, token);
+			take_url(urls, "rtmp", &url);
+		}
+		for (size_t i = 0; t->type == SG_PLAY && i < 4; i++) {
+			if (!put_http_base(&url, cfg, http_base))
+				break;
+			sg_buf_printf(&url, "/%s/streams/%s.%s?token=%s", t->app, t->stream,
+			    formats[i][1], token);
+			take_url(urls, formats[i][0], &url);
+		}
+	}
+	sg_buf_reset(&url);
+	return urls;
+}
