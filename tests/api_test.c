@@ -353,6 +353,16 @@ static void a_created_token_admits_and_says_all_about_itself(void **state)
 	assert_string_equal(text_of(t, "type"), "publish");
 	assert_int_equal(json_object_size(json_object_get(t, "urls")), 0);
 	json_decref(t);
+	/* After a reload the new configuration's. */
+	struct sg_config *fresh;
+	assert_int_equal(sg_config_parse(&fresh, "fresh", SG_STR("[app vod]\ntoken_lifetime = 2h\n"),
+			     place, sizeof(place)), SG_OK);
+	sg_api_reconfigure(api, fresh);
+	t = get(f, "POST", "/api/v1/tokens", "{\"app\":\"vod\",\"streamId\":\"a\"}", 201);
+	assert_in_range(number_of(t, "expireDate"), sg_wall_s() + 7190, sg_wall_s() + 7200);
+	json_decref(t);
+	sg_api_reconfigure(api, f->cfg);
+	sg_config_free(fresh);
 	t = get(f, "POST", "/api/v1/tokens", "{\"streamId\":\"a\",\"count\":1000}", 201);
 	assert_int_equal(json_array_size(json_object_get(t, "items")), 1000);
 	assert_string_not_equal(text_of(item(t, 0), "tokenId"), text_of(item(t, 999), "tokenId"));
@@ -418,7 +428,7 @@ static void lists_are_filtered_and_paged(void **state)
 static void the_secret_is_in_no_other_answer(void **state)
 {
 	struct fixture *f = *state;
-	char secret[SG_TOKEN_TEXT_SIZE], id[SG_ID_TEXT_SIZE], body[256], path[128];
+	char secret[SG_TOKEN_TEXT_SIZE], id[SG_ID_TEXT_SIZE], body[256], path[128], field[64];
 	struct session s;
 
 	create(f, "{\"streamId\":\"hush\",\"type\":\"publish\"}", secret, id);
@@ -434,7 +444,9 @@ static void the_secret_is_in_no_other_answer(void **state)
 	    {"GET", "/api/v1/streams", NULL, 200}, {"GET", "/metrics", NULL, 200},
 	    {"GET", path, NULL, 404}, {"DELETE", path, NULL, 404},
 	    {"POST", "/api/v1/tokens/check", body + 1, 400}, {"POST", "/api/v1/tokens", body, 400},
+	    {"POST", "/api/v1/tokens", field, 400},
 	};
+	snprintf(field, sizeof(field), "{\"%s\":1}", secret);
 	snprintf(path, sizeof(path), "/api/v1/tokens/%s", secret);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct answer a = call(f, rows[i].method, rows[i].target, rows[i].body);
@@ -552,6 +564,7 @@ static void sessions_are_listed_and_shown_out(void **state)
 	for (int i = 0; i < 3; i++) {
 		snprintf(name, sizeof(name), "who%d", i);
 		enter(f, &s[i], SG_PUBLISH, name, "");
+		usleep(2000); /* ids order by milliseconds */
 	}
 	assert_int_equal(count_of(f, "/api/v1/sessions"), 3);
 	assert_int_equal(count_of(f, "/api/v1/sessions?type=play"), 0);
