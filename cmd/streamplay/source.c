@@ -1,0 +1,213 @@
+/* source.c - opens a stream with libavformat, never waits for ever, and tells why it failed. */
+#include "streamplay.h"
+#include "base/clock.h"
+#include "base/url.h"
+#include <stdio.h>
+#include <unistd.h>
+
+/* What a stream may be made of. The rest of libavformat (playlists of local files, scripts,
+ * pictures) is nothing that streamgate serves, and need not see what a hostile server sends. */
+#define FORMATS "flv,live_flv,hls,mpegts,mov,matroska,webm,aac,mp3,ogg,wav"
+#define STREAMS_MAX "32"
+
+static bool remote(const char *url)
+{
+	return strstr(url, "://") && strncmp(url, "file:", 5);
+}
+
+/* Called by libav again and again while it waits. */
+static int give_up(void *opaque)
+{
+	struct source *s = opaque;
+	int64_t now = sg_mono_ms();
+
+	if (play_interrupted() || (s->stop && atomic_load(s->stop)))
+		return 1;
+	if (s->fmt && s->fmt->pb && s->fmt->pb->bytes_read != s->bytes_seen) {
+		s->bytes_seen = s->fmt->pb->bytes_read;
+		s->progress_ms = now;
+	}
+	if (s->trouble.heard_ms > s->progress_ms)
+		s->progress_ms = s->trouble.heard_ms;
+	if (now - s->progress_ms > SOURCE_PATIENCE_MS)
+		s->silent = true;
+	return s->silent;
+}
+
+static void set_options(AVDictionary **opts, const char *url)
+{
+	av_dict_set(opts, "format_whitelist", FORMATS, 0);
+	/* A playlist from the net may not name our files. */
+	av_dict_set(opts, "protocol_whitelist",
+	    remote(url) ? "rtmp,rtmps,rtmpt,ffrtmphttp,http,https,httpproxy,tcp,tls,crypto,srt,udp" :
+			  "file,crypto",
+	    0);
+	av_dict_set(opts, "max_streams", STREAMS_MAX, 0);
+	av_dict_set(opts, "user_agent", "streamplay/" SG_VERSION, 0);
+	/* Look at half a second, not at five: a viewer waits, and latency is measured. */
+	av_dict_set(opts, "analyzeduration", "1000000", 0);
+	av_dict_set(opts, "fpsprobesize", "0", 0);
+}
+
+/* Live is what has neither a length in time nor in bytes. */
+static bool is_live(const AVFormatContext *fmt)
+{
+	if (fmt->duration > 0 && fmt->duration != AV_NOPTS_VALUE)
+		return false;
+	return !fmt->pb || avio_size(fmt->pb) <= 0 || !strcmp(fmt->iformat->name, "hls");
+}
+
+int source_open(struct source *s, const char *url, const char *token, const atomic_bool *stop,
+    bool analyze)
+{
+	AVDictionary *opts = NULL;
+
+	*s = (struct source){.stop = stop, .opened_us = sg_mono_us(), .progress_ms = sg_mono_ms()};
+	s->trouble.token = token;
+	trouble_watch(&s->trouble);
+	if (!(s->fmt = avformat_alloc_context()))
+		return AVERROR(ENOMEM);
+	s->fmt->interrupt_callback = (AVIOInterruptCB){give_up, s};
+	set_options(&opts, url);
+	int err = avformat_open_input(&s->fmt, url, NULL, &opts); /* frees s->fmt when it fails */
+	av_dict_free(&opts);
+	if (err < 0)
+		return err;
+	s->connected_us = sg_mono_us();
+	s->progress_ms = sg_mono_ms();
+	if (analyze && (err = avformat_find_stream_info(s->fmt, NULL)) < 0)
+		return err;
+	s->live = is_live(s->fmt);
+	s->progress_ms = sg_mono_ms();
+	return s->silent || play_interrupted() ? AVERROR_EXIT : 0;
+}
+
+void source_close(struct source *s)
+{
+	avformat_close_input(&s->fmt);
+	trouble_watch(NULL);
+}
+
+int source_read(struct source *s, AVPacket *pkt)
+{
+	int err;
+
+	s->progress_ms = sg_mono_ms();
+	while ((err = av_read_frame(s->fmt, pkt)) == AVERROR(EAGAIN) && !give_up(s))
+		usleep(5000);
+	if (!err) /* what was refused before was something else, and we got over it */
+		s->trouble.http_code = 0;
+	return err;
+}
+
+/* ---- why ---- */
+
+static bool says_not_found(const char *words)
+{
+	static const char *const known[] = {
+	    "not found", "notfound", "no such", "not exist", "unknown stream"};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strcasestr(words, known[i]))
+			return true;
+	return false;
+}
+
+static int not_found(char *why, size_t size)
+{
+	snprintf(why, size, "there is no such stream: see its name, and whether it is being published");
+	return PLAY_NOT_FOUND;
+}
+
+static int refused(char *why, size_t size, const char *by)
+{
+	snprintf(why, size, "the gate refused it (%s): %s", by,
+	    strstr(by, "429") ? "wait a while, then try again" :
+				"give a token that is good for this stream, and was not used before");
+	return PLAY_REFUSED;
+}
+
+static int http_failed(int code, char *why, size_t size)
+{
+	char by[32];
+
+	snprintf(by, sizeof(by), "HTTP %d", code);
+	if (code == 404 || code == 410)
+		return not_found(why, size);
+	if (code == 401 || code == 403 || code == 429)
+		return refused(why, size, by);
+	snprintf(why, size, "the server answered %s: %s", by,
+	    code >= 500 ? "look into the server's log" : "see whether the URL is right");
+	return PLAY_FAILED;
+}
+
+static int code_of(int err)
+{
+	switch (err) {
+	case AVERROR_HTTP_UNAUTHORIZED:
+		return 401;
+	case AVERROR_HTTP_FORBIDDEN:
+		return 403;
+	case AVERROR_HTTP_NOT_FOUND:
+		return 404;
+	case AVERROR_HTTP_BAD_REQUEST:
+		return 400;
+	case AVERROR_HTTP_SERVER_ERROR:
+		return 500;
+	default:
+		return 0;
+	}
+}
+
+static const char *advice(int err)
+{
+	switch (err) {
+	case AVERROR(ENOENT):
+		return "see whether the name is right";
+	case AVERROR_INVALIDDATA:
+	case AVERROR(EINVAL):
+		return "see whether the URL is that of a stream";
+	default:
+		return "see whether the server runs and the URL is right";
+	}
+}
+
+static int other_failure(const struct source *s, int err, char *why, size_t size)
+{
+	char text[200];
+
+	if (av_strerror(err, text, sizeof(text)) < 0)
+		snprintf(text, sizeof(text), "error %d", err);
+	if (err == AVERROR_EOF)
+		snprintf(text, sizeof(text), "the server ended it");
+	/* What libav said last tells more than its result, but for the plain ones of the system. */
+	bool more = (err == AVERROR(EIO) || err == AVERROR_INVALIDDATA || err == AVERROR_UNKNOWN) &&
+		    s->trouble.last[0];
+	snprintf(why, size, "cannot play it: %s%s%s: %s", text, more ? ": " : "",
+	    more ? s->trouble.last : "", advice(err));
+	return PLAY_FAILED;
+}
+
+int source_explain(const struct source *s, int err, char *why, size_t size)
+{
+	const struct trouble *t = &s->trouble;
+	int code = t->http_code ? t->http_code : code_of(err);
+
+	if (code)
+		return http_failed(code, why, size);
+	if (t->server[0])
+		return says_not_found(t->server) ? not_found(why, size) :
+						   refused(why, size, t->server);
+	if (t->srt_rejected)
+		return refused(why, size, "SRT");
+	if (s->silent) {
+		snprintf(why, size, "no data for %d s: see whether the server and the stream are alive",
+		    SOURCE_PATIENCE_MS / 1000);
+		return PLAY_FAILED;
+	}
+	if (play_interrupted()) {
+		snprintf(why, size, "interrupted before anything was played: begin again");
+		return PLAY_FAILED;
+	}
+	return other_failure(s, err, why, size);
+}

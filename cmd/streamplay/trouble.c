@@ -1,0 +1,69 @@
+/* trouble.c - listens to what libav says. Its results are often just "I/O error"; which answer of
+ * the server was behind it stands only in its log. Nothing of that log is printed as it is: it
+ * holds URLs, and they hold tokens. */
+#include "streamplay.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static _Thread_local struct trouble *watched;
+
+void trouble_watch(struct trouble *t)
+{
+	watched = t;
+}
+
+/* A token that sg_redact would not know by its shape: it may be any text. */
+static void hide_token(char *text, const char *token)
+{
+	size_t len = token ? strlen(token) : 0;
+
+	for (char *p = text; len && (p = strstr(p, token)); p += len)
+		memset(p, '*', len);
+}
+
+static void note(struct trouble *t, char *line)
+{
+	static const char said[] = "Server error: ", http[] = "HTTP error ";
+	char *p;
+
+	line[strcspn(line, "\r\n")] = 0;
+	hide_token(line, t->token);
+	if ((p = strstr(line, http)))
+		t->http_code = atoi(p + sizeof(http) - 1);
+	if ((p = strstr(line, said)))
+		sg_redact(t->server, sizeof(t->server), sg_str_from(p + sizeof(said) - 1));
+	if (strstr(line, "rejected"))
+		t->srt_rejected = true;
+	sg_redact(t->last, sizeof(t->last), sg_str_from(line));
+}
+
+static bool is_http(void *ctx)
+{
+	const AVClass *class = ctx ? *(const AVClass **)ctx : NULL;
+
+	return class && class->class_name && !strcmp(class->class_name, "http");
+}
+
+static void listen_to(void *ctx, int level, const char *fmt, va_list ap)
+{
+	char line[1024];
+
+	if (!watched)
+		return;
+	/* Playlists are fetched where no packet tells that something came. */
+	if (level > AV_LOG_WARNING) {
+		if (is_http(ctx))
+			watched->heard_ms = sg_mono_ms();
+		return;
+	}
+	vsnprintf(line, sizeof(line), fmt, ap);
+	note(watched, line);
+}
+
+void trouble_install(void)
+{
+	av_log_set_callback(listen_to);
+}
