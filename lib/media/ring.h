@@ -10,8 +10,8 @@
 
 struct sg_ring;
 
-/* Called on the writer's thread after each write and at the end, with no lock held; must be quick
- * and must not call back into the ring (post to a loop instead). One waiter per loop, not per
+/* Called on the writer's thread after each write and at the end; must be quick and must not call back
+ * into the ring (post to a loop instead). One waiter per loop, not per
  * viewer. */
 struct sg_ring_waiter {
 	struct sg_ring_waiter *next; /* the ring's */
@@ -23,6 +23,7 @@ struct sg_ring *sg_ring_ref(struct sg_ring *r);
 void sg_ring_unref(struct sg_ring *r); /* NULL allowed; frees with the last reference */
 
 void sg_ring_write(struct sg_ring *r, struct sg_frame *f); /* takes the caller's reference */
+void sg_ring_clear(struct sg_ring *r); /* drops what is kept; sequence numbers go on */
 void sg_ring_end(struct sg_ring *r); /* nothing more will come; readers learn it from sg_ring_read */
 
 /* Where a new reader starts: the newest frame with SG_FRAME_KEY; without video, the oldest audio

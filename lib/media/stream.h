@@ -30,6 +30,8 @@ void sg_hub_end_all(struct sg_hub *hub);
 
 /* A reference to a stream that exists (live or in its gap), or NULL. */
 struct sg_stream *sg_hub_find(struct sg_hub *hub, struct sg_str app, struct sg_str stream);
+/* The same, but also for a little while after its end, when its last playlist says so. */
+struct sg_stream *sg_hub_find_ended(struct sg_hub *hub, struct sg_str app, struct sg_str stream);
 struct sg_stream *sg_stream_ref(struct sg_stream *s);
 void sg_stream_unref(struct sg_stream *s); /* NULL allowed */
 bool sg_stream_is_live(const struct sg_stream *s); /* has a publisher that has sent media */

@@ -1,0 +1,357 @@
+/* publish.c - what a publisher writes, up to the ring and the packagers. */
+#include "media/flvtag.h"
+#include "media/stream_internal.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include <stdlib.h>
+
+#define JUMP_FORWARD_MS 10000 /* beyond what the clock on the wall did */
+#define JUMP_BACK_MS 1000
+#define AFTER_JUMP_MS 40
+#define WINDOW_US 2000000
+
+/* ---- the timeline ---- */
+
+/* RTMP's 32 bits; some encoders (FFmpeg) use 31 of them. RTMP 1.0 section 5.3.1.2.1. */
+static int64_t unwrap_ms(struct sg_publisher *pub, uint32_t ms)
+{
+	int64_t step = 0;
+
+	if (pub->has_clock) {
+		step = (int64_t)ms - (int64_t)pub->last_ms32;
+		if (step < -(1ll << 30))
+			step = (int64_t)((ms - pub->last_ms32) & 0x7fffffff);
+		else if (step > (1ll << 31)) /* the other track is still before the wrap */
+			step -= 1ll << 32;
+	}
+	pub->has_clock = true;
+	pub->last_ms32 = ms;
+	return pub->media_ms += step;
+}
+
+static void anchor(struct sg_publisher *pub, int64_t own, int64_t at)
+{
+	pub->base = (at / TICKS_PER_MS - own / TICKS_PER_MS) * TICKS_PER_MS;
+	pub->anchored = true;
+}
+
+/* Where `f` lies on the stream's timeline: behind what was there, whatever the source does. */
+static void place(struct sg_publisher *pub, struct sg_frame *f)
+{
+	struct sg_stream *s = pub->stream;
+	int64_t *track_dts = &pub->track_dts[f->kind == SG_FRAME_AUDIO];
+	int64_t own = f->dts_90khz, cts = f->pts_90khz - own;
+	int64_t waited_ms = s->last_dts < 0 ? 0 : (f->arrived_us - s->last_arrived_us) / 1000;
+
+	if (!pub->anchored) {
+		int64_t gap_ms = waited_ms > AFTER_JUMP_MS ? waited_ms : AFTER_JUMP_MS;
+		anchor(pub, own, s->last_dts < 0 ? 0 : s->last_dts + gap_ms * TICKS_PER_MS);
+	}
+	int64_t dts = own + pub->base, ahead = s->last_dts < 0 ? 0 : dts - s->last_dts;
+	if (ahead > (JUMP_FORWARD_MS + waited_ms) * TICKS_PER_MS || ahead < -JUMP_BACK_MS * TICKS_PER_MS) {
+		sg_log_limited(SG_LOG_WARNING, "stream %s: timestamps jump by %lld ms: carried on without the jump",
+		    s->key, (long long)(ahead / TICKS_PER_MS));
+		anchor(pub, own, s->last_dts + AFTER_JUMP_MS * TICKS_PER_MS);
+		dts = own + pub->base;
+	}
+	if (dts < 0)
+		dts = 0;
+	if (dts <= *track_dts)
+		dts = *track_dts + TICKS_PER_MS;
+	*track_dts = dts;
+	if (dts > s->last_dts)
+		s->last_dts = dts;
+	s->last_arrived_us = f->arrived_us;
+	f->dts_90khz = dts;
+	f->pts_90khz = cts > 0 ? dts + cts : dts;
+}
+
+/* ---- configurations ---- */
+
+static struct sg_frame **config_slot(struct lead *l, const struct sg_frame *f)
+{
+	return f->kind == SG_FRAME_META    ? &l->meta
+	       : f->kind == SG_FRAME_VIDEO ? &l->video
+					   : &l->audio;
+}
+
+static bool is_same(const struct sg_frame *a, const struct sg_frame *b)
+{
+	return a && a->codec == b->codec && a->size == b->size &&
+	       memcmp(a->payload, b->payload, a->size) == 0;
+}
+
+/* Checks and keeps a configuration; *changed = it differs from the one in force. */
+static enum sg_result keep_config(struct sg_publisher *pub, struct sg_frame *f, bool *changed)
+{
+	struct sg_stream *s = pub->stream;
+	struct sg_video_params video;
+	struct sg_audio_params audio;
+	enum sg_result res = SG_OK;
+
+	if (f->kind == SG_FRAME_VIDEO) {
+		res = sg_video_params_parse(f->codec, f->payload, f->size, NULL, &video);
+		pub->video_probed = false;
+	} else if (f->kind == SG_FRAME_AUDIO) {
+		res = sg_audio_params_parse(f->codec, f->payload, f->size, &audio);
+	}
+	if (res != SG_OK)
+		return res;
+	pthread_mutex_lock(&s->lock);
+	struct sg_frame **slot = config_slot(&s->now, f);
+	*changed = !is_same(*slot, f);
+	if (*changed) {
+		sg_frame_unref(*slot);
+		*slot = sg_frame_ref(f);
+		if (f->kind == SG_FRAME_VIDEO) {
+			s->video = video;
+			s->info.video = f->codec;
+		} else if (f->kind == SG_FRAME_AUDIO) {
+			s->audio = audio;
+			s->info.audio = f->codec;
+		}
+	}
+	pthread_mutex_unlock(&s->lock);
+	return SG_OK;
+}
+
+/* Codecs without a configuration record: the first frame tells. */
+static void learn_codec(struct sg_publisher *pub, const struct sg_frame *f)
+{
+	struct sg_stream *s = pub->stream;
+	struct sg_audio_params audio;
+
+	pthread_mutex_lock(&s->lock);
+	enum sg_codec *codec = f->kind == SG_FRAME_VIDEO ? &s->info.video : &s->info.audio;
+	if (*codec != f->codec) {
+		*codec = f->codec;
+		if (f->codec == SG_CODEC_MP3 &&
+		    sg_audio_params_parse(f->codec, f->payload, f->size, &audio) == SG_OK)
+			s->audio = audio;
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void probe_video(struct sg_publisher *pub, const struct sg_frame *key)
+{
+	struct sg_stream *s = pub->stream;
+	struct lead lead = sg_stream_lead(s);
+	struct sg_video_params params;
+	const struct sg_frame *c = lead.video;
+
+	if (sg_video_params_parse(key->codec, c ? c->payload : NULL, c ? c->size : 0, key, &params) ==
+	    SG_OK) {
+		pthread_mutex_lock(&s->lock);
+		s->video = params;
+		pthread_mutex_unlock(&s->lock);
+	}
+	lead_drop(&lead);
+	pub->video_probed = true;
+}
+
+/* ---- writing ---- */
+
+static bool needs_config(const struct sg_frame *f)
+{
+	return f->codec == SG_CODEC_H264 || f->codec == SG_CODEC_HEVC || f->codec == SG_CODEC_AV1 ||
+	       f->codec == SG_CODEC_AAC || f->codec == SG_CODEC_OPUS;
+}
+
+static bool has_config(struct sg_stream *s, const struct sg_frame *f)
+{
+	if (!needs_config(f))
+		return true;
+	pthread_mutex_lock(&s->lock);
+	const struct sg_frame *c = *config_slot(&s->now, f);
+	bool ok = c && c->codec == f->codec;
+	pthread_mutex_unlock(&s->lock);
+	return ok;
+}
+
+static void count(struct sg_publisher *pub, const struct sg_frame *f)
+{
+	struct sg_stream_info *info = &pub->stream->info;
+	int64_t now_us = f->arrived_us;
+
+	pthread_mutex_lock(&pub->stream->lock);
+	info->bytes_in += f->size;
+	info->frames_in++;
+	if (f->pts_90khz != f->dts_90khz)
+		info->has_b_frames = true;
+	if (!pub->window_us) {
+		pub->window_us = now_us;
+	} else if (now_us - pub->window_us >= WINDOW_US) {
+		double seconds = (double)(now_us - pub->window_us) / 1e6;
+		info->bit_rate = (uint64_t)((double)pub->window_bytes * 8 / seconds);
+		info->fps = (double)pub->window_frames / seconds;
+		pub->window_us = now_us;
+		pub->window_bytes = pub->window_frames = 0;
+	}
+	pub->window_bytes += f->size;
+	pub->window_frames += f->kind == SG_FRAME_VIDEO;
+	pthread_mutex_unlock(&pub->stream->lock);
+}
+
+static enum sg_result drop(struct sg_publisher *pub, struct sg_frame *f)
+{
+	pthread_mutex_lock(&pub->stream->lock);
+	pub->stream->info.frames_dropped++;
+	pthread_mutex_unlock(&pub->stream->lock);
+	sg_frame_unref(f);
+	return SG_OK;
+}
+
+static enum sg_result write_config(struct sg_publisher *pub, struct sg_frame *f)
+{
+	struct sg_stream *s = pub->stream;
+	bool changed = false, first = s->last_dts < 0;
+
+	f->dts_90khz = f->pts_90khz = first ? 0 : s->last_dts;
+	sg_frame_seal(f);
+	enum sg_result res = keep_config(pub, f, &changed);
+	if (res != SG_OK || !changed) {
+		sg_frame_unref(f);
+		return res;
+	}
+	if (f->kind == SG_FRAME_VIDEO)
+		pub->seen_key = false; /* the next picture must stand on its own */
+	if (f->kind != SG_FRAME_META) {
+		sg_hls_break(s->hls);
+		sg_tspack_break(s->ts);
+	}
+	sg_ring_write(s->ring, f);
+	return SG_OK;
+}
+
+/* The configurations in force at this keyframe are what joins it. */
+static void note_key(struct sg_stream *s, uint64_t seq)
+{
+	pthread_mutex_lock(&s->lock);
+	lead_drop(&s->at_key);
+	s->at_key = lead_ref(&s->now);
+	s->key_seq = seq;
+	pthread_mutex_unlock(&s->lock);
+}
+
+enum sg_result sg_publisher_write(struct sg_publisher *pub, struct sg_frame *f)
+{
+	struct sg_stream *s = pub->stream;
+
+	f->arrived_us = sg_mono_us();
+	if (f->kind == SG_FRAME_META || (f->flags & SG_FRAME_CONFIG))
+		return write_config(pub, f);
+	if (!has_config(s, f))
+		return drop(pub, f);
+	if (f->kind == SG_FRAME_VIDEO) {
+		if (!pub->seen_key && !(f->flags & SG_FRAME_KEY))
+			return drop(pub, f); /* nobody could decode it */
+		pub->seen_key = true;
+	}
+	if (!needs_config(f))
+		learn_codec(pub, f);
+	place(pub, f);
+	sg_frame_seal(f);
+	if ((f->flags & SG_FRAME_KEY) && !pub->video_probed)
+		probe_video(pub, f);
+	count(pub, f);
+	sg_ring_write(s->ring, sg_frame_ref(f));
+	if (f->flags & SG_FRAME_KEY)
+		note_key(s, f->seq);
+	atomic_store_explicit(&s->has_media, true, memory_order_release);
+	sg_hls_write(s->hls, f);
+	sg_tspack_write(s->ts, f);
+	sg_frame_unref(f);
+	return SG_OK;
+}
+
+void sg_publisher_end_media(struct sg_publisher *pub)
+{
+	sg_hls_break(pub->stream->hls);
+	sg_tspack_break(pub->stream->ts);
+}
+
+/* ---- FLV tags ---- */
+
+static struct sg_frame *copy_frame(
+    struct sg_publisher *pub, enum sg_frame_kind kind, const struct sg_flv_tag *tag)
+{
+	size_t size = tag->data.left;
+	bool has_nals = kind == SG_FRAME_VIDEO && !(tag->flags & SG_FRAME_CONFIG) &&
+			(tag->codec == SG_CODEC_H264 || tag->codec == SG_CODEC_HEVC);
+
+	if (has_nals &&
+	    (!pub->nal_length || !sg_nalus_are_whole(tag->data.p, size, pub->nal_length, &size)))
+		return NULL;
+	struct sg_frame *f = sg_frame_new(kind, tag->codec, size);
+	if (!f)
+		return NULL;
+	if (has_nals && pub->nal_length != 4)
+		sg_nalus_widen(f->payload, tag->data.p, tag->data.left, pub->nal_length);
+	else
+		memcpy(f->payload, tag->data.p, size);
+	f->flags = (uint8_t)tag->flags;
+	return f;
+}
+
+/* Our frames have prefixes of four bytes, whatever the source's have. */
+static enum sg_result note_nal_length(struct sg_publisher *pub, struct sg_frame *config)
+{
+	struct sg_video_params source;
+	enum sg_result res =
+	    sg_video_params_parse(config->codec, config->payload, config->size, NULL, &source);
+
+	if (res != SG_OK)
+		return res;
+	pub->nal_length = source.nal_length;
+	if (config->codec == SG_CODEC_H264)
+		config->payload[4] |= 3;
+	else if (config->codec == SG_CODEC_HEVC)
+		config->payload[21] |= 3;
+	return SG_OK;
+}
+
+static enum sg_result write_tag(struct sg_publisher *pub, enum sg_frame_kind kind, uint32_t ms,
+    const struct sg_flv_tag *tag)
+{
+	int64_t own_ms = unwrap_ms(pub, ms);
+
+	if (tag->ignored || !tag->data.left)
+		return SG_OK;
+	if (tag->data.left > SG_FRAME_MAX_BYTES)
+		return SG_ERR_LIMIT;
+	struct sg_frame *f = copy_frame(pub, kind, tag);
+	if (!f)
+		return drop(pub, NULL);
+	f->dts_90khz = own_ms * TICKS_PER_MS;
+	f->pts_90khz = f->dts_90khz + (int64_t)tag->cts_ms * TICKS_PER_MS;
+	if (kind == SG_FRAME_VIDEO && (f->flags & SG_FRAME_CONFIG)) {
+		enum sg_result res = note_nal_length(pub, f);
+		if (res != SG_OK) {
+			sg_frame_unref(f);
+			return res;
+		}
+	}
+	return sg_publisher_write(pub, f);
+}
+
+enum sg_result sg_publisher_write_flv(struct sg_publisher *pub, uint8_t tag_type,
+    uint32_t timestamp_ms, const uint8_t *body, size_t len)
+{
+	struct sg_reader r = { body, len };
+	struct sg_flv_tag tag;
+	enum sg_result res;
+
+	switch (tag_type) {
+	case SG_FLV_VIDEO:
+		res = sg_flv_parse_video(r, &tag);
+		return res == SG_OK ? write_tag(pub, SG_FRAME_VIDEO, timestamp_ms, &tag) : res;
+	case SG_FLV_AUDIO:
+		res = sg_flv_parse_audio(r, &tag);
+		return res == SG_OK ? write_tag(pub, SG_FRAME_AUDIO, timestamp_ms, &tag) : res;
+	case SG_FLV_SCRIPT:
+		res = sg_flv_parse_script(r, &tag);
+		return res == SG_OK ? write_tag(pub, SG_FRAME_META, timestamp_ms, &tag) : res;
+	default:
+		return SG_OK;
+	}
+}

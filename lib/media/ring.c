@@ -1,0 +1,205 @@
+/* ring.c - a ring of frame references under a mutex that is held for a few moves only. */
+#include "media/ring.h"
+#include "base/clock.h"
+#include <pthread.h>
+#include <stdlib.h>
+
+#define AUDIO_START_US 1000000
+
+struct sg_ring {
+	atomic_uint refs;
+	pthread_mutex_t lock;
+	struct sg_frame **slots; /* `cap` of them, a power of two */
+	size_t cap, max_bytes, bytes;
+	uint64_t tail, head; /* kept are [tail, head) */
+	uint64_t key;        /* newest keyframe, valid when has_key and >= tail */
+	bool has_key, ended;
+	uint64_t skipped;
+	pthread_mutex_t waiters_lock; /* held while waiters are woken */
+	struct sg_ring_waiter *waiters;
+};
+
+enum sg_result sg_ring_create(struct sg_ring **out, size_t max_frames, size_t max_bytes)
+{
+	struct sg_ring *r = calloc(1, sizeof(*r));
+	size_t cap = 1;
+
+	while (cap < max_frames)
+		cap *= 2;
+	if (!r || !(r->slots = calloc(cap, sizeof(*r->slots)))) {
+		free(r);
+		*out = NULL;
+		return SG_ERR_NO_MEMORY;
+	}
+	atomic_init(&r->refs, 1);
+	pthread_mutex_init(&r->lock, NULL);
+	pthread_mutex_init(&r->waiters_lock, NULL);
+	r->cap = cap;
+	r->max_bytes = max_bytes;
+	*out = r;
+	return SG_OK;
+}
+
+struct sg_ring *sg_ring_ref(struct sg_ring *r)
+{
+	atomic_fetch_add_explicit(&r->refs, 1, memory_order_relaxed);
+	return r;
+}
+
+static struct sg_frame **slot(struct sg_ring *r, uint64_t seq)
+{
+	return &r->slots[seq & (r->cap - 1)];
+}
+
+static struct sg_frame *drop_oldest(struct sg_ring *r)
+{
+	struct sg_frame *f = *slot(r, r->tail++);
+
+	r->bytes -= f->size;
+	return f;
+}
+
+void sg_ring_unref(struct sg_ring *r)
+{
+	if (!r || atomic_fetch_sub_explicit(&r->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	while (r->tail < r->head)
+		sg_frame_unref(drop_oldest(r));
+	pthread_mutex_destroy(&r->lock);
+	pthread_mutex_destroy(&r->waiters_lock);
+	free(r->slots);
+	free(r);
+}
+
+static void wake(struct sg_ring *r)
+{
+	pthread_mutex_lock(&r->waiters_lock);
+	for (struct sg_ring_waiter *w = r->waiters; w; w = w->next)
+		w->wake(w);
+	pthread_mutex_unlock(&r->waiters_lock);
+}
+
+void sg_ring_write(struct sg_ring *r, struct sg_frame *f)
+{
+	pthread_mutex_lock(&r->lock);
+	while (r->tail < r->head &&
+	       (r->head - r->tail == r->cap || r->bytes + f->size > r->max_bytes))
+		sg_frame_unref(drop_oldest(r));
+	f->seq = r->head;
+	*slot(r, r->head) = f;
+	r->bytes += f->size;
+	if (f->flags & SG_FRAME_KEY) {
+		r->key = r->head;
+		r->has_key = true;
+	}
+	r->head++;
+	pthread_mutex_unlock(&r->lock);
+	wake(r);
+}
+
+void sg_ring_end(struct sg_ring *r)
+{
+	pthread_mutex_lock(&r->lock);
+	r->ended = true;
+	pthread_mutex_unlock(&r->lock);
+	wake(r);
+}
+
+void sg_ring_clear(struct sg_ring *r)
+{
+	pthread_mutex_lock(&r->lock);
+	while (r->tail < r->head)
+		sg_frame_unref(drop_oldest(r));
+	pthread_mutex_unlock(&r->lock);
+}
+
+/* ---- reading ---- */
+
+static bool key_is_kept(const struct sg_ring *r)
+{
+	return r->has_key && r->key >= r->tail;
+}
+
+static uint64_t start(struct sg_ring *r)
+{
+	if (key_is_kept(r))
+		return r->key;
+	uint64_t seq = r->head;
+	int64_t since_us = sg_mono_us() - AUDIO_START_US;
+	while (seq > r->tail) {
+		const struct sg_frame *f = *slot(r, seq - 1);
+		if (f->kind == SG_FRAME_VIDEO || f->arrived_us < since_us)
+			break;
+		seq--;
+	}
+	return seq;
+}
+
+uint64_t sg_ring_start(struct sg_ring *r)
+{
+	pthread_mutex_lock(&r->lock);
+	uint64_t seq = start(r);
+	pthread_mutex_unlock(&r->lock);
+	return seq;
+}
+
+uint64_t sg_ring_head(struct sg_ring *r)
+{
+	pthread_mutex_lock(&r->lock);
+	uint64_t seq = r->head;
+	pthread_mutex_unlock(&r->lock);
+	return seq;
+}
+
+void sg_ring_read(struct sg_ring *r, struct sg_ring_read *rd, bool skip_to_key)
+{
+	uint64_t from = rd->next;
+
+	rd->count = 0;
+	pthread_mutex_lock(&r->lock);
+	if (from > r->head)
+		from = r->head;
+	if (from < r->tail)
+		from = key_is_kept(r) ? r->key : r->head;
+	else if (skip_to_key && key_is_kept(r) && r->key > from)
+		from = r->key;
+	while (rd->count < rd->max && from + rd->count < r->head) {
+		rd->frames[rd->count] = sg_frame_ref(*slot(r, from + rd->count));
+		rd->count++;
+	}
+	rd->skipped = from > rd->next ? from - rd->next : 0;
+	r->skipped += rd->skipped;
+	rd->next = from + rd->count;
+	rd->ended = r->ended && rd->next == r->head;
+	pthread_mutex_unlock(&r->lock);
+}
+
+/* ---- waiters ---- */
+
+void sg_ring_add_waiter(struct sg_ring *r, struct sg_ring_waiter *w)
+{
+	pthread_mutex_lock(&r->waiters_lock);
+	w->next = r->waiters;
+	r->waiters = w;
+	pthread_mutex_unlock(&r->waiters_lock);
+}
+
+void sg_ring_remove_waiter(struct sg_ring *r, struct sg_ring_waiter *w)
+{
+	pthread_mutex_lock(&r->waiters_lock);
+	for (struct sg_ring_waiter **p = &r->waiters; *p; p = &(*p)->next) {
+		if (*p == w) {
+			*p = w->next;
+			break;
+		}
+	}
+	pthread_mutex_unlock(&r->waiters_lock);
+}
+
+void sg_ring_stats(struct sg_ring *r, struct sg_ring_stats *out)
+{
+	pthread_mutex_lock(&r->lock);
+	*out = (struct sg_ring_stats){ .frames = r->head - r->tail, .bytes = r->bytes,
+		.written = r->head, .skipped = r->skipped };
+	pthread_mutex_unlock(&r->lock);
+}

@@ -1,0 +1,115 @@
+/* stream_internal.h - what the files of this room know of a stream.
+ *
+ * stream.c   the hub, a stream's life, joining
+ * publish.c  what a publisher writes: parsing, the timeline, the ring
+ * hls.c      CMAF segments and playlists     (on the publisher's thread; readers under its lock)
+ * ts.c       MPEG-TS                          (on the publisher's thread) */
+#ifndef SG_MEDIA_STREAM_INTERNAL_H
+#define SG_MEDIA_STREAM_INTERNAL_H
+
+#include "media/codec.h"
+#include "media/stream.h"
+#include <pthread.h>
+#include <uthash.h>
+
+/* A ring of about ten seconds at 10 Mb/s, or a minute at 1: one long GOP must fit. */
+#define RING_FRAMES 4096
+#define RING_BYTES (16u << 20)
+
+#define TICKS_PER_MS 90
+
+struct sg_hls;
+struct sg_tspack;
+
+/* What must come before a given frame: metadata and configurations. */
+struct lead {
+	struct sg_frame *meta, *video, *audio; /* referenced or NULL */
+};
+
+enum stream_state { STREAM_LIVE, STREAM_GAP, STREAM_ENDED };
+
+struct sg_stream {
+	atomic_uint refs;
+	struct sg_hub *hub; /* NULL when no longer in its table */
+	UT_hash_handle hh;
+	char key[SG_APP_MAX + SG_STREAM_MAX + 2]; /* "app/stream" */
+	char app[SG_APP_MAX + 1], id[SG_STREAM_MAX + 1];
+	struct sg_ring *ring;
+	struct sg_hls *hls;
+	struct sg_tspack *ts;
+	atomic_bool has_media; /* the present publisher has sent some */
+
+	/* ---- the hub's lock ---- */
+	enum stream_state state;
+	struct sg_publisher *publisher;
+	int64_t deadline_ms; /* GAP: when it ends; ENDED: when it is forgotten */
+
+	/* ---- the publisher's thread; handed on under the hub's lock ---- */
+	int64_t last_dts; /* of all tracks, on the stream's timeline; -1 = none yet */
+	int64_t last_arrived_us;
+
+	pthread_mutex_t lock; /* what is below */
+	struct lead now, at_key;
+	uint64_t key_seq; /* at_key belongs to this frame */
+	struct sg_video_params video;
+	struct sg_audio_params audio;
+	struct sg_stream_info info; /* the counters and texts; the rest is filled on reading */
+};
+
+struct sg_publisher {
+	struct sg_stream *stream;
+	/* The publisher's own timeline in ms, unwrapped, and where it lies on the stream's. */
+	bool has_clock;
+	uint32_t last_ms32;
+	int64_t media_ms;
+	int64_t base; /* stream dts = publisher dts + base; a multiple of TICKS_PER_MS */
+	bool anchored;
+	int64_t track_dts[2]; /* the last of video and of audio, on the stream's; -1 = none */
+	bool seen_key;
+	bool video_probed;
+	int nal_length; /* of the source's prefixes; ours are 4 */
+	/* rates over the present window */
+	int64_t window_us;
+	uint64_t window_bytes, window_frames;
+};
+
+/* publish.c */
+void sg_publisher_end_media(struct sg_publisher *pub); /* flushes the packagers */
+
+/* hls.c: created with the stream */
+struct sg_hls *sg_hls_new(struct sg_stream *s);
+void sg_hls_free(struct sg_hls *h);
+/* A sealed frame, before it goes to the ring; the caller keeps its reference. */
+void sg_hls_write(struct sg_hls *h, struct sg_frame *f);
+void sg_hls_break(struct sg_hls *h); /* the publisher left, or the configuration changed */
+void sg_hls_end(struct sg_hls *h);
+size_t sg_hls_bytes(struct sg_hls *h);
+
+/* ts.c */
+struct sg_tspack *sg_tspack_new(struct sg_stream *s);
+void sg_tspack_free(struct sg_tspack *t);
+void sg_tspack_write(struct sg_tspack *t, struct sg_frame *f); /* after it went to the ring */
+void sg_tspack_break(struct sg_tspack *t);
+void sg_tspack_end(struct sg_tspack *t);
+
+/* A copy of what is in force, to be dropped with lead_drop. */
+struct lead sg_stream_lead(struct sg_stream *s);
+static inline struct lead lead_ref(const struct lead *l)
+{
+	if (l->meta)
+		sg_frame_ref(l->meta);
+	if (l->video)
+		sg_frame_ref(l->video);
+	if (l->audio)
+		sg_frame_ref(l->audio);
+	return *l;
+}
+static inline void lead_drop(struct lead *l)
+{
+	sg_frame_unref(l->meta);
+	sg_frame_unref(l->video);
+	sg_frame_unref(l->audio);
+	*l = (struct lead){ 0 };
+}
+
+#endif
