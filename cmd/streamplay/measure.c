@@ -81,7 +81,7 @@ static void fold_offsets(struct measure *m)
 		m->worst_us = m->offset_max - m->offset_min;
 }
 
-static void note_arrival(struct measure *m, int64_t dts_us, bool waited, int64_t now_us)
+static void note_arrival(struct measure *m, int64_t dts_us, int64_t now_us)
 {
 	int64_t offset = now_us - dts_us;
 
@@ -90,10 +90,6 @@ static void note_arrival(struct measure *m, int64_t dts_us, bool waited, int64_t
 		m->offset_max = (m->reads == 1 ? m->connected_us : now_us) - dts_us;
 		m->offset_min = offset;
 		m->have_offset = true;
-	}
-	if (!m->settled && waited) {
-		m->settled = true;
-		m->settled_us = now_us;
 	}
 	if (offset < m->offset_min)
 		m->offset_min = offset;
@@ -114,6 +110,10 @@ void measure_packet(struct measure *m, enum AVMediaType type, int64_t dts_us, co
 	if (pkt->flags & AV_PKT_FLAG_CORRUPT)
 		f->lost++;
 	m->reads++;
+	if (!m->settled && waited) {
+		m->settled = true;
+		m->settled_us = now_us;
+	}
 	if (dts_us != AV_NOPTS_VALUE) {
 		struct track *t = &m->packets[!video];
 		int64_t last = t->last_us;
@@ -127,7 +127,7 @@ void measure_packet(struct measure *m, enum AVMediaType type, int64_t dts_us, co
 		}
 		/* One kind is enough; two are never quite together. */
 		if (video || !f->video[0])
-			note_arrival(m, dts_us, waited, now_us);
+			note_arrival(m, dts_us, now_us);
 	}
 	pthread_mutex_unlock(&m->lock);
 }

@@ -95,9 +95,10 @@ static void *read_thread(void *arg)
 	judge(p, err);
 	decoding_reset(&d);
 	source_close(&p->source);
-	measure_end(&p->measure, sg_mono_us());
 	if (p->window)
-		window_end(p->window);
+		window_end(p->window); /* the viewer goes on for a while */
+	else
+		measure_end(&p->measure, sg_mono_us());
 	atomic_store(&p->done, true);
 	return NULL;
 }
@@ -145,8 +146,10 @@ static void watch(struct player *p)
 		}
 	}
 	atomic_store(&p->stop, true);
-	if (p->window)
+	if (p->window) {
+		measure_end(&p->measure, sg_mono_us());
 		window_quit(p->window);
+	}
 }
 
 static int open_window(struct player *p)

@@ -49,12 +49,13 @@ static void set_options(AVDictionary **opts, const char *url)
 	av_dict_set(opts, "fpsprobesize", "0", 0);
 }
 
-/* Live is what has neither a length in time nor in bytes. */
+/* Live is what has no length in bytes; a playlist, what has none in time. (The length in time that
+ * FLV states is not asked: a publisher that sends a file states the file's.) */
 static bool is_live(const AVFormatContext *fmt)
 {
-	if (fmt->duration > 0 && fmt->duration != AV_NOPTS_VALUE)
-		return false;
-	return !fmt->pb || avio_size(fmt->pb) <= 0 || !strcmp(fmt->iformat->name, "hls");
+	if (!strcmp(fmt->iformat->name, "hls"))
+		return fmt->duration <= 0; /* AV_NOPTS_VALUE is less */
+	return !fmt->pb || avio_size(fmt->pb) <= 0;
 }
 
 int source_open(struct source *s, const char *url, const char *token, const atomic_bool *stop,
