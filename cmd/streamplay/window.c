@@ -6,6 +6,7 @@
 #include "streamplay.h"
 #include "base/clock.h"
 #include <SDL2/SDL.h>
+#include <fcntl.h>
 #include <libavutil/imgutils.h>
 #include <libswscale/swscale.h>
 #include <stdio.h>
@@ -63,6 +64,28 @@ static bool shows_nothing(void)
 	return false;
 }
 
+/* The libraries below SDL complain on standard error by themselves when there is no device. We say
+ * it in one line of our own; theirs go nowhere. No other thread runs yet. */
+static int quiet_begin(void)
+{
+	int kept = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	if (kept >= 0 && null >= 0)
+		dup2(null, STDERR_FILENO);
+	if (null >= 0)
+		close(null);
+	return kept;
+}
+
+static void quiet_end(int kept)
+{
+	if (kept < 0)
+		return;
+	dup2(kept, STDERR_FILENO);
+	close(kept);
+}
+
 static bool open_display(struct window *w, const char *title)
 {
 	SDL_SetHint(SDL_HINT_NO_SIGNAL_HANDLERS, "1"); /* they are ours */
@@ -92,13 +115,17 @@ struct window *window_open(const char *title, char *why, size_t size)
 	}
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->room, NULL);
-	if (!open_display(w, title)) {
+	int kept = quiet_begin();
+	bool open = open_display(w, title);
+	w->sound = open ? sound_open() : NULL;
+	quiet_end(kept);
+	if (!open) {
 		snprintf(why, size, "%s", SDL_GetError());
 		window_close(w);
 		return NULL;
 	}
 	w->redraw = true;
-	if (!(w->sound = sound_open()))
+	if (!w->sound)
 		play_warn("cannot open a sound device: %s: playing without sound", SDL_GetError());
 	return w;
 }
