@@ -146,9 +146,11 @@ int ctl_get_limit(const struct ctl *c, uint64_t *out)
 static int read_secret_from(int fd, const char *what, struct sg_buf *out)
 {
 	uint8_t chunk[4096];
-	ssize_t n;
+	ssize_t n = 0;
 
-	while ((n = read(fd, chunk, sizeof(chunk))) > 0 || (n < 0 && errno == EINTR))
+	/* It may have no end (/dev/zero): what is too long is not read on. */
+	while (!out->failed &&
+	       ((n = read(fd, chunk, sizeof(chunk))) > 0 || (n < 0 && errno == EINTR)))
 		if (n > 0)
 			sg_buf_append(out, chunk, (size_t)n);
 	int saved = errno;
