@@ -58,7 +58,7 @@ static void fixture_open_fanout(void *user)
 	struct fixture *f = user;
 
 	for (int i = 0; i < 2; i++)
-		if (sg_loop_is_current(f->loops[i]))
+		if (f->loops[i] && sg_loop_is_current(f->loops[i]))
 			assert_int_equal(
 			    sg_fanout_open(&f->fanouts[i], f->loops[i], SG_GATHER_AUTO), SG_OK);
 }

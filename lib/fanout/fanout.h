@@ -11,13 +11,15 @@
  * timer.
  *
  * A follower whose socket is full keeps its place (and one frame) until it is writable again; one
- * that has fallen off the ring, or `SG_FOLLOWER_BEHIND_BYTES` behind, goes on at the newest
+ * that has fallen off the ring, or SG_FOLLOWER_BEHIND_MS behind, goes on at the newest
  * keyframe, at a frame's boundary. One that has taken nothing for `stall_ms` is ended. */
 #ifndef SG_FANOUT_FANOUT_H
 #define SG_FANOUT_FANOUT_H
 
 #include "media/stream.h"
 #include "net/loop.h"
+
+#define SG_FOLLOWER_BEHIND_MS 8000
 
 struct sg_fanout;
 struct sg_follower;

@@ -87,6 +87,11 @@ void sg_conn_close(struct sg_conn *c)
 		close(sg_conn_release(c));
 }
 
+void sg_conn_finish(struct sg_conn *c)
+{
+	shutdown(c->fd, SHUT_WR);
+}
+
 void sg_conn_want_read(struct sg_conn *c, bool on)
 {
 	set_mask(c, on ? c->mask | UV_READABLE : c->mask & ~UV_READABLE);

@@ -1,0 +1,177 @@
+/* publish.c - a publisher: held until the first media, then committed, then at the hub. */
+#include "rtmp/rtmp_internal.h"
+#include <stdlib.h>
+
+#define META_MAX 65536
+/* When a publisher comes back (R13), the one that hangs may still be leaving. */
+#define RETRY_MS 20
+#define RETRIES 50
+
+void publisher_admitted(struct rtmp_peer *p)
+{
+	struct sg_buf out;
+
+	p->stage = STAGE_HELD;
+	p->deadline_ms = sg_mono_ms() + FIRST_MEDIA_MS;
+	p->chunks.max_message = SG_FRAME_MAX_BYTES + 64;
+	sg_buf_init(&p->meta, META_MAX);
+	sg_buf_init(&p->first, p->chunks.max_message);
+	sg_buf_init(&out, 1024);
+	put_user_control(&out, 0, RTMP_STREAM); /* StreamBegin */
+	put_status(&out, "status", "NetStream.Publish.Start", "Publishing.");
+	peer_send(p, &out);
+	sg_buf_reset(&out);
+	if (!p->dead)
+		peer_go_on(p);
+}
+
+/* ---- media ---- */
+
+static void write_tag(struct rtmp_peer *p, uint8_t type, uint32_t ms, struct sg_reader body)
+{
+	enum sg_result res = sg_publisher_write_flv(p->publisher, type, ms, body.p, body.left);
+
+	if (res == SG_OK)
+		return;
+	peer_bad_input(p, res == SG_ERR_UNSUPPORTED ? "a codec that is not carried here"
+			  : res == SG_ERR_LIMIT      ? "a frame larger than any may be"
+						     : "media that is malformed");
+}
+
+/* An aggregate holds FLV tags whose times count from the first one's (RTMP 1.0 section 7.1.6). */
+static void write_aggregate(struct rtmp_peer *p, uint32_t ms, struct sg_reader body)
+{
+	uint32_t len, at, first = 0, stream;
+	uint8_t type, high;
+	const uint8_t *data;
+	bool has_first = false;
+
+	while (body.left && !p->dead) {
+		if (!sg_read_u8(&body, &type) || !sg_read_be24(&body, &len) || !sg_read_be24(&body, &at) ||
+		    !sg_read_u8(&body, &high) || !sg_read_be24(&body, &stream) ||
+		    !sg_read_bytes(&body, len, &data)) {
+			peer_bad_input(p, "an aggregate message that is cut short");
+			return;
+		}
+		sg_read_skip(&body, 4); /* the back pointer; the last one may lack */
+		at |= (uint32_t)high << 24;
+		if (!has_first)
+			first = at;
+		has_first = true;
+		write_tag(p, type, ms + (at - first), (struct sg_reader){ data, len });
+	}
+}
+
+static void write_media(struct rtmp_peer *p, uint8_t type, uint32_t ms, struct sg_reader body)
+{
+	if (type == SG_RTMP_AGGREGATE)
+		write_aggregate(p, ms, body);
+	else
+		write_tag(p, type, ms, body);
+}
+
+/* Metadata may come before media: it is kept, the newest only. */
+static void keep_meta(struct rtmp_peer *p, struct sg_reader body)
+{
+	sg_buf_reset(&p->meta);
+	sg_buf_append(&p->meta, body.p, body.left);
+}
+
+void publisher_message(struct rtmp_peer *p, const struct sg_rtmp_message *m)
+{
+	struct sg_reader body = m->body;
+	uint8_t type = m->type;
+
+	if (type == SG_RTMP_DATA_AMF3) { /* a zero, then AMF0 */
+		if (!sg_read_skip(&body, 1))
+			return;
+		type = SG_RTMP_DATA;
+	}
+	if (p->stage == STAGE_ACTIVE) {
+		write_media(p, type, m->timestamp, body);
+	} else if (type == SG_RTMP_DATA) {
+		keep_meta(p, body);
+	} else {
+		/* Media is here: the use is spent now, and nothing is taken on before that is durable. */
+		p->first_type = type;
+		p->first_ms = m->timestamp;
+		sg_buf_append(&p->first, body.p, body.left);
+		p->stage = STAGE_COMMITTING;
+		sg_gate_commit(p->session);
+	}
+}
+
+/* ---- committed ---- */
+
+static void start(struct rtmp_peer *p)
+{
+	struct sg_buf first = p->first, meta = p->meta;
+	char id[SG_SESSION_ID_SIZE];
+
+	sg_buf_init(&p->first, 0);
+	sg_buf_init(&p->meta, 0);
+	p->stage = STAGE_ACTIVE;
+	p->counted_role = true;
+	p->deadline_ms = sg_mono_ms() + PUBLISHER_SILENT_MS;
+	atomic_fetch_add(&p->lane->srv->publishers, 1);
+	sg_session_id(p->session, id);
+	sg_log_info("rtmp %s: publishes %s/%s, session %s", peer_name(p), sg_session_app(p->session),
+	    sg_session_stream(p->session), id);
+	if (meta.len)
+		write_tag(p, SG_RTMP_DATA, p->first_ms, (struct sg_reader){ meta.p, meta.len });
+	if (!p->dead)
+		write_media(p, p->first_type, p->first_ms, (struct sg_reader){ first.p, first.len });
+	sg_buf_reset(&first);
+	sg_buf_reset(&meta);
+	if (!p->dead)
+		peer_go_on(p);
+}
+
+static void try_start(struct rtmp_peer *p)
+{
+	enum sg_result res = sg_hub_publish(p->lane->srv->cfg.hub, sg_str_from(sg_session_app(p->session)),
+	    sg_str_from(sg_session_stream(p->session)), "rtmp", &p->publisher);
+
+	if (res == SG_ERR_EXISTS && p->retries++ < RETRIES)
+		return;
+	sg_timer_close(p->retry);
+	p->retry = NULL;
+	if (res == SG_OK)
+		start(p);
+	else
+		peer_refuse(p, res == SG_ERR_EXISTS ? SG_ALREADY_PUBLISHING : SG_OVERLOAD);
+}
+
+static void on_retry(void *user)
+{
+	struct rtmp_peer *p = user;
+
+	try_start(p);
+	peer_settle(p);
+}
+
+void publisher_committed(struct rtmp_peer *p)
+{
+	if (sg_timer_open(&p->retry, p->lane->loop, on_retry, p) != SG_OK) {
+		peer_refuse(p, SG_OVERLOAD);
+		return;
+	}
+	sg_timer_start(p->retry, RETRY_MS, RETRY_MS);
+	try_start(p);
+}
+
+void publisher_end(struct rtmp_peer *p)
+{
+	sg_timer_close(p->retry);
+	p->retry = NULL;
+	if (p->publisher)
+		sg_log_info("rtmp %s: no longer publishes %s/%s: %s", peer_name(p),
+		    sg_session_app(p->session), sg_session_stream(p->session), sg_goodbye_name(p->bye));
+	sg_publisher_close(p->publisher, p->bye != SG_BYE_BROKEN);
+	p->publisher = NULL;
+	if (p->counted_role)
+		atomic_fetch_sub(&p->lane->srv->publishers, 1);
+	p->counted_role = false;
+	sg_buf_reset(&p->first);
+	sg_buf_reset(&p->meta);
+}
