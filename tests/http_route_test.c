@@ -1,4 +1,5 @@
 /* The web server: routes, limits, answers now and later, endless answers, the admin socket. */
+#include <signal.h>
 #include "http_fixture.h"
 
 /* ---- routes of the test ---- */
