@@ -27,7 +27,7 @@ struct crowd {
 	const struct options *o;
 	atomic_bool stop;
 	atomic_uint open, ended;
-	char *token;   /* the one for all, or NULL */
+	char *token; /* the one for all, or NULL */
 	char **tokens; /* one each, or NULL */
 	struct client *clients;
 };
@@ -129,8 +129,9 @@ static unsigned due(const struct options *o, int64_t elapsed_ms)
 
 static void draw(struct crowd *w, unsigned begun, int64_t elapsed_ms)
 {
-	printf("\r%lld s  %u of %u begun  %u watching  %u ended\033[K", (long long)elapsed_ms / 1000,
-	    begun, w->o->clients, atomic_load(&w->open), atomic_load(&w->ended));
+	printf("\r%lld s  %u of %u begun  %u watching  %u ended\033[K",
+	    (long long)elapsed_ms / 1000, begun, w->o->clients, atomic_load(&w->open),
+	    atomic_load(&w->ended));
 	fflush(stdout);
 }
 
@@ -236,9 +237,9 @@ static void print_json(const struct crowd *w, const struct tally *t, double seco
 	char *shown = url_shown(w->o->url);
 	json_t *clients = json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:{s:I, s:I, s:I}, "
 				    "s:{s:o, s:o, s:o}}",
-	    "wanted", (int)w->o->clients, "opened", (int)t->begun, "served", (int)t->served, "refused",
-	    (int)t->refused, "notFound", (int)t->missing, "failed", (int)t->failed, "stalled",
-	    (int)t->stalled, "frames", "min", (json_int_t)t->frames_min, "median",
+	    "wanted", (int)w->o->clients, "opened", (int)t->begun, "served", (int)t->served,
+	    "refused", (int)t->refused, "notFound", (int)t->missing, "failed", (int)t->failed,
+	    "stalled", (int)t->stalled, "frames", "min", (json_int_t)t->frames_min, "median",
 	    (json_int_t)t->frames_median, "max", (json_int_t)t->frames_max, "startupMs", "median",
 	    known(t->startup_median), "p95", known(t->startup_p95), "max", known(t->startup_max));
 	json_t *o = json_pack("{s:s?, s:s, s:i, s:f, s:I, s:o}", "url", shown, "status",
@@ -286,17 +287,17 @@ static int report(const struct crowd *w, unsigned begun, double seconds)
 
 static int prepare(struct crowd *w)
 {
-	int status = w->o->arg[OPT_TOKENS] ?
-	    tokens_read(w->o->arg[OPT_TOKENS], w->o->clients, &w->tokens) :
-	    token_read(w->o, &w->token);
+	int status = w->o->arg[OPT_TOKENS]
+			 ? tokens_read(w->o->arg[OPT_TOKENS], w->o->clients, &w->tokens)
+			 : token_read(w->o, &w->token);
 
 	if (status != PLAYED)
 		return status;
 	if (!(w->clients = calloc(w->o->clients, sizeof(*w->clients))))
 		return play_fail(PLAY_FAILED, "out of memory: free some");
 	for (unsigned i = 0; i < w->o->clients; i++)
-		w->clients[i] = (struct client){.crowd = w,
-		    .token = w->tokens ? w->tokens[i] : w->token, .startup_ms = -1};
+		w->clients[i] = (struct client){
+		    .crowd = w, .token = w->tokens ? w->tokens[i] : w->token, .startup_ms = -1};
 	return PLAYED;
 }
 

@@ -32,7 +32,8 @@ static AVCodecContext *open_codec(const AVStream *st)
 	ctx->pkt_timebase = st->time_base;
 	ctx->max_pixels = PIXELS_MAX;
 	ctx->thread_count = 2;
-	ctx->thread_type = FF_THREAD_SLICE; /* threads by frame would add their number of frames of delay */
+	ctx->thread_type =
+	    FF_THREAD_SLICE; /* threads by frame would add their number of frames of delay */
 	if (avcodec_open2(ctx, codec, NULL) < 0)
 		goto fail;
 	return ctx;

@@ -29,7 +29,8 @@ static const struct {
 static const struct {
 	const char *text;
 	enum compare how;
-} signs[] = {{"!=", IS_NOT}, {"<=", AT_MOST}, {">=", AT_LEAST}, {"<", LESS}, {">", MORE}, {"=", IS}};
+} signs[] = {
+    {"!=", IS_NOT}, {"<=", AT_MOST}, {">=", AT_LEAST}, {"<", LESS}, {">", MORE}, {"=", IS}};
 
 struct expectation {
 	enum metric metric;
@@ -57,7 +58,8 @@ static int find_metric(struct sg_str name, enum metric *out)
 		return play_fail(PLAY_USAGE, "--expect knows no '%.*s': did you mean %s?",
 		    SG_STR_ARG(name), near);
 	return play_fail(PLAY_USAGE,
-	    "--expect knows no '%.*s': video, audio, width, height, fps, bitrate, latency, startup, "
+	    "--expect knows no '%.*s': video, audio, width, height, fps, bitrate, latency, "
+	    "startup, "
 	    "frames and lost are known",
 	    SG_STR_ARG(name));
 }
@@ -112,7 +114,8 @@ static int read_value(struct expectation *e, struct sg_str value)
 
 	if (unit == UNIT_CODEC) {
 		if (e->how != IS && e->how != IS_NOT)
-			return play_fail(PLAY_USAGE, "--expect %s: a codec is compared with = or !=", e->text);
+			return play_fail(
+			    PLAY_USAGE, "--expect %s: a codec is compared with = or !=", e->text);
 		if (fits && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_") == value.len) {
 			sg_str_copy(e->codec, sizeof(e->codec), value);
 			return PLAYED;
@@ -120,8 +123,8 @@ static int read_value(struct expectation *e, struct sg_str value)
 	} else if (fits && read_number(e, text)) {
 		return PLAYED;
 	}
-	return play_fail(PLAY_USAGE, "--expect %s: '%.*s' is no value of %s: write it like %s", e->text,
-	    SG_STR_ARG(value), metrics[e->metric].name, example(unit));
+	return play_fail(PLAY_USAGE, "--expect %s: '%.*s' is no value of %s: write it like %s",
+	    e->text, SG_STR_ARG(value), metrics[e->metric].name, example(unit));
 }
 
 static int read_one(struct expectation *e, struct sg_str item)
@@ -130,7 +133,8 @@ static int read_one(struct expectation *e, struct sg_str item)
 	int status;
 
 	if (!sg_str_copy(e->text, sizeof(e->text), item))
-		return play_fail(PLAY_USAGE, "--expect has a condition that is too long: shorten it");
+		return play_fail(
+		    PLAY_USAGE, "--expect has a condition that is too long: shorten it");
 	while (at < item.len && !strchr("!<>=", item.p[at]))
 		at++;
 	if ((status = find_metric((struct sg_str){item.p, at}, &e->metric)) != PLAYED)
@@ -143,8 +147,9 @@ static int read_one(struct expectation *e, struct sg_str item)
 		size_t len = strlen(signs[i].text);
 		return read_value(e, (struct sg_str){rest.p + len, rest.len - len});
 	}
-	return play_fail(PLAY_USAGE, "--expect %s: there is no comparison: write it like %s=%s", e->text,
-	    metrics[e->metric].name, metrics[e->metric].unit == UNIT_CODEC ? "h264" : "25");
+	return play_fail(PLAY_USAGE, "--expect %s: there is no comparison: write it like %s=%s",
+	    e->text, metrics[e->metric].name,
+	    metrics[e->metric].unit == UNIT_CODEC ? "h264" : "25");
 }
 
 int expect_parse(const char *list, struct expectation **out, size_t *count)
@@ -160,8 +165,8 @@ int expect_parse(const char *list, struct expectation **out, size_t *count)
 	while (more && status == PLAYED) {
 		more = sg_str_cut(rest, ',', &item, &rest);
 		if (*count == EXPECT_MAX)
-			status = play_fail(PLAY_USAGE, "--expect has over %d conditions: leave some out",
-			    EXPECT_MAX);
+			status = play_fail(PLAY_USAGE,
+			    "--expect has over %d conditions: leave some out", EXPECT_MAX);
 		else if (!item.len)
 			status = play_fail(PLAY_USAGE,
 			    "--expect has an empty condition: write it like video=h264,fps>=25");
@@ -250,8 +255,8 @@ bool expect_check(const struct expectation *e, size_t count, const struct facts 
 	bool all = true;
 
 	for (size_t i = 0; i < count; i++)
-		if (metrics[e[i].metric].unit == UNIT_CODEC ? !check_codec(&e[i], f) :
-							      !check_number(&e[i], f))
+		if (metrics[e[i].metric].unit == UNIT_CODEC ? !check_codec(&e[i], f)
+							    : !check_number(&e[i], f))
 			all = false;
 	return all;
 }

@@ -112,6 +112,7 @@ int main(int argc, char **argv)
 		status = run(&o);
 	options_reset(&o);
 	if (fflush(stdout) && status == PLAYED)
-		status = play_fail(PLAY_FAILED, "cannot write the output: see whether the disk is full");
+		status =
+		    play_fail(PLAY_FAILED, "cannot write the output: see whether the disk is full");
 	return status;
 }

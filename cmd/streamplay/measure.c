@@ -132,8 +132,8 @@ void measure_packet(struct measure *m, enum AVMediaType type, int64_t dts_us, co
 	pthread_mutex_unlock(&m->lock);
 }
 
-void measure_frame(struct measure *m, enum AVMediaType type, int64_t pts_us, const AVFrame *frame,
-    int64_t now_us)
+void measure_frame(
+    struct measure *m, enum AVMediaType type, int64_t pts_us, const AVFrame *frame, int64_t now_us)
 {
 	pthread_mutex_lock(&m->lock);
 	struct facts *f = &m->facts;
@@ -188,8 +188,8 @@ void measure_facts(struct measure *m, int64_t now_us, struct facts *out)
 	if (out->media_s > 0)
 		out->bit_rate = (double)out->bytes * 8 / out->media_s;
 	if (m->connected_us && out->live)
-		out->buffered_s = max_double(
-		    0, out->media_s - (double)(now_us - m->connected_us) / 1e6);
+		out->buffered_s =
+		    max_double(0, out->media_s - (double)(now_us - m->connected_us) / 1e6);
 	fold_offsets(m);
 	if (out->live && m->settled && now_us - m->settled_us >= WATCH_US)
 		out->latency_ms = m->worst_us / 1000;

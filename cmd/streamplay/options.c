@@ -18,19 +18,21 @@ void options_help(void)
 {
 	char left[40];
 
-	printf("usage: streamplay URL [OPTIONS]\n\n"
-	       "  Plays a stream (rtmp, http, srt) or a file, shows it where there is a display, and\n"
-	       "  tells what it measured.\n\n");
+	printf(
+	    "usage: streamplay URL [OPTIONS]\n\n"
+	    "  Plays a stream (rtmp, http, srt) or a file, shows it where there is a display, and\n"
+	    "  tells what it measured.\n\n");
 	for (int i = 0; i < OPT_COUNT_; i++) {
 		snprintf(left, sizeof(left), "--%s%s%s", table[i].name, table[i].value ? " " : "",
 		    table[i].value ? table[i].value : "");
 		printf("  %-18s %s\n", left, table[i].help);
 	}
-	printf("\nThe token may also stand in the URL or in $STREAMGATE_TOKEN.\n"
-	       "In the window: q or Esc quits, f is full screen, space pauses a file.\n"
-	       "Exit status: 0 played, 1 failed, 2 wrong usage, 3 no such stream, 4 refused by the\n"
-	       "gate, 5 an expectation not met.\n\n"
-	       "example: streamplay rtmp://localhost/live/cam-1 --token @token.txt\n");
+	printf(
+	    "\nThe token may also stand in the URL or in $STREAMGATE_TOKEN.\n"
+	    "In the window: q or Esc quits, f is full screen, space pauses a file.\n"
+	    "Exit status: 0 played, 1 failed, 2 wrong usage, 3 no such stream, 4 refused by the\n"
+	    "gate, 5 an expectation not met.\n\n"
+	    "example: streamplay rtmp://localhost/live/cam-1 --token @token.txt\n");
 }
 
 static int no_such_option(const char *arg)
@@ -47,8 +49,8 @@ static int no_such_option(const char *arg)
 	if (near)
 		return play_fail(PLAY_USAGE, "there is no option --%.*s: did you mean --%s?",
 		    SG_STR_ARG(name), near);
-	return play_fail(PLAY_USAGE,
-	    "there is no option --%.*s: 'streamplay --help' lists them", SG_STR_ARG(name));
+	return play_fail(PLAY_USAGE, "there is no option --%.*s: 'streamplay --help' lists them",
+	    SG_STR_ARG(name));
 }
 
 static int find_option(const char *arg, char **value)
@@ -95,7 +97,8 @@ static int take_duration(struct options *o)
 	if (!text)
 		return PLAYED;
 	if (!sg_duration_parse(sg_str_from(text), &o->duration_ms) || !o->duration_ms)
-		return play_fail(PLAY_USAGE, "--duration %s is no time: write it like 10s or 2m", text);
+		return play_fail(
+		    PLAY_USAGE, "--duration %s is no time: write it like 10s or 2m", text);
 	return PLAYED;
 }
 
@@ -131,7 +134,8 @@ static int take_clients(struct options *o)
 	for (size_t i = 0; i < sizeof(alone) / sizeof(alone[0]); i++)
 		if (o->arg[alone[i]])
 			return play_fail(PLAY_USAGE,
-			    "--%s is for one viewer: leave it or --clients out", table[alone[i]].name);
+			    "--%s is for one viewer: leave it or --clients out",
+			    table[alone[i]].name);
 	return PLAYED;
 }
 

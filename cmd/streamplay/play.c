@@ -1,6 +1,7 @@
 /* play.c - one viewer. A thread reads and decodes; the main thread shows, and watches the clock. */
 #include "streamplay.h"
 #include "base/clock.h"
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -44,7 +45,8 @@ static int read_all(struct player *p, struct decoding *d)
 		const AVStream *st = fmt->streams[pkt->stream_index];
 		enum AVMediaType type = st->codecpar->codec_type;
 		int64_t ts = pkt->dts != AV_NOPTS_VALUE ? pkt->dts : pkt->pts;
-		int64_t us = ts == AV_NOPTS_VALUE ? ts : av_rescale_q(ts, st->time_base, AV_TIME_BASE_Q);
+		int64_t us =
+		    ts == AV_NOPTS_VALUE ? ts : av_rescale_q(ts, st->time_base, AV_TIME_BASE_Q);
 		decoding_packet(d, fmt, pkt); /* first, so that the codecs are known */
 		if (pkt->stream_index == d->video.index || pkt->stream_index == d->sound.index)
 			measure_packet(&p->measure, type, us, pkt, now - asked > 2000, now);
@@ -62,7 +64,8 @@ static void judge(struct player *p, int err)
 	struct facts f;
 
 	measure_facts(&p->measure, sg_mono_us(), &f);
-	bool ours = !err || atomic_load(&p->stop) || (play_interrupted() && err != AVERROR_EXTERNAL);
+	bool ours =
+	    !err || atomic_load(&p->stop) || (play_interrupted() && err != AVERROR_EXTERNAL);
 	bool played = f.decoded || f.samples;
 	if (err == AVERROR_EXTERNAL)
 		p->end.status = PLAY_FAILED;
@@ -202,6 +205,25 @@ static int report(struct player *p)
 	return p->end.status;
 }
 
+static void on_nudge(int sig)
+{
+	(void)sig;
+}
+
+/* libav asks us now and then whether to go on, but not while it waits in read() for a pipe: a signal
+ * that is not followed by a restart ends that. */
+static void join(struct player *p, pthread_t thread)
+{
+	struct sigaction act = {.sa_handler = on_nudge};
+
+	sigaction(SIGUSR1, &act, NULL);
+	while (!atomic_load(&p->done)) {
+		pthread_kill(thread, SIGUSR1);
+		usleep(20000);
+	}
+	pthread_join(thread, NULL);
+}
+
 static int play(struct player *p)
 {
 	pthread_t thread;
@@ -212,7 +234,7 @@ static int play(struct player *p)
 		return play_fail(PLAY_FAILED, "cannot make a thread: free some memory");
 	}
 	watch(p);
-	pthread_join(thread, NULL);
+	join(p, thread);
 	int recorded = record_close(p->record);
 	p->record = NULL;
 	if (p->end.status == PLAYED)

@@ -87,7 +87,8 @@ int record_open(struct record **out, const char *path)
 		return play_fail(PLAY_USAGE,
 		    "--record %s: unknown kind of file: end it with .mp4, .mkv, .flv or .ts", path);
 	if (access(path, F_OK) == 0)
-		return play_fail(PLAY_FAILED, "%s exists already: choose another name, or remove it", path);
+		return play_fail(
+		    PLAY_FAILED, "%s exists already: choose another name, or remove it", path);
 	struct record *r = calloc(1, sizeof(*r));
 	if (!r || !name_parts(r, path) || !(r->pkt = av_packet_alloc()) ||
 	    avformat_alloc_output_context2(&r->out, NULL, muxer, r->part) < 0) {
@@ -237,8 +238,8 @@ int record_close(struct record *r)
 		if (!r->failed)
 			play_warn("nothing came to be recorded: %s was not written", r->path);
 	} else if ((err = give_name(r))) {
-		status = play_fail(PLAY_FAILED, "cannot name the recording %s: %s; it is %s", r->path,
-		    strerror(err), r->part);
+		status = play_fail(PLAY_FAILED, "cannot name the recording %s: %s; it is %s",
+		    r->path, strerror(err), r->part);
 	}
 	record_free(r);
 	return status;

@@ -92,7 +92,8 @@ static bool set_input(struct sound *s, const AVFrame *f)
 	int err = swr_alloc_set_opts2(&s->swr, &stereo, AV_SAMPLE_FMT_S16, RATE, &in,
 	    (enum AVSampleFormat)f->format, f->sample_rate, 0, NULL);
 	av_channel_layout_uninit(&in);
-	if (err < 0 || swr_init(s->swr) < 0 || av_channel_layout_copy(&s->layout, &f->ch_layout) < 0) {
+	if (err < 0 || swr_init(s->swr) < 0 ||
+	    av_channel_layout_copy(&s->layout, &f->ch_layout) < 0) {
 		swr_free(&s->swr);
 		return false;
 	}

@@ -39,8 +39,8 @@ static void set_options(AVDictionary **opts, const char *url)
 	av_dict_set(opts, "format_whitelist", FORMATS, 0);
 	/* A playlist from the net may not name our files. */
 	av_dict_set(opts, "protocol_whitelist",
-	    remote(url) ? "rtmp,rtmps,rtmpt,ffrtmphttp,http,https,httpproxy,tcp,tls,crypto,srt,udp" :
-			  "file,crypto",
+	    remote(url) ? "rtmp,rtmps,rtmpt,ffrtmphttp,http,https,httpproxy,tcp,tls,crypto,srt,udp"
+			: "file,crypto",
 	    0);
 	av_dict_set(opts, "max_streams", STREAMS_MAX, 0);
 	av_dict_set(opts, "user_agent", "streamplay/" SG_VERSION, 0);
@@ -58,8 +58,8 @@ static bool is_live(const AVFormatContext *fmt)
 	return !fmt->pb || avio_size(fmt->pb) <= 0;
 }
 
-int source_open(struct source *s, const char *url, const char *token, const atomic_bool *stop,
-    bool analyze)
+int source_open(
+    struct source *s, const char *url, const char *token, const atomic_bool *stop, bool analyze)
 {
 	AVDictionary *opts = NULL;
 
@@ -116,15 +116,17 @@ static bool says_not_found(const char *words)
 
 static int not_found(char *why, size_t size)
 {
-	snprintf(why, size, "there is no such stream: see its name, and whether it is being published");
+	snprintf(
+	    why, size, "there is no such stream: see its name, and whether it is being published");
 	return PLAY_NOT_FOUND;
 }
 
 static int refused(char *why, size_t size, const char *by)
 {
 	snprintf(why, size, "the gate refused it (%s): %s", by,
-	    strstr(by, "429") ? "wait a while, then try again" :
-				"give a token that is good for this stream, and was not used before");
+	    strstr(by, "429") || strcasestr(by, "later")
+		? "wait a while, then try again"
+		: "give a token that is good for this stream, and was not used before");
 	return PLAY_REFUSED;
 }
 
@@ -197,12 +199,13 @@ int source_explain(const struct source *s, int err, char *why, size_t size)
 	if (code)
 		return http_failed(code, why, size);
 	if (t->server[0])
-		return says_not_found(t->server) ? not_found(why, size) :
-						   refused(why, size, t->server);
+		return says_not_found(t->server) ? not_found(why, size)
+						 : refused(why, size, t->server);
 	if (t->srt_rejected)
 		return refused(why, size, "SRT");
 	if (s->silent) {
-		snprintf(why, size, "no data for %d s: see whether the server and the stream are alive",
+		snprintf(why, size,
+		    "no data for %d s: see whether the server and the stream are alive",
 		    SOURCE_PATIENCE_MS / 1000);
 		return PLAY_FAILED;
 	}

@@ -47,8 +47,8 @@ void status_draw(const struct facts *f)
 	int len = snprintf(lost, sizeof(lost), "  lost %llu", (unsigned long long)f->lost);
 	int room = width - before < len ? width - before : len;
 	if (!b.failed)
-		printf("\r%.*s%s%.*s%s\033[K", before, (char *)b.p, red ? "\033[31m" : "", room, lost,
-		    red ? "\033[0m" : "");
+		printf("\r%.*s%s%.*s%s\033[K", before, (char *)b.p, red ? "\033[31m" : "", room,
+		    lost, red ? "\033[0m" : "");
 	fflush(stdout);
 	sg_buf_reset(&b);
 }
@@ -114,11 +114,11 @@ void status_json(const char *url, const struct outcome *end, const struct facts 
 {
 	char *shown = url_shown(url);
 	json_t *o = json_pack("{s:s?, s:s, s:i, s:f, s:b, s:o, s:o, s:I, s:I, s:o, s:o, s:I, s:I}",
-	    "url", shown, "status", status_name(end->status), "exit", end->status, "seconds", f->seconds,
-	    "live", f->live, "video", video_json(f), "audio", audio_json(f), "bitRate",
-	    (json_int_t)f->bit_rate, "bytes", (json_int_t)f->bytes, "startupMs", known(f->startup_ms),
-	    "latencyMs", known(f->latency_ms), "lost", (json_int_t)f->lost, "discontinuities",
-	    (json_int_t)f->discontinuities);
+	    "url", shown, "status", status_name(end->status), "exit", end->status, "seconds",
+	    f->seconds, "live", f->live, "video", video_json(f), "audio", audio_json(f), "bitRate",
+	    (json_int_t)f->bit_rate, "bytes", (json_int_t)f->bytes, "startupMs",
+	    known(f->startup_ms), "latencyMs", known(f->latency_ms), "lost", (json_int_t)f->lost,
+	    "discontinuities", (json_int_t)f->discontinuities);
 
 	free(shown);
 	if (o && *end->why)

@@ -62,7 +62,8 @@ static int read_from(const char *path, char **token)
 	*token = read_line(in);
 	fclose(in);
 	if (!*token)
-		return play_fail(PLAY_FAILED, "there is no token in %s: put it on the first line", path);
+		return play_fail(
+		    PLAY_FAILED, "there is no token in %s: put it on the first line", path);
 	return PLAYED;
 }
 
@@ -85,7 +86,8 @@ int token_read(const struct options *o, char **token)
 	if (*arg == '@')
 		return read_from(arg + 1, token);
 	if (!*arg || strlen(arg) > TOKEN_MAX)
-		return play_fail(PLAY_USAGE, "--token is empty or too long: give a token, - or @FILE");
+		return play_fail(
+		    PLAY_USAGE, "--token is empty or too long: give a token, - or @FILE");
 	*token = strdup(arg);
 	memset(arg, 'x', strlen(arg));
 	return *token ? PLAYED : play_fail(PLAY_FAILED, "out of memory: free some");
@@ -100,7 +102,8 @@ int tokens_read(const char *path, unsigned wanted, char ***out)
 	*out = NULL;
 	if (!in || !tokens) {
 		free(tokens);
-		return play_fail(PLAY_FAILED, "cannot read the tokens in %s: %s", path, strerror(errno));
+		return play_fail(
+		    PLAY_FAILED, "cannot read the tokens in %s: %s", path, strerror(errno));
 	}
 	while (count < wanted && !feof(in) && !ferror(in)) {
 		tokens[count] = read_line(in);
@@ -110,8 +113,9 @@ int tokens_read(const char *path, unsigned wanted, char ***out)
 		fclose(in);
 	if (count < wanted) {
 		tokens_free(tokens, count);
-		return play_fail(PLAY_FAILED, "%s has %u tokens for %u clients: add some, or --clients %u",
-		    path, count, wanted, count ? count : 1);
+		return play_fail(PLAY_FAILED,
+		    "%s has %u tokens for %u clients: add some, or --clients %u", path, count,
+		    wanted, count ? count : 1);
 	}
 	*out = tokens;
 	return PLAYED;
@@ -196,8 +200,8 @@ int url_check(const char *url)
 	if (!*url || !strstr(url, "://"))
 		return *url ? PLAYED : play_fail(PLAY_USAGE, "the URL is empty: give one");
 	if (!sg_url_parse(sg_str_from(url), &u))
-		return play_fail(PLAY_USAGE,
-		    "this is no URL: write it like rtmp://host/live/stream");
+		return play_fail(
+		    PLAY_USAGE, "this is no URL: write it like rtmp://host/live/stream");
 	for (size_t i = 0; i < sizeof(speaks) / sizeof(speaks[0]); i++)
 		if (sg_str_equal_nocase(u.scheme, sg_str_from(speaks[i])))
 			return PLAYED;

@@ -14,9 +14,9 @@
 #include <unistd.h>
 
 #define QUEUE_MAX 24
-#define SIDE_MAX 4096      /* larger pictures are scaled down: textures have limits */
+#define SIDE_MAX 4096 /* larger pictures are scaled down: textures have limits */
 #define CLOCK_JUMP_US 2000000
-#define AHEAD_US 5000      /* a frame this early is on time */
+#define AHEAD_US 5000 /* a frame this early is on time */
 
 struct shown {
 	AVFrame *frame;
@@ -247,7 +247,8 @@ static bool make_texture(struct window *w, const AVFrame *f)
 	if (w->texture && w->width == width && w->height == height)
 		return true;
 	if (!w->texture) /* the first picture gives the window its size; later the viewer does */
-		SDL_SetWindowSize(w->win, width > 1920 ? 1920 : width, height > 1080 ? 1080 : height);
+		SDL_SetWindowSize(
+		    w->win, width > 1920 ? 1920 : width, height > 1080 ? 1080 : height);
 	else
 		SDL_DestroyTexture(w->texture);
 	w->texture = SDL_CreateTexture(
@@ -264,7 +265,8 @@ static bool convert(struct window *w, const AVFrame *f, uint8_t *data[4], int st
 {
 	w->sws = sws_getCachedContext(w->sws, f->width, f->height, (enum AVPixelFormat)f->format,
 	    w->width, w->height, AV_PIX_FMT_YUV420P, SWS_BILINEAR, NULL, NULL, NULL);
-	if (!w->sws || av_image_alloc(data, stride, w->width, w->height, AV_PIX_FMT_YUV420P, 32) < 0)
+	if (!w->sws ||
+	    av_image_alloc(data, stride, w->width, w->height, AV_PIX_FMT_YUV420P, 32) < 0)
 		return false;
 	sws_scale(w->sws, (const uint8_t *const *)f->data, f->linesize, 0, f->height, data, stride);
 	return true;
