@@ -6,18 +6,18 @@
 #define KEYS_MAX 10000
 
 static const struct ctl_column columns_of_new[] = {
-    {"key", "key", CTL_TEXT, 0},
-    {"id", "id", CTL_TEXT, 0},
-    {"scope", "scope", CTL_TEXT, 0},
-    {"label", "label", CTL_TEXT, 0},
+    {"key", "key", CTL_TEXT, 0, 0},
+    {"id", "id", CTL_TEXT, 0, 0},
+    {"scope", "scope", CTL_TEXT, 0, 0},
+    {"label", "label", CTL_TEXT, 0, 0},
 };
 
 static const struct ctl_column columns[] = {
-    {"id", "ID", CTL_TEXT, 13},
-    {"scope", "SCOPE", CTL_TEXT, 0},
-    {"createdAt", "CREATED", CTL_TIME, 0},
-    {"revokedAt", "REVOKED", CTL_TIME, 0},
-    {"label", "LABEL", CTL_TEXT, 0},
+    {"id", "ID", CTL_TEXT, 13, 0},
+    {"scope", "SCOPE", CTL_TEXT, 0, 0},
+    {"createdAt", "CREATED", CTL_TIME, 0, 0},
+    {"revokedAt", "REVOKED", CTL_TIME, 0, 0},
+    {"label", "LABEL", CTL_TEXT, 0, 0},
 };
 
 static json_t *key_object(const struct sg_apikey *k)

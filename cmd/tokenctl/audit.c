@@ -13,18 +13,18 @@
 #define FOLLOW_EVERY_MS 250
 
 static const struct ctl_column columns[] = {
-    {"at", "TIME", CTL_TIME_MS, 19},
-    {"event", "EVENT", CTL_TEXT, 8},
-    {"reason", "REASON", CTL_TEXT, 13},
-    {"app", "APP", CTL_TEXT, 4},
-    {"streamId", "STREAM", CTL_TEXT, 12},
-    {"type", "TYPE", CTL_TEXT, 7},
-    {"protocol", "PROTOCOL", CTL_TEXT, 8},
-    {"address", "ADDRESS", CTL_TEXT, 15},
-    {"token", "TOKEN", CTL_TEXT, 13},
-    {"session", "SESSION", CTL_TEXT, 13},
-    {"seq", NULL, CTL_TEXT, 0},
-    {"detail", "DETAIL", CTL_TEXT, 0},
+    {"at", "TIME", CTL_TIME_MS, 19, 0},
+    {"event", "EVENT", CTL_TEXT, 8, 0},
+    {"reason", "REASON", CTL_TEXT, 13, 0},
+    {"app", "APP", CTL_TEXT, 4, 5},
+    {"streamId", "STREAM", CTL_TEXT, 8, 0},
+    {"type", "TYPE", CTL_TEXT, 7, 3},
+    {"protocol", "PROTOCOL", CTL_TEXT, 8, 4},
+    {"address", "ADDRESS", CTL_TEXT, 15, 1},
+    {"token", "TOKEN", CTL_TEXT, 13, 2},
+    {"session", "SESSION", CTL_TEXT, 13, 6},
+    {"seq", NULL, CTL_TEXT, 0, 0},
+    {"detail", "DETAIL", CTL_TEXT, 0, 0},
 };
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
@@ -55,6 +55,45 @@ static json_t *audit_row(const struct sg_audit *a)
 	    ctl_json_text(a->detail));
 }
 
+static const char *const events[] = {
+    "admitted", "refused", "ended", "kicked", "revoked", "setting"};
+
+/* A name that nothing is ever called would list nothing, and say nothing of the mistake. */
+static int check_event(const char *event)
+{
+	if (!event)
+		return CTL_DONE;
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+		if (!strcmp(event, events[i]))
+			return CTL_DONE;
+	return ctl_fail(CTL_USAGE,
+	    "there is no event '%s': use admitted, refused, ended, kicked, revoked or setting",
+	    CTL_SHOW(event));
+}
+
+/* Why one was refused, or how a session ended. */
+static int check_reason(const char *reason)
+{
+	const char *names[SG_REASON_COUNT + SG_BYE_COUNT];
+	size_t count = 0;
+
+	if (!reason)
+		return CTL_DONE;
+	for (int i = SG_ADMITTED + 1; i < SG_REASON_COUNT; i++)
+		names[count++] = sg_reason_name((enum sg_reason)i);
+	for (int i = 0; i < SG_BYE_COUNT; i++)
+		names[count++] = sg_goodbye_name((enum sg_goodbye)i);
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(reason, names[i]))
+			return CTL_DONE;
+	const char *near = sg_nearest(sg_str_from(reason), names, count);
+	if (near)
+		return ctl_fail(CTL_USAGE, "there is no reason '%s': did you mean '%s'?",
+		    CTL_SHOW(reason), near);
+	return ctl_fail(CTL_USAGE, "there is no reason '%s': REASONS in tokenctl(1) lists them",
+	    CTL_SHOW(reason));
+}
+
 static int get_filter(struct ctl *c, struct sg_audit_filter *f)
 {
 	const char *app = NULL;
@@ -64,6 +103,8 @@ static int get_filter(struct ctl *c, struct sg_audit_filter *f)
 	if ((res = ctl_get_app(c, &app)))
 		return res;
 	if (c->opt[OPT_STREAM] && (res = ctl_check_stream(c->opt[OPT_STREAM])))
+		return res;
+	if ((res = check_event(c->opt[OPT_EVENT])) || (res = check_reason(c->opt[OPT_REASON])))
 		return res;
 	f->app = sg_str_from(app);
 	f->stream = sg_str_from(c->opt[OPT_STREAM]);

@@ -11,10 +11,10 @@ struct question {
 static void print_people(
     struct ctl *c, enum sg_reason verdict, const char *live, bool needed, const struct question *q)
 {
-	if (verdict == SG_ADMITTED)
-		ctl_printf(c, "admitted\n");
-	else
-		ctl_printf(c, "refused: %s\n", sg_reason_name(verdict));
+	ctl_print_word(c, verdict == SG_ADMITTED ? "admitted" : "refused");
+	if (verdict != SG_ADMITTED)
+		ctl_printf(c, ": %s", sg_reason_name(verdict));
+	ctl_printf(c, "\n");
 	ctl_printf(c, "stream live: %s\n", live);
 	if (!needed)
 		ctl_printf(c, "note: no token is needed to %s %s/%s: tokenctl enable %s\n",

@@ -1,5 +1,6 @@
 /* create.c - tokenctl create: the one place where a token's secret is shown. */
 #include "tokenctl.h"
+#include "api/urls.h"
 #include "base/clock.h"
 #include <errno.h>
 #include <stdio.h>
@@ -11,19 +12,19 @@
 #define RESUME_MAX_S 86400
 
 static const struct ctl_column columns[] = {
-    {"tokenId", "token", CTL_TEXT, 0},
-    {"id", "id", CTL_TEXT, 0},
-    {"app", "app", CTL_TEXT, 0},
-    {"streamId", "stream", CTL_TEXT, 0},
-    {"type", "type", CTL_TEXT, 0},
-    {"maxUses", "uses", CTL_TEXT, 0},
-    {"expireDate", "expires", CTL_TIME, 0},
-    {"label", NULL, CTL_TEXT, 0},
+    {"tokenId", "token", CTL_TEXT, 0, 0},
+    {"id", "id", CTL_TEXT, 0, 0},
+    {"app", "app", CTL_TEXT, 0, 0},
+    {"streamId", "stream", CTL_TEXT, 0, 0},
+    {"type", "type", CTL_TEXT, 0, 0},
+    {"maxUses", "sessions", CTL_TEXT, 0, 0},
+    {"expireDate", "expires", CTL_TIME, 0, 0},
+    {"label", NULL, CTL_TEXT, 0, 0},
 };
 
 static const struct ctl_column columns_of_many[] = {
-    {"tokenId", "TOKEN", CTL_TEXT, SG_TOKEN_TEXT_SIZE - 1},
-    {"id", "ID", CTL_TEXT, SG_ID_TEXT_SIZE - 1},
+    {"tokenId", "TOKEN", CTL_TEXT, SG_TOKEN_TEXT_SIZE - 1, 0},
+    {"id", "ID", CTL_TEXT, SG_ID_TEXT_SIZE - 1, 0},
 };
 
 static int get_expiry(struct ctl *c, const struct sg_app_config *app, int64_t *out)
@@ -92,7 +93,7 @@ static json_t *new_token(
 	json_t *object = ctl_json_token(c, &t);
 	if (object) {
 		json_object_set_new(object, "tokenId", json_string(text));
-		json_object_set_new(object, "urls", ctl_urls(c->cfg, &t, text));
+		json_object_set_new(object, "urls", api_urls(c->cfg, NULL, c->cfg->rtmp_listen.count > 0, &t, text));
 	}
 	sg_wipe(text, sizeof(text));
 	return object;

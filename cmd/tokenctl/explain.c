@@ -14,9 +14,9 @@ struct report {
 };
 
 static const struct ctl_column columns[] = {
-    {"check", "CHECK", CTL_TEXT, 0},
-    {"result", "RESULT", CTL_TEXT, 0},
-    {"why", "WHY", CTL_TEXT, 0},
+    {"check", "CHECK", CTL_TEXT, 0, 0},
+    {"result", "RESULT", CTL_TEXT, 0, 0},
+    {"why", "WHY", CTL_WHOLE, 0, 0},
 };
 
 static void note(struct report *r, const char *check, enum outcome outcome, enum sg_reason reason,
@@ -212,12 +212,14 @@ static void print_lines(struct ctl *c, const struct asked *a, const struct repor
 	if (rows)
 		json_array_foreach(r->checks, i, check) ctl_rows_add(rows, json_incref(check));
 	ctl_rows_close(rows, NULL);
-	if (table)
-		ctl_printf(c, "\n%s%s%s\n", ok ? "admitted" : "refused", ok ? "" : ": ",
-		    ok ? "" : sg_reason_name(r->verdict));
-	else
-		ctl_printf(c, "verdict\t%s\t%s\n", ok ? "admitted" : "refused",
-		    sg_reason_name(r->verdict));
+	const char *word = ok ? "admitted" : "refused";
+	if (!table) {
+		ctl_printf(c, "verdict\t%s\t%s\n", word, sg_reason_name(r->verdict));
+		return;
+	}
+	ctl_printf(c, "\n");
+	ctl_print_word(c, word);
+	ctl_printf(c, "%s%s\n", ok ? "" : ": ", ok ? "" : sg_reason_name(r->verdict));
 }
 
 static int answer(struct ctl *c, const struct asked *a, const struct report *r,

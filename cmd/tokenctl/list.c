@@ -5,20 +5,20 @@
 #define PAGE 500
 
 static const struct ctl_column columns[] = {
-    {"id", "ID", CTL_TEXT, 13},
-    {"app", "APP", CTL_TEXT, 0},
-    {"streamId", "STREAM", CTL_TEXT, 0},
-    {"type", "TYPE", CTL_TEXT, 0},
-    {"state", "STATE", CTL_TEXT, 0},
-    {"uses", "USES", CTL_USES, 0},
-    {"maxUses", NULL, CTL_TEXT, 0},
-    {"createdAt", "CREATED", CTL_TIME, 0},
-    {"expireDate", "EXPIRES", CTL_TIME, 0},
-    {"firstUsedAt", NULL, CTL_TIME, 0},
-    {"lastUsedAt", NULL, CTL_TIME, 0},
-    {"revokedAt", NULL, CTL_TIME, 0},
-    {"createdBy", NULL, CTL_TEXT, 0},
-    {"label", "LABEL", CTL_TEXT, 0},
+    {"id", "ID", CTL_TEXT, 13, 0},
+    {"app", "APP", CTL_TEXT, 0, 2},
+    {"streamId", "STREAM", CTL_TEXT, 0, 0},
+    {"type", "TYPE", CTL_TEXT, 0, 0},
+    {"state", "STATE", CTL_TEXT, 0, 0},
+    {"uses", "USES", CTL_USES, 0, 3},
+    {"maxUses", NULL, CTL_TEXT, 0, 0},
+    {"createdAt", "CREATED", CTL_TIME, 0, 4},
+    {"expireDate", "EXPIRES", CTL_TIME, 0, 1},
+    {"firstUsedAt", NULL, CTL_TIME, 0, 0},
+    {"lastUsedAt", NULL, CTL_TIME, 0, 0},
+    {"revokedAt", NULL, CTL_TIME, 0, 0},
+    {"createdBy", NULL, CTL_TEXT, 0, 0},
+    {"label", "LABEL", CTL_TEXT, 0, 0},
 };
 
 static int get_state(const struct ctl *c, int *out)

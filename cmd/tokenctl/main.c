@@ -46,8 +46,9 @@ int ctl_open_store(struct ctl *c)
 
 	path += strncmp(path, "sqlite:", 7) ? 0 : 7;
 	bool fresh = stat(path, &st) != 0;
-	if (sg_store_open(&c->store, c->cfg->store_url, true, error, sizeof(error)) != SG_OK)
-		return ctl_fail(CTL_FAILED, "%s", error);
+	enum sg_result res = sg_store_open(&c->store, c->cfg->store_url, true, error, sizeof(error));
+	if (res != SG_OK)
+		return ctl_fail(res == SG_ERR_CONFIG ? CTL_USAGE : CTL_FAILED, "%s", error);
 	/* Whoever forgot --config is about to look at an empty store: say so. */
 	if (fresh && c->err_tty)
 		ctl_warn("made a new, empty store: %s", c->cfg->store_url);
@@ -169,6 +170,14 @@ static int finish_output(struct ctl *c, int status)
 	return status == CTL_DONE ? failed : status;
 }
 
+/* https://no-color.org; a terminal that does not say what it is gets none either. */
+static bool wants_colour(void)
+{
+	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	return !(no && *no) && term && *term && strcmp(term, "dumb") != 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct ctl c = {.now = sg_wall_s()};
@@ -181,6 +190,7 @@ int main(int argc, char **argv)
 		    LC_CTYPE, "C.UTF-8"); /* names and labels are UTF-8 whatever the terminal */
 	sg_buf_init(&c.out, 64u << 20);
 	c.out_tty = isatty(STDOUT_FILENO) == 1;
+	c.colour = c.out_tty && wants_colour();
 	c.err_tty = isatty(STDERR_FILENO) == 1;
 	int status = ctl_parse(&c, argc, argv);
 	if (status == CTL_DONE)

@@ -2,17 +2,17 @@
 #include "tokenctl.h"
 
 static const struct ctl_column columns[] = {
-    {"id", "ID", CTL_TEXT, 13},
-    {"app", "APP", CTL_TEXT, 0},
-    {"streamId", "STREAM", CTL_TEXT, 0},
-    {"type", "TYPE", CTL_TEXT, 0},
-    {"protocol", "PROTOCOL", CTL_TEXT, 0},
-    {"address", "ADDRESS", CTL_TEXT, 0},
-    {"state", "STATE", CTL_TEXT, 0},
-    {"startedAt", "SINCE", CTL_TIME, 0},
-    {"bytes", "MEDIA", CTL_BYTES, 0},
-    {"token", "TOKEN", CTL_TEXT, 0},
-    {"userAgent", "USER AGENT", CTL_TEXT, 0},
+    {"id", "ID", CTL_TEXT, 13, 0},
+    {"app", "APP", CTL_TEXT, 0, 4},
+    {"streamId", "STREAM", CTL_TEXT, 0, 0},
+    {"type", "TYPE", CTL_TEXT, 0, 0},
+    {"protocol", "PROTOCOL", CTL_TEXT, 0, 0},
+    {"address", "ADDRESS", CTL_TEXT, 0, 0},
+    {"state", "STATE", CTL_TEXT, 0, 5},
+    {"startedAt", "SINCE", CTL_TIME, 0, 2},
+    {"bytes", "MEDIA", CTL_BYTES, 0, 1},
+    {"token", "TOKEN", CTL_TEXT, 0, 3},
+    {"userAgent", "USER AGENT", CTL_TEXT, 0, 0},
 };
 
 struct walk {

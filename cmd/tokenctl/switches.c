@@ -189,11 +189,11 @@ int ctl_reset(struct ctl *c)
 /* ---- status ---- */
 
 static const struct ctl_column columns[] = {
-    {"app", "APP", CTL_TEXT, 0},
-    {"streamId", "STREAM", CTL_TEXT, 0},
-    {"publish", "PUBLISH", CTL_TEXT, 8},
-    {"play", "PLAY", CTL_TEXT, 8},
-    {"from", "SET BY", CTL_TEXT, 0},
+    {"app", "APP", CTL_TEXT, 0, 0},
+    {"streamId", "STREAM", CTL_TEXT, 0, 0},
+    {"publish", "PUBLISH", CTL_TEXT, 8, 0},
+    {"play", "PLAY", CTL_TEXT, 8, 0},
+    {"from", "SET BY", CTL_TEXT, 0, 0},
 };
 
 /* "token" or "open" for what holds here; `own`: only what was set for the stream itself. */
@@ -288,10 +288,10 @@ static int print_status(struct ctl *c, json_t *switches, const char *streamd)
 	}
 	char store[400];
 	sg_redact(store, sizeof(store), sg_str_from(c->cfg->store_url));
-	ctl_printf(c,
-	    ctl_format(c) == CTL_TABLE ? "streamd is %s, the store is %s\n\n"
-				       : "streamd\t%s\nstore\t%s\n",
-	    streamd, store);
+	bool table = ctl_format(c) == CTL_TABLE;
+	ctl_printf(c, table ? "streamd is " : "streamd\t");
+	ctl_print_word(c, streamd);
+	ctl_printf(c, table ? ", the store is %s\n\n" : "\nstore\t%s\n", store);
 	struct ctl_rows *rows =
 	    ctl_rows_open(c, columns, sizeof(columns) / sizeof(columns[0]), false);
 	if (rows)

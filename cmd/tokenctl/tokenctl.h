@@ -84,6 +84,7 @@ struct ctl {
 	struct sg_store *store; /* after ctl_open_store */
 	int64_t now; /* Unix seconds, when the command began */
 	bool out_tty, err_tty;
+	bool colour; /* on standard output */
 	struct sg_buf out;
 	int out_error; /* errno of the first write that failed */
 };
@@ -105,7 +106,7 @@ int ctl_store_failed(struct ctl *c, const char *doing);
 /* ---- values.c: what people type, checked ---- */
 
 /* Text from outside made fit for an error line: printable, short, secrets taken out. */
-#define CTL_SHOWN_SIZE 100
+#define CTL_SHOWN_SIZE 256
 struct ctl_shown {
 	char text[CTL_SHOWN_SIZE];
 };
@@ -145,10 +146,16 @@ enum ctl_format ctl_format(const struct ctl *c);
 bool ctl_printf(struct ctl *c, const char *fmt, ...) SG_PRINTF(2, 3);
 bool ctl_flush(struct ctl *c);
 bool ctl_print_json(struct ctl *c, json_t *value); /* one line; takes the value */
+/* A word such as "admitted", in its colour where there is colour. */
+bool ctl_print_word(struct ctl *c, const char *word);
+/* Appends `text` fit for a terminal: at most `room` columns of it (an ellipsis ends what was cut),
+ * '?' for what a terminal would obey. Answers how many columns it takes. */
+size_t ctl_put_shown(struct sg_buf *out, const char *text, size_t room);
 
 /* A row is a JSON object; columns say which members a table or a line of fields shows. */
 enum ctl_column_kind {
 	CTL_TEXT,
+	CTL_WHOLE, /* text that a table does not cut to fit */
 	CTL_TIME, /* Unix seconds */
 	CTL_TIME_MS, /* Unix milliseconds */
 	CTL_USES, /* a table shows "1/5", with "maxUses" */
@@ -158,7 +165,8 @@ struct ctl_column {
 	const char *key;
 	const char *title; /* NULL: not shown in a table */
 	enum ctl_column_kind kind;
-	uint8_t width; /* at least so wide in a table */
+	uint8_t width; /* at least so wide in a table whose rows are not known beforehand */
+	uint8_t yields; /* a table without room hides the highest first; 0: never */
 };
 struct ctl_rows;
 /* `live`: print each row as it comes (JSON: one object a line). NULL: out of memory, reported. */
@@ -186,11 +194,6 @@ struct ctl_progress {
 void ctl_progress_start(struct ctl_progress *p, const struct ctl *c);
 void ctl_progress_show(struct ctl_progress *p, const char *what, uint64_t done, uint64_t total);
 void ctl_progress_end(struct ctl_progress *p);
-
-/* ---- urls.c ---- */
-
-/* {"hls": "http://...", ...} for every protocol that is on and its port known. */
-json_t *ctl_urls(const struct sg_config *cfg, const struct sg_token *t, const char *token);
 
 /* ---- client.c ---- */
 

@@ -10,18 +10,15 @@ struct ctl_shown ctl_show(struct sg_str s)
 {
 	struct ctl_shown out;
 	char clear[CTL_SHOWN_SIZE];
-	size_t n = 0;
+	struct sg_buf shown;
 
 	/* Secrets first, while the text is whole: a piece of one would no longer be known as one. */
 	sg_redact(clear, sizeof(clear), s);
-	for (size_t i = 0; clear[i] && n < sizeof(out.text) - 4; i++) {
-		unsigned char ch = (unsigned char)clear[i];
-		/* One line, and nothing that a terminal would obey. */
-		out.text[n++] = ch < 0x20 || ch == 0x7f || ch >= 0x80 ? '?' : (char)ch;
-	}
-	out.text[n] = 0;
-	if (s.len > n)
-		memcpy(out.text + (n > 60 ? 60 : n), "...", 4);
+	/* One line, short, and nothing that a terminal would obey. */
+	sg_buf_init(&shown, sizeof(out.text) * 4);
+	ctl_put_shown(&shown, clear, 60);
+	sg_str_copy(out.text, sizeof(out.text), (struct sg_str){(char *)shown.p, shown.len});
+	sg_buf_reset(&shown);
 	return out;
 }
 
@@ -127,7 +124,10 @@ int ctl_get_label(const struct ctl *c, char out[SG_LABEL_MAX + 1])
 		    CTL_USAGE, "the label has %zu bytes: use at most %d", label.len, SG_LABEL_MAX);
 	bool control = false;
 	for (size_t i = 0; i < label.len; i++)
-		control |= (unsigned char)label.p[i] < 0x20 || label.p[i] == 0x7f;
+		control |= (unsigned char)label.p[i] < 0x20 || label.p[i] == 0x7f ||
+			   /* U+0080 to U+009F */
+			   ((unsigned char)label.p[i] == 0xc2 && i + 1 < label.len &&
+			       (unsigned char)label.p[i + 1] < 0xa0);
 	if (!sg_str_is_utf8(label) || control)
 		return ctl_fail(CTL_USAGE, "the label is not plain text: use UTF-8 without control "
 					   "characters");
@@ -197,7 +197,8 @@ int ctl_secret_read(char *arg, const char *what, struct sg_buf *out)
 		sg_buf_append(out, arg, len);
 		memset(arg, '*', len);
 		if (out->failed)
-			res = ctl_fail(CTL_USAGE, "%zu bytes are too long for a %s", len, what);
+			res = ctl_fail(CTL_USAGE, "the %s has %zu bytes: use at most %d", what,
+			    len, CTL_SECRET_MAX);
 	}
 	if (res != CTL_DONE)
 		return res;
