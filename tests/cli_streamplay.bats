@@ -16,6 +16,7 @@ setup_file() {
 		os.chdir(sys.argv[1])
 		threading.Timer(300, lambda: os._exit(1)).start()
 		class Handler(http.server.SimpleHTTPRequestHandler):
+		    protocol_version = "HTTP/1.1"
 		    def do_GET(self):
 		        with open("requests", "a") as log:
 		            log.write(self.path + "\n")
@@ -24,6 +25,12 @@ setup_file() {
 		            self.send_response(int(part[2]))
 		            self.send_header("Content-Length", "0")
 		            self.end_headers()
+		        elif part[1] == "live":
+		            self.send_response(200)
+		            self.send_header("Connection", "close")
+		            self.end_headers()
+		            self.wfile.write(open(part[2], "rb").read())
+		            self.close_connection = True
 		        elif part[1] == "hang":
 		            threading.Event().wait(60)
 		        elif part[1] == "gate" and ("token=good" not in self.path or "token=bad" in self.path):
@@ -236,6 +243,14 @@ succeeds() {
 			jq -e .status <<<"$output"
 		done
 	done
+}
+
+@test "a live stream may end with its connection" {
+	for kind in flv ts; do
+		succeeds streamplay "$base/live/cam.$kind" --json
+		jq -e '.live and .video.decoded == 75' <<<"$output"
+	done
+	succeeds streamplay "$base/live/cam.flv" --clients 2
 }
 
 @test "a server that says nothing has failed after 10 seconds" {

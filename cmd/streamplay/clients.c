@@ -88,7 +88,7 @@ static void *client_thread(void *arg)
 		err = read_on(c, &s);
 	bool ours = !err || atomic_load(&c->crowd->stop) || play_interrupted();
 	if (c->startup_ms >= 0 && !s.trouble.server[0] &&
-	    (ours || (err == AVERROR_EOF && !s.trouble.http_code)))
+	    (ours || source_ended(&s, err)))
 		c->status = PLAYED;
 	else
 		c->status = source_explain(&s, err, c->why, sizeof(c->why));

@@ -70,7 +70,7 @@ static void judge(struct player *p, int err)
 	if (err == AVERROR_EXTERNAL)
 		p->end.status = PLAY_FAILED;
 	else if (played && !p->source.trouble.server[0] &&
-		 (ours || (err == AVERROR_EOF && !p->source.trouble.http_code)))
+		 (ours || source_ended(&p->source, err)))
 		p->end.status = PLAYED;
 	else if (ours && !played && !play_interrupted() && !p->source.trouble.server[0]) {
 		p->end.status = PLAY_FAILED;

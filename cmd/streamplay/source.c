@@ -101,6 +101,21 @@ int source_read(struct source *s, AVPacket *pkt)
 	return err;
 }
 
+bool source_ended(const struct source *s, int err)
+{
+	const struct trouble *t = &s->trouble;
+
+	/* A body without a length ends where the connection does (RFC 9112, 6.3); libav calls that an
+	 * error, and names the length it had expected, UINT64_MAX. */
+	if (err == AVERROR(EIO) && strstr(t->last, "Stream ends prematurely") &&
+	    strstr(t->last, "should be 18446744073709551615"))
+		return true;
+	if (err != AVERROR_EOF || t->server[0])
+		return false;
+	/* The playlist of a live stream is gone when the stream is. */
+	return !t->http_code || (s->live && (t->http_code == 404 || t->http_code == 410));
+}
+
 /* ---- why ---- */
 
 static bool says_not_found(const char *words)
@@ -183,6 +198,11 @@ static int other_failure(const struct source *s, int err, char *why, size_t size
 		snprintf(text, sizeof(text), "error %d", err);
 	if (err == AVERROR_EOF)
 		snprintf(text, sizeof(text), "the server ended it");
+	if (strstr(s->trouble.last, "Stream ends prematurely")) {
+		snprintf(why, size,
+		    "the server broke the stream off: see whether it still runs, and look into its log");
+		return PLAY_FAILED;
+	}
 	/* What libav said last tells more than its result, but for the plain ones of the system. */
 	bool more = (err == AVERROR(EIO) || err == AVERROR_INVALIDDATA || err == AVERROR_UNKNOWN) &&
 		    s->trouble.last[0];

@@ -107,6 +107,8 @@ int source_open(struct source *s, const char *url, const char *token, const atom
 void source_close(struct source *s);
 /* av_read_frame that does not wait for ever. */
 int source_read(struct source *s, AVPacket *pkt);
+/* Does this `err` of a read, after something was played, mean that the stream came to its end? */
+bool source_ended(const struct source *s, int err);
 /* What `err` of an open or a read means: the status, and the reason and advice in `why`. */
 int source_explain(const struct source *s, int err, char *why, size_t size);
 
