@@ -318,7 +318,7 @@ load cli_tokenctl_fixture
 		done
 		on_terminal tokenctl list | head -1 | grep -qE '^ID +.*STREAM .*STATE .*LABEL'
 	done
-	! on_terminal tokenctl list | grep -q CREATED
+	! columns=80 on_terminal tokenctl list | grep -q CREATED
 }
 
 @test "colour is for terminals that want it" {

@@ -838,6 +838,7 @@ struct racer {
 	struct made *tokens;
 	int count;
 	atomic_int *wins;
+	char address[16]; /* one each: failed attempts cost their address */
 };
 
 static void *race(void *arg)
@@ -848,7 +849,7 @@ static void *race(void *arg)
 	pump_init(&mine.pump);
 	for (int i = 0; i < r->count; i++) {
 		struct attempt a;
-		start(&mine, &a, SG_PLAY, "cam", r->tokens[i].text, "192.0.2.1", i % 2);
+		start(&mine, &a, SG_PLAY, "cam", r->tokens[i].text, r->address, i % 2);
 		int verdict = wait_for(&mine, &a.admitted);
 		if (verdict == SG_ADMITTED && !(i % 2))
 			verdict = commit(&mine, &a);
@@ -862,10 +863,13 @@ static void *race(void *arg)
 static void run_race(struct fixture *f, struct made *tokens, int count, atomic_int *wins)
 {
 	pthread_t threads[16];
-	struct racer r = {f, tokens, count, wins};
+	struct racer racers[16];
 
-	for (int i = 0; i < 16; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, race, &r), 0);
+	for (int i = 0; i < 16; i++) {
+		racers[i] = (struct racer){f, tokens, count, wins, ""};
+		snprintf(racers[i].address, sizeof(racers[i].address), "192.0.2.%d", i);
+		assert_int_equal(pthread_create(&threads[i], NULL, race, &racers[i]), 0);
+	}
 	for (int i = 0; i < 16; i++)
 		pthread_join(threads[i], NULL);
 }

@@ -238,6 +238,7 @@ static void reload(struct streamd *d, const char *path)
 	} else {
 		warn_about(fresh);
 		sg_gate_reconfigure(d->gate, fresh);
+		sg_api_reconfigure(d->api, fresh);
 		if (d->apps_cfg != d->cfg)
 			sg_config_free(d->apps_cfg);
 		d->apps_cfg = fresh;

@@ -76,7 +76,8 @@ static void serve_object(
 void hls_serve(struct sg_http_media *m, struct sg_http_request *req, struct sg_str app,
     const struct media_name *n)
 {
-	struct sg_stream *stream = sg_hub_find(m->srv->cfg.hub, app, n->name);
+	/* Also when it has just ended: its last playlist says so. */
+	struct sg_stream *stream = sg_hub_find_ended(m->srv->cfg.hub, app, n->name);
 	struct sg_blob *master;
 	char sid[SG_SID_TEXT_SIZE];
 

@@ -31,7 +31,10 @@ void live_stop(struct http_play *p, enum sg_goodbye why)
 
 	count_bytes(p);
 	sg_follower_close(p->follower);
-	sg_conn_close(p->conn);
+	if (why == SG_BYE_STREAM_ENDED || why == SG_BYE_SHUTDOWN)
+		sg_conn_close(p->conn);
+	else /* R6: what the kernel still holds does not reach one who was shown out */
+		sg_conn_abort(p->conn);
 	play_end(p, why);
 	atomic_fetch_sub(&m->viewers, 1);
 }

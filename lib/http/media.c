@@ -58,12 +58,16 @@ void media_add_cookie(struct sg_http_request *req, const char *sid)
 	sg_http_add_header(req, "Set-Cookie", cookie);
 }
 
-/* With the gate's lock held. The socket is open as long as the request is attached. */
+/* With the gate's lock held. The socket is open as long as the request is attached. Megabytes may lie
+ * in the kernel's buffer: connecting a TCP socket to nowhere throws them away at once (connect(2),
+ * AF_UNSPEC), where shutdown would have them delivered first. */
 static void cut(struct sg_attachment *at)
 {
 	struct sg_http_request *req = SG_CONTAINER_OF(at, struct sg_http_request, attachment);
+	const struct sockaddr nowhere = { .sa_family = AF_UNSPEC };
 
-	shutdown(req->connection->fd, SHUT_RDWR);
+	if (connect(req->connection->fd, &nowhere, sizeof(nowhere)) != 0)
+		shutdown(req->connection->fd, SHUT_RDWR);
 }
 
 enum sg_reason media_enter(struct sg_http_request *req, struct sg_str sid, struct sg_str app,

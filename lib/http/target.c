@@ -56,18 +56,20 @@ static ssize_t decode_segment(char *out, struct sg_str raw)
 enum sg_result http_target_parse(struct http_target *t, struct sg_str target, char *out)
 {
 	char *end = out;
+	struct sg_str as_sent = target;
 
 	*t = (struct http_target){ 0 };
 	target = without_authority(target);
+	bool is_absolute = target.p != as_sent.p;
 	sg_str_cut(target, '?', &target, &t->query);
 	if (sg_str_is(target, "*")) { /* OPTIONS * */
 		*end++ = '*';
 		t->path = (struct sg_str){ out, 1 };
 		return SG_OK;
 	}
-	if (!target.len)
+	if (!target.len && is_absolute)
 		target = SG_STR("/");
-	if (target.p[0] != '/' || memchr(target.p, '#', target.len))
+	if (!target.len || target.p[0] != '/' || memchr(target.p, '#', target.len))
 		return SG_ERR_BAD_INPUT;
 	for (size_t at = 0; at < target.len;) {
 		const char *p = target.p + at + 1;

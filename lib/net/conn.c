@@ -87,6 +87,14 @@ void sg_conn_close(struct sg_conn *c)
 		close(sg_conn_release(c));
 }
 
+void sg_conn_abort(struct sg_conn *c)
+{
+	const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+
+	setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	sg_conn_close(c);
+}
+
 void sg_conn_finish(struct sg_conn *c)
 {
 	shutdown(c->fd, SHUT_WR);

@@ -50,6 +50,7 @@ SG_MUST_CHECK enum sg_result sg_conn_open(struct sg_conn **out, struct sg_loop *
     const struct sg_conn_events *events, void *user);
 /* Closes the socket; no event after it. May be called inside an event. NULL allowed. */
 void sg_conn_close(struct sg_conn *c);
+void sg_conn_abort(struct sg_conn *c); /* like close, but what is still unsent is thrown away */
 void sg_conn_finish(struct sg_conn *c); /* says that we send no more; reading goes on */
 /* Like close, but gives the socket back, no longer watched. */
 int sg_conn_release(struct sg_conn *c);

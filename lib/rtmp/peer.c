@@ -137,7 +137,8 @@ void peer_say_and_close(
 	bool was_viewer = p->follower;
 	peer_end_role(p, bye);
 	p->state = PEER_CLOSING;
-	p->deadline_ms = sg_mono_ms() + LINGER_MS;
+	p->deadline_ms =
+	    sg_mono_ms() + (bye == SG_BYE_STREAM_ENDED ? STREAM_END_LINGER_MS : LINGER_MS);
 	sg_conn_want_read(p->conn, true);
 	if (was_viewer)
 		sg_conn_finish(p->conn);
@@ -158,7 +159,11 @@ void peer_destroy(struct rtmp_peer *p)
 
 	peer_end_role(p, p->bye);
 	DL_DELETE(p->lane->peers, p);
-	sg_conn_close(p->conn);
+	/* R6: what the kernel still holds does not reach one who was shown out. */
+	if (p->bye == SG_BYE_STREAM_ENDED || p->bye == SG_BYE_SHUTDOWN)
+		sg_conn_close(p->conn);
+	else
+		sg_conn_abort(p->conn);
 	sg_rtmp_chunks_reset(&p->chunks);
 	sg_buf_reset(&p->in);
 	sg_buf_reset(&p->out);

@@ -24,9 +24,10 @@
 #define SAY_SOMETHING_MS 10000 /* from the connection to publish or play */
 #define FIRST_MEDIA_MS 15000   /* from Publish.Start to media */
 #define PUBLISHER_SILENT_MS 30000
-#define LINGER_MS 1000 /* for a refused peer to read why */
+#define LINGER_MS 500 /* for a peer to read why it is sent away; with a tick, within R6's second */
+#define STREAM_END_LINGER_MS 5000 /* for a slow viewer to see the end */
 #define PING_MS 30000
-#define SWEEP_MS 1000
+#define SWEEP_MS 250
 #define SCRATCH_BYTES 65536
 
 enum peer_state { PEER_C1, PEER_C2, PEER_OPEN, PEER_CLOSING };
