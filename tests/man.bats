@@ -38,6 +38,15 @@ setup() {
 	done <<<"$commands"
 }
 
+@test "tokenctl(1) tells no option that there is not" {
+	while read -r command; do
+		tokenctl $command --help </dev/null
+	done <<<"$commands" | sed -n 's/^  \(--[a-z-]*\).*/\1/p' | sort -u >"$BATS_TEST_TMPDIR/options"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/options")" -gt 20 ]
+	mandoc -T ascii "$root/man/tokenctl.1" | col -b | grep -oE -- '--[a-z][a-z-]*' | sort -u >"$BATS_TEST_TMPDIR/told"
+	diff "$BATS_TEST_TMPDIR/told" "$BATS_TEST_TMPDIR/options"
+}
+
 @test "streamd(8) and streamplay(1) tell every option of --help" {
 	for program in streamd.8 streamplay.1; do
 		mandoc -T ascii "$root/man/$program" | col -b >"$BATS_TEST_TMPDIR/page"
