@@ -87,8 +87,7 @@ static void *client_thread(void *arg)
 	if (!err)
 		err = read_on(c, &s);
 	bool ours = !err || atomic_load(&c->crowd->stop) || play_interrupted();
-	if (c->startup_ms >= 0 && !s.trouble.server[0] &&
-	    (ours || source_ended(&s, err)))
+	if (c->startup_ms >= 0 && !s.trouble.server[0] && (ours || source_ended(&s, err)))
 		c->status = PLAYED;
 	else
 		c->status = source_explain(&s, err, c->why, sizeof(c->why));

@@ -47,6 +47,9 @@ static int read_all(struct player *p, struct decoding *d)
 		int64_t ts = pkt->dts != AV_NOPTS_VALUE ? pkt->dts : pkt->pts;
 		int64_t us =
 		    ts == AV_NOPTS_VALUE ? ts : av_rescale_q(ts, st->time_base, AV_TIME_BASE_Q);
+		/* A parser holds the last packet back until it sees the end: it did not come now. */
+		if (p->source.live && fmt->pb && fmt->pb->eof_reached)
+			us = AV_NOPTS_VALUE;
 		decoding_packet(d, fmt, pkt); /* first, so that the codecs are known */
 		if (pkt->stream_index == d->video.index || pkt->stream_index == d->sound.index)
 			measure_packet(&p->measure, type, us, pkt, now - asked > 2000, now);
@@ -69,8 +72,7 @@ static void judge(struct player *p, int err)
 	bool played = f.decoded || f.samples;
 	if (err == AVERROR_EXTERNAL)
 		p->end.status = PLAY_FAILED;
-	else if (played && !p->source.trouble.server[0] &&
-		 (ours || source_ended(&p->source, err)))
+	else if (played && !p->source.trouble.server[0] && (ours || source_ended(&p->source, err)))
 		p->end.status = PLAYED;
 	else if (ours && !played && !play_interrupted() && !p->source.trouble.server[0]) {
 		p->end.status = PLAY_FAILED;

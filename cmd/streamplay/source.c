@@ -200,7 +200,8 @@ static int other_failure(const struct source *s, int err, char *why, size_t size
 		snprintf(text, sizeof(text), "the server ended it");
 	if (strstr(s->trouble.last, "Stream ends prematurely")) {
 		snprintf(why, size,
-		    "the server broke the stream off: see whether it still runs, and look into its log");
+		    "the server broke the stream off: see whether it still runs, and look into its "
+		    "log");
 		return PLAY_FAILED;
 	}
 	/* What libav said last tells more than its result, but for the plain ones of the system. */
