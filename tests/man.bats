@@ -82,4 +82,12 @@ offers() {
 	[ "$(offers show '')" = "$id" ]
 	[ "$(offers --config "$STREAMGATE_CONFIG" show '')" = "$id" ]
 	[ "$(offers audit --stream c)" = cam ]
+	# Every reason and event offered is one that the command takes, and that the page tells.
+	mandoc -T ascii "$root/man/tokenctl.1" | col -b >"$BATS_TEST_TMPDIR/page"
+	[ "$(offers audit --reason '' | wc -l)" -gt 20 ]
+	for reason in $(offers audit --reason ''); do
+		tokenctl audit --reason "$reason"
+		grep -qw "$reason" "$BATS_TEST_TMPDIR/page"
+	done
+	for event in $(offers audit --event ''); do tokenctl audit --event "$event"; done
 }

@@ -155,16 +155,31 @@ void ctl_put_csv(struct sg_buf *out, const char *text)
 static const struct {
 	const char *word, *sgr; /* ECMA-48, 8.3.117 */
 } colours[] = {
-    {"active", GREEN}, {"pass", GREEN}, {"admitted", GREEN}, {"running", GREEN}, {"token", GREEN},
-    {"revoked", RED}, {"fail", RED}, {"refused", RED}, {"kicked", RED}, {"expired", YELLOW},
-    {"unknown", YELLOW}, {"open", YELLOW}, {"not running", YELLOW}, {"not answering", RED},
-    {"used", DIM}, {"skip", DIM}, {"ended", DIM}, {"as app", DIM},
+    {"active", GREEN},
+    {"pass", GREEN},
+    {"admitted", GREEN},
+    {"running", GREEN},
+    {"token", GREEN},
+    {"revoked", RED},
+    {"fail", RED},
+    {"refused", RED},
+    {"kicked", RED},
+    {"expired", YELLOW},
+    {"unknown", YELLOW},
+    {"open", YELLOW},
+    {"not running", YELLOW},
+    {"not answering", RED},
+    {"used", DIM},
+    {"skip", DIM},
+    {"ended", DIM},
+    {"as app", DIM},
 };
 
 /* What others named (a stream called "open") keeps out of it. */
 static bool is_coloured(const char *key)
 {
-	static const char *const keys[] = {"state", "result", "event", "publish", "play", "verdict"};
+	static const char *const keys[] = {
+	    "state", "result", "event", "publish", "play", "verdict"};
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		if (!strcmp(key, keys[i]))

@@ -93,7 +93,8 @@ static json_t *new_token(
 	json_t *object = ctl_json_token(c, &t);
 	if (object) {
 		json_object_set_new(object, "tokenId", json_string(text));
-		json_object_set_new(object, "urls", api_urls(c->cfg, NULL, c->cfg->rtmp_listen.count > 0, &t, text));
+		json_object_set_new(object, "urls",
+		    api_urls(c->cfg, NULL, c->cfg->rtmp_listen.count > 0, &t, text));
 	}
 	sg_wipe(text, sizeof(text));
 	return object;

@@ -46,7 +46,8 @@ int ctl_open_store(struct ctl *c)
 
 	path += strncmp(path, "sqlite:", 7) ? 0 : 7;
 	bool fresh = stat(path, &st) != 0;
-	enum sg_result res = sg_store_open(&c->store, c->cfg->store_url, true, error, sizeof(error));
+	enum sg_result res =
+	    sg_store_open(&c->store, c->cfg->store_url, true, error, sizeof(error));
 	if (res != SG_OK)
 		return ctl_fail(res == SG_ERR_CONFIG ? CTL_USAGE : CTL_FAILED, "%s", error);
 	/* Whoever forgot --config is about to look at an empty store: say so. */

@@ -86,7 +86,8 @@ static void fit(struct ctl_rows *r)
 		size_t victim = r->count;
 		for (size_t i = 0; i + 1 < r->shown; i++)
 			if (!r->hidden[i] && r->columns[i].yields &&
-			    (victim == r->count || r->columns[i].yields > r->columns[victim].yields))
+			    (victim == r->count ||
+				r->columns[i].yields > r->columns[victim].yields))
 				victim = i;
 		if (victim == r->count)
 			return;
@@ -121,7 +122,8 @@ static void put_table_row(struct ctl_rows *r, const json_t *row /* NULL: the hea
 		const struct ctl_column *col = &r->columns[i];
 		if (!r->hidden[i])
 			put_cell(r, i,
-			    row ? ctl_cell_text(col, row, true, scratch, sizeof(scratch)) : col->title,
+			    row ? ctl_cell_text(col, row, true, scratch, sizeof(scratch))
+				: col->title,
 			    !row, &owed);
 	}
 	ctl_printf(r->c, "\n");
@@ -165,7 +167,8 @@ static void put_line(struct ctl_rows *r, const json_t *row)
 
 	r->cell.len = 0;
 	for (size_t i = 0; i < r->count; i++) {
-		const char *text = ctl_cell_text(&r->columns[i], row, false, scratch, sizeof(scratch));
+		const char *text =
+		    ctl_cell_text(&r->columns[i], row, false, scratch, sizeof(scratch));
 		if (i)
 			sg_buf_put_u8(&r->cell, r->format == CTL_CSV ? ',' : '\t');
 		if (r->format == CTL_CSV)

@@ -149,8 +149,8 @@ static int read_secret_from(int fd, const char *what, struct sg_buf *out)
 	ssize_t n = 0;
 
 	/* It may have no end (/dev/zero): what is too long is not read on. */
-	while (!out->failed &&
-	       ((n = read(fd, chunk, sizeof(chunk))) > 0 || (n < 0 && errno == EINTR)))
+	while (
+	    !out->failed && ((n = read(fd, chunk, sizeof(chunk))) > 0 || (n < 0 && errno == EINTR)))
 		if (n > 0)
 			sg_buf_append(out, chunk, (size_t)n);
 	int saved = errno;
@@ -197,8 +197,8 @@ int ctl_secret_read(char *arg, const char *what, struct sg_buf *out)
 		sg_buf_append(out, arg, len);
 		memset(arg, '*', len);
 		if (out->failed)
-			res = ctl_fail(CTL_USAGE, "the %s has %zu bytes: use at most %d", what,
-			    len, CTL_SECRET_MAX);
+			res = ctl_fail(CTL_USAGE, "the %s has %zu bytes: use at most %d", what, len,
+			    CTL_SECRET_MAX);
 	}
 	if (res != CTL_DONE)
 		return res;
