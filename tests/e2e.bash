@@ -1,0 +1,113 @@
+# What the end-to-end tests share: a streamd of their own, its tokens, a test picture.
+# BUILD_DIR: where the programs are.
+
+BIN=$(cd "${BUILD_DIR:-build}" && pwd)
+
+# A folder, a configuration, a streamd that is ready: sets RTMP and HTTP (host:port).
+start_streamd() { # [extra configuration lines for "app live"]
+	: "${DIR:=$(mktemp -d "${BATS_FILE_TMPDIR:-/tmp}/sg.XXXXXX")}"
+	mkdir -p "$DIR/rec/live"
+	if [ ! -e "$DIR/sg.conf" ]; then
+		cat >"$DIR/sg.conf" <<-END
+			[store]
+			url = sqlite:$DIR/streamgate.db
+			[http]
+			listen = 127.0.0.1:0
+			[rtmp]
+			listen = 127.0.0.1:0
+			[srt]
+			listen =
+			[webrtc]
+			listen =
+			[recording]
+			path = $DIR/rec
+			[app live]
+			publish_token = on
+			play_token = on
+			${1-}
+		END
+	fi
+	export DIR STREAMGATE_CONFIG=$DIR/sg.conf
+	run_streamd
+}
+
+run_streamd() {
+	: >"$DIR/out"
+	timeout --kill-after=5 600 "$BIN/streamd" >>"$DIR/out" 2>>"$DIR/err" 3>&- &
+	STREAMD_JOB=$!
+	for _ in $(seq 100); do
+		grep -q '^ready$' "$DIR/out" && break
+		sleep 0.05
+	done
+	grep -q '^ready$' "$DIR/out" || {
+		cat "$DIR/err" >&2
+		return 1
+	}
+	STREAMD_PID=$(pgrep -P "$STREAMD_JOB" streamd)
+	RTMP=$(sed -n 's/^listening rtmp //p' "$DIR/out")
+	HTTP=$(sed -n 's/^listening http //p' "$DIR/out")
+	export RTMP HTTP STREAMD_PID STREAMD_JOB
+}
+
+stop_streamd() { # [signal]
+	[ -n "${STREAMD_PID-}" ] || return 0
+	kill "-${1:-TERM}" "$STREAMD_PID" 2>/dev/null || true
+	for _ in $(seq 100); do
+		kill -0 "$STREAMD_PID" 2>/dev/null || break
+		sleep 0.05
+	done
+}
+
+token() { # stream [tokenctl create options]
+	"$BIN/tokenctl" create "$@" --quiet
+}
+
+token_id() { # of a token, by its own text
+	"$BIN/tokenctl" check - --stream "${2:-cam}" --type "${3:-play}" --json <<<"$1" | jq -r .id
+}
+
+uses() { # token stream [type]: how often it was used
+	"$BIN/tokenctl" show "$(token_id "$@")" --json | jq -r .uses
+}
+
+# A second of picture and sound, encoded once: H.264 with a keyframe every second, and AAC.
+make_source() {
+	SOURCE=$BATS_FILE_TMPDIR/source.flv
+	[ -e "$SOURCE" ] || ffmpeg -v error -nostdin -f lavfi -i testsrc2=size=320x180:rate=30 -f lavfi -i sine=sample_rate=44100 \
+		-c:v libx264 -preset ultrafast -tune zerolatency -g 30 -c:a aac -t 4 -f flv "$SOURCE"
+	export SOURCE
+}
+
+# Publishes in the background until it is stopped: sets PUBLISHER (a process id).
+publish() { # stream token [ffmpeg input options]
+	ffmpeg -v error -nostdin -re -stream_loop -1 -i "$SOURCE" -c copy -t 300 -f flv \
+		"rtmp://$RTMP/live/$1?token=$2" >"$DIR/publish-$1.log" 2>&1 3>&- &
+	PUBLISHER=$!
+	wait_live "$1"
+}
+
+wait_live() { # stream
+	for _ in $(seq 100); do
+		"$BIN/tokenctl" sessions --json | jq -e --arg s "$1" \
+			'.items // . | any(.streamId == $s and .type == "publish" and .state == "active")' >/dev/null && return 0
+		sleep 0.05
+	done
+	echo "stream $1 did not come up" >&2
+	cat "$DIR/err" "$DIR/publish-$1.log" >&2
+	return 1
+}
+
+stop() { # process id: ended and waited for
+	kill "$1" 2>/dev/null || true
+	wait "$1" 2>/dev/null || true
+}
+
+http_status() { # path [curl options]: the status; live answers are cut after a second
+	local path=$1
+	shift
+	curl -s -o /dev/null -m 1.5 -w '%{http_code}' "$@" "http://$HTTP$path" || true
+}
+
+last_audit() { # field: of the newest row
+	"$BIN/tokenctl" audit --json --limit 1 | jq -r "(.items // .)[0].$1"
+}
