@@ -3,15 +3,17 @@ BUILD    ?= build
 CC       ?= gcc
 CFLAGS   ?= -O2 -g
 PREFIX   ?= /usr/local
+SYSCONFDIR ?= /etc
+UNITDIR  ?= $(PREFIX)/lib/systemd/system
 DESTDIR  ?=
 SANITIZE ?=
 VERSION  := 0.1.0
 
-PKGS      := libuv libmicrohttpd sqlite3 jansson inih openssl libavformat libavcodec libavutil \
+PKGS      := libuv libmicrohttpd sqlite3 jansson openssl libavformat libavcodec libavutil \
              libswresample
 PLAY_PKGS := libswscale sdl2
-PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
-PKG_LIBS   := $(shell pkg-config --libs $(PKGS)) -lm -pthread
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm -pthread
 
 SG_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DSG_VERSION='"$(VERSION)"' -Ilib -I$(BUILD) -MMD -MP -pthread \
              -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
@@ -35,13 +37,18 @@ TEST_BIN := $(TEST_SRC:tests/%.c=$(OUT)/tests/%)
 include $(wildcard tests/*.mk)
 
 .DEFAULT_GOAL := all
-.PHONY: all lib programs tests help clean install
+.PHONY: all lib tests help clean install demo libraries
 
 all: $(PROG_BIN) ## Build streamd, tokenctl and streamplay
 lib: $(LIB)
 tests: $(TEST_BIN)
 
-$(OUT)/%.o: %.c
+# One clear line instead of a missing header.
+libraries:
+	@pkg-config --print-errors --exists $(PKGS) $(PLAY_PKGS) || \
+		{ echo "make: libraries are missing: \`make deps\` installs them" >&2; exit 1; }
+
+$(OUT)/%.o: %.c | libraries
 	@mkdir -p $(@D)
 	$(CC) $(SG_CFLAGS) $(CFLAGS) $(if $(filter cmd/streamplay/%,$<),$(shell pkg-config --cflags $(PLAY_PKGS))) -c -o $@ $<
 
@@ -50,17 +57,37 @@ $(LIB): $(LIB_OBJ)
 
 define PROGRAM
 $(OUT)/$(1): $(patsubst %.c,$(OUT)/%.o,$(wildcard cmd/$(1)/*.c)) $(LIB)
-	$(CC) $(SG_LDFLAGS) $(LDFLAGS) -o $$@ $$^ $(PKG_LIBS) $(if $(filter streamplay,$(1)),$(shell pkg-config --libs $(PLAY_PKGS)))
+	$(CC) $(SG_LDFLAGS) $(LDFLAGS) -o $$@ $$^ $(PKG_LIBS) $(if $(filter streamplay,$(1)),$$(shell pkg-config --libs $(PLAY_PKGS)))
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call PROGRAM,$(p))))
 
 $(OUT)/tests/%: $(OUT)/tests/%.o $(LIB)
 	$(CC) $(SG_LDFLAGS) $(LDFLAGS) -o $@ $< $(LIB) $(PKG_LIBS) -lcmocka
 
+# The build runs as another make, since the libraries' flags are known only once they are installed.
+demo: ## Install what is missing, build, and see one token open one publisher and one viewer
+	@tests/install.sh tests/packages-build.txt
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all
+	@BUILD_DIR=$(OUT) tests/demo.sh
+
+install: all ## Install programs, manual pages, completion and the systemd unit (PREFIX, DESTDIR)
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin sbin share/man/man1 share/man/man5 share/man/man8 share/bash-completion/completions) \
+		$(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSCONFDIR)/streamgate
+	install -m 755 $(OUT)/tokenctl $(OUT)/streamplay $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(OUT)/streamd $(DESTDIR)$(PREFIX)/sbin
+	install -m 644 man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5
+	install -m 644 man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 644 man/tokenctl.bash-completion $(DESTDIR)$(PREFIX)/share/bash-completion/completions/tokenctl
+	sed 's|@SBIN@|$(PREFIX)/sbin|' cmd/streamd/streamd.service.in >$(DESTDIR)$(UNITDIR)/streamd.service
+	test -e $(DESTDIR)$(SYSCONFDIR)/streamgate/streamgate.conf || \
+		install -m 644 cmd/streamd/streamgate.conf $(DESTDIR)$(SYSCONFDIR)/streamgate/
+
 clean: ## Remove what was built
 	rm -rf $(BUILD)
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | sort | column -t -s "$$(printf '\t')"
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | sort | \
+		awk -F '\t' '{ printf "%-10s %s\n", $$1, $$2 }'
 
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)

@@ -1,5 +1,5 @@
 # Tests. Everything they need comes from Debian's packages: tests/packages.txt.
-.PHONY: deps check unit fuzz
+.PHONY: deps check unit thread-unit fuzz
 
 # A package that is there costs nothing; one that cannot be had ends the run with apt's own words.
 deps: ## Install what building and testing need (Debian packages; asks for root)
@@ -11,6 +11,11 @@ check: deps ## Install what the tests need, build, run every test
 
 unit: tests ## Run the unit tests alone
 	TEST_LOGS=$(OUT)/test-logs tests/run.sh $(TEST_BIN)
+
+# Where threads meet: for a build with SANITIZE=thread.
+THREAD_TESTS := gate ring fanout net base_log
+thread-unit: $(THREAD_TESTS:%=$(OUT)/tests/%_test)
+	TEST_LOGS=$(OUT)/test-logs tests/run.sh $^
 
 # libFuzzer comes with clang: a build of its own, all of the library instrumented.
 FUZZ_SECONDS ?= 60

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Installs the Debian packages named in tests/packages.txt (or the files given) that are not there.
+# Installs the Debian packages named in the files given (else: all that building and testing need).
 set -eu
 here=$(dirname "$0")
-want=$(sed 's/#.*//' "${@:-$here/packages.txt}" | xargs)
+want=$(sed "s/#.*//" "${@:-$here/packages-build.txt}" $([ $# -gt 0 ] || echo "$here/packages.txt") | xargs)
 missing=
 for p in $want; do
 	dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing="$missing $p"
