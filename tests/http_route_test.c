@@ -376,7 +376,7 @@ static int connect_admin(const char *path)
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
+	snprintf(sa.sun_path, sizeof(sa.sun_path), "%.100s", path);
 	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0)
 		return fd;
 	close(fd);
@@ -442,7 +442,7 @@ static void a_stale_socket_file_is_replaced(void **state)
 	snprintf(path, sizeof(path), "%s", g->cfg->admin_socket);
 	sg_http_server_close(g->http);
 	assert_int_not_equal(access(path, F_OK), 0); /* it tidies up */
-	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
+	snprintf(sa.sun_path, sizeof(sa.sun_path), "%.100s", path);
 	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
 	close(fd); /* the file stays, as after a crash */
 	struct sg_http_config hc = { .cfg = g->cfg, .loops = g->loops, .fanouts = g->fanouts,

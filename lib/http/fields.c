@@ -92,9 +92,10 @@ void http_date_format(char out[HTTP_DATE_SIZE], int64_t unix_s)
 
 	if (!gmtime_r(&t, &tm) || tm.tm_year > 8099 || tm.tm_year < 0)
 		tm = (struct tm){ .tm_year = 70, .tm_mday = 1, .tm_wday = 4 };
-	snprintf(out, HTTP_DATE_SIZE, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[tm.tm_wday % 7],
-	    tm.tm_mday % 100, months[tm.tm_mon % 12], (tm.tm_year + 1900) % 10000, tm.tm_hour % 100,
-	    tm.tm_min % 100, tm.tm_sec % 100);
+	/* The remainders change nothing: they tell the compiler that it fits. */
+	snprintf(out, HTTP_DATE_SIZE, "%s, %02u %s %04u %02u:%02u:%02u GMT", days[tm.tm_wday % 7],
+	    (unsigned)tm.tm_mday % 100, months[tm.tm_mon % 12], (unsigned)(tm.tm_year + 1900) % 10000,
+	    (unsigned)tm.tm_hour % 100, (unsigned)tm.tm_min % 100, (unsigned)tm.tm_sec % 100);
 }
 
 /* ---- entity tags ---- */
