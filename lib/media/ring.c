@@ -10,7 +10,7 @@ struct sg_ring {
 	atomic_uint refs;
 	pthread_mutex_t lock;
 	struct sg_frame **slots; /* `cap` of them, a power of two */
-	size_t cap, max_bytes, bytes;
+	size_t cap, max_frames, max_bytes, bytes;
 	uint64_t tail, head; /* kept are [tail, head) */
 	uint64_t key;        /* newest keyframe, valid when has_key and >= tail */
 	bool has_key, ended;
@@ -35,6 +35,7 @@ enum sg_result sg_ring_create(struct sg_ring **out, size_t max_frames, size_t ma
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_mutex_init(&r->waiters_lock, NULL);
 	r->cap = cap;
+	r->max_frames = max_frames ? max_frames : 1;
 	r->max_bytes = max_bytes;
 	*out = r;
 	return SG_OK;
@@ -83,7 +84,7 @@ void sg_ring_write(struct sg_ring *r, struct sg_frame *f)
 {
 	pthread_mutex_lock(&r->lock);
 	while (r->tail < r->head &&
-	       (r->head - r->tail == r->cap || r->bytes + f->size > r->max_bytes))
+	       (r->head - r->tail >= r->max_frames || r->bytes + f->size > r->max_bytes))
 		sg_frame_unref(drop_oldest(r));
 	f->seq = r->head;
 	*slot(r, r->head) = f;
