@@ -31,9 +31,11 @@ start_streamd() { # [extra configuration lines for "app live"]
 	run_streamd
 }
 
+STREAMD_ENV=() # variables for streamd alone
+
 run_streamd() {
 	: >"$DIR/out"
-	timeout --kill-after=5 600 "$BIN/streamd" >>"$DIR/out" 2>>"$DIR/err" 3>&- &
+	timeout --kill-after=5 600 env "${STREAMD_ENV[@]}" "$BIN/streamd" >>"$DIR/out" 2>>"$DIR/err" 3>&- &
 	STREAMD_JOB=$!
 	for _ in $(seq 100); do
 		grep -q '^ready$' "$DIR/out" && break

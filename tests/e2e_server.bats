@@ -7,6 +7,9 @@ setup_file() {
 	make_source
 }
 
+# Two hours back, for the clock on the wall; the monotonic one never goes back.
+CLOCK_BACK=(FAKETIME=-2h FAKETIME_DONT_FAKE_MONOTONIC=1 LD_PRELOAD="$(echo /usr/lib/*/faketime/libfaketimeMT.so.1)")
+
 setup() {
 	DIR=$(mktemp -d "$BATS_FILE_TMPDIR/t.XXXXXX")
 	start_streamd
@@ -121,6 +124,22 @@ ended_within() { # milliseconds since $1 until each named viewer's end
 	publish cam "$(token cam --type publish)"
 	[ "$(http_status "/live/streams/cam.flv?token=$used")" = 403 ]
 	[ "$(http_status "/live/streams/cam.flv?token=$fresh")" = 200 ]
+}
+
+@test "the clock set back gives no use a second time" {
+	publish cam "$(token cam --type publish)"
+	used=$(token cam) fresh=$(token cam)
+	[ "$(http_status "/live/streams/cam.flv?token=$used")" = 200 ]
+	stop_streamd
+	wait "$PUBLISHER" || true
+	STREAMD_ENV=("${CLOCK_BACK[@]}")
+	run_streamd
+	publish cam "$(token cam --type publish)"
+	[ "$(http_status "/live/streams/cam.flv?token=$used")" = 403 ]
+	[ "$(http_status "/live/streams/cam.flv?token=$fresh")" = 200 ]
+	[ "$(http_status "/live/streams/cam.flv?token=$fresh")" = 403 ]
+	early=$(env "${CLOCK_BACK[@]}" "$BIN/tokenctl" create cam --quiet --expires 1h)
+	[ "$(http_status "/live/streams/cam.flv?token=$early")" = 200 ]
 }
 
 @test "SIGTERM tells publishers and viewers, and ends with 0" {
