@@ -9,7 +9,7 @@ DESTDIR  ?=
 SANITIZE ?=
 VERSION  := 0.1.0
 
-PKGS      := libuv libmicrohttpd sqlite3 jansson openssl libavformat libavcodec libavutil \
+PKGS      := libuv libmicrohttpd sqlite3 jansson openssl libxcrypt libavformat libavcodec libavutil \
              libswresample libqrencode readline
 PLAY_PKGS := libswscale sdl2
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)

@@ -305,7 +305,7 @@ static void a_newer_stores_file_is_refused_and_left_alone(void **state)
 	char wal[96];
 
 	make(f->st, model());
-	run_sql(f->st, "PRAGMA user_version = 2");
+	run_sql(f->st, "PRAGMA user_version = 999");
 	/* Also when its last writer died, with changes still in the log. */
 	struct bytes db = read_all(f->file);
 	snprintf(wal, sizeof(wal), "%s-wal", f->file);
@@ -331,29 +331,53 @@ static void an_older_file_is_brought_up_to_date_step_by_step(void **state)
 {
 	struct fixture *f = *state;
 	struct sg_sqlite *s = sg_sqlite_of(f->st);
-	const char *steps[] = {sg_sqlite_schema[0], "ALTER TABLE token ADD COLUMN note TEXT",
-	    "UPDATE token SET note = 'old'"};
+	const char *steps[] = {sg_sqlite_schema[0], sg_sqlite_schema[1],
+	    "ALTER TABLE token ADD COLUMN note TEXT", "UPDATE token SET note = 'old'"};
 	struct sg_token_key key = make(f->st, model());
 
-	assert_int_equal(sg_sqlite_schema_version, 1);
+	assert_int_equal(sg_sqlite_schema_version, 2);
 	assert_int_equal(ask(f->st, "PRAGMA application_id"), SG_SQLITE_APPLICATION_ID);
-	assert_int_equal(sg_sqlite_migrate(s, steps, 3, false), SG_ERR_STORE);
+	assert_int_equal(sg_sqlite_migrate(s, steps, 4, false), SG_ERR_STORE);
 	assert_non_null(strstr(sg_store_error(f->st), "older streamgate"));
-	assert_ok(sg_sqlite_migrate(s, steps, 3, true));
-	assert_int_equal(ask(f->st, "PRAGMA user_version"), 3);
+	assert_ok(sg_sqlite_migrate(s, steps, 4, true));
+	assert_int_equal(ask(f->st, "PRAGMA user_version"), 4);
 	assert_int_equal(ask(f->st, "SELECT count(*) FROM token WHERE note = 'old'"), 1);
-	assert_ok(sg_sqlite_migrate(s, steps, 3, true)); /* nothing is done twice */
+	assert_ok(sg_sqlite_migrate(s, steps, 4, true)); /* nothing is done twice */
+	assert_int_equal(spend(f->st, key), SG_SPENT);
+}
+
+/* Takes the file back to the first format, as a released program would have left it. */
+static void make_first_format(struct fixture *f)
+{
+	run_sql(f->st, "DROP TABLE administrator");
+	run_sql(f->st, "PRAGMA user_version = 1");
+}
+
+static void the_first_format_gets_a_place_for_the_password(void **state)
+{
+	struct fixture *f = *state;
+	struct sg_token_key key = make(f->st, model());
+	char hash[SG_PASSWORD_HASH_SIZE];
+
+	make_first_format(f);
+	assert_int_equal(sg_store_password_get(f->st, hash), SG_ERR_STORE);
+	assert_open_fails(f->url, false, SG_ERR_STORE, "older streamgate");
+	reopen(f);
+	assert_int_equal(ask(f->st, "PRAGMA user_version"), 2);
+	assert_int_equal(sg_store_password_get(f->st, hash), SG_ERR_NOT_FOUND);
+	assert_ok(sg_store_password_set(f->st, "$y$x", true, NOW));
 	assert_int_equal(spend(f->st, key), SG_SPENT);
 }
 
 static void a_step_that_fails_leaves_the_file_as_it_was(void **state)
 {
 	struct fixture *f = *state;
-	const char *steps[] = {sg_sqlite_schema[0], "CREATE TABLE extra (x)", "no such statement"};
+	const char *steps[] = {sg_sqlite_schema[0], sg_sqlite_schema[1], "CREATE TABLE extra (x)",
+	    "no such statement"};
 
-	assert_int_equal(sg_sqlite_migrate(sg_sqlite_of(f->st), steps, 3, true), SG_ERR_STORE);
+	assert_int_equal(sg_sqlite_migrate(sg_sqlite_of(f->st), steps, 4, true), SG_ERR_STORE);
 	assert_is_one_clear_line(sg_store_error(f->st));
-	assert_int_equal(ask(f->st, "PRAGMA user_version"), 1);
+	assert_int_equal(ask(f->st, "PRAGMA user_version"), 2);
 	assert_int_equal(ask(f->st, "SELECT count(*) FROM sqlite_schema WHERE name = 'extra'"), 0);
 	assert_int_equal(spend(f->st, make(f->st, model())), SG_SPENT);
 }
@@ -836,6 +860,8 @@ int main(void)
 		a_newer_stores_file_is_refused_and_left_alone),
 	    CLAIM("an older file is brought up to date step by step",
 		an_older_file_is_brought_up_to_date_step_by_step),
+	    CLAIM("the first format gets a place for the password",
+		the_first_format_gets_a_place_for_the_password),
 	    CLAIM("a step that fails leaves the file as it was",
 		a_step_that_fails_leaves_the_file_as_it_was),
 	    CLAIM("a locked store is named after a bounded wait",

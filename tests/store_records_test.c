@@ -571,6 +571,57 @@ static void a_kept_value_stays_what_it_was_first(void **state)
 	sg_store_close(other);
 }
 
+/* ---- the administrator's password ---- */
+
+static void a_password_is_kept_hashed_and_set_first_but_once(void **state)
+{
+	struct fixture *f = *state;
+	struct sg_str good = SG_STR("correct horse");
+	char hash[SG_PASSWORD_HASH_SIZE], kept[SG_PASSWORD_HASH_SIZE];
+
+	assert_int_equal(sg_store_password_get(f->st, kept), SG_ERR_NOT_FOUND);
+	assert_ok(sg_password_hash(hash, good));
+	assert_ok(sg_store_password_set(f->st, hash, true, NOW));
+	assert_int_equal(sg_store_password_set(f->st, "$y$other", true, NOW), SG_ERR_EXISTS);
+	reopen(f);
+	assert_ok(sg_store_password_get(f->st, kept));
+	assert_string_equal(kept, hash);
+	assert_ok(sg_store_password_set(f->st, "$y$other", false, NOW + 1));
+	assert_ok(sg_store_password_get(f->st, kept));
+	assert_string_equal(kept, "$y$other");
+	assert_int_equal(sg_store_password_set(f->st, "plain", false, NOW), SG_ERR_BAD_INPUT);
+}
+
+static void a_password_matches_itself_alone(void **state)
+{
+	char hash[SG_PASSWORD_HASH_SIZE], again[SG_PASSWORD_HASH_SIZE], longest[SG_PASSWORD_MAX + 2];
+	struct sg_str good = SG_STR("p\xc3\xa4ssword 1");
+	static const char *const wrong[] = {"", "p\xc3\xa4ssword ", "P\xc3\xa4ssword 1"};
+	static const char *const no_hash[] = {"", "*0", "$y$", "$y$j9T$", "p\xc3\xa4ssword 1"};
+
+	(void)state;
+	assert_ok(sg_password_hash(hash, good));
+	assert_int_equal(strncmp(hash, "$y$", 3), 0);
+	assert_null(strstr(hash, "ssword"));
+	assert_ok(sg_password_hash(again, good));
+	assert_string_not_equal(hash, again); /* salted */
+	assert_true(sg_password_matches(hash, good));
+	assert_true(sg_password_matches(again, good));
+	for (size_t i = 0; i < 3; i++)
+		assert_false(sg_password_matches(hash, sg_str_from(wrong[i])));
+	for (size_t i = 0; i < 5; i++)
+		assert_false(sg_password_matches(no_hash[i], good));
+	memset(longest, 'x', sizeof(longest));
+	assert_ok(sg_password_hash(hash, (struct sg_str){longest, SG_PASSWORD_MAX}));
+	assert_true(sg_password_matches(hash, (struct sg_str){longest, SG_PASSWORD_MAX}));
+	assert_false(sg_password_matches(hash, (struct sg_str){longest, SG_PASSWORD_MAX + 1}));
+	assert_int_equal(sg_password_hash(hash, (struct sg_str){longest, SG_PASSWORD_MAX + 1}),
+	    SG_ERR_BAD_INPUT);
+	assert_int_equal(sg_password_hash(hash, SG_STR("short 7")), SG_ERR_BAD_INPUT);
+	assert_int_equal(sg_password_hash(hash, SG_STR("nul \0 nul")), SG_ERR_BAD_INPUT);
+	assert_int_equal(sg_password_hash(hash, SG_STR("latin \xe4 latin")), SG_ERR_BAD_INPUT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -603,6 +654,9 @@ int main(void)
 	    CLAIM("a wrong API key is not found", a_wrong_api_key_is_not_found),
 	    CLAIM("API keys are listed newest first", api_keys_are_listed_newest_first),
 	    CLAIM("a recording tells its stream", a_recording_tells_its_stream),
+	    CLAIM("a password is kept hashed, and set first but once",
+		a_password_is_kept_hashed_and_set_first_but_once),
+	    CLAIM("a password matches itself alone", a_password_matches_itself_alone),
 	    CLAIM("a kept value stays what it was first", a_kept_value_stays_what_it_was_first),
 	};
 

@@ -228,7 +228,9 @@ static bool is_the_one(void *user, json_t *item)
 {
 	struct search *s = user;
 
-	s->found = sg_str_is(s->app, ctl_json_get(item, "app")) &&
+	/* One whose publisher is gone for a moment is listed, too: it is not live. */
+	s->found = !json_is_false(json_object_get(item, "live")) &&
+		   sg_str_is(s->app, ctl_json_get(item, "app")) &&
 		   sg_str_is(s->stream, ctl_json_get(item, "streamId"));
 	return !s->found;
 }

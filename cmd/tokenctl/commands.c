@@ -39,6 +39,8 @@ const struct ctl_command ctl_commands[] = {
 	0, 0, ctl_audit_list},
     {"purge", "", "delete tokens that can never admit again", "tokenctl purge --older-than 30d",
 	O(OLDER_THAN), 0, 0, ctl_purge},
+    {"passwd", "[-|@FILE]", "set the administrator's password for the panel",
+	"tokenctl passwd @password.txt", 0, 0, 1, ctl_passwd},
     {"apikey create", "", "make a key for the REST interface",
 	"tokenctl apikey create --scope tokens --label shop", O(SCOPE) | O(LABEL) | O(QUIET), 0, 0,
 	ctl_apikey_create},

@@ -236,6 +236,7 @@ int ctl_sessions(struct ctl *c);
 int ctl_kick(struct ctl *c);
 int ctl_audit_list(struct ctl *c);
 int ctl_purge(struct ctl *c);
+int ctl_passwd(struct ctl *c);
 int ctl_apikey_create(struct ctl *c);
 int ctl_apikey_list(struct ctl *c);
 int ctl_apikey_revoke(struct ctl *c);

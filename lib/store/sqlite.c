@@ -342,6 +342,8 @@ static const struct sg_store_backend sqlite_backend = {
     .apikey_revoke = sg_sqlite_apikey_revoke,
     .recording_add = sg_sqlite_recording_add,
     .recording_get = sg_sqlite_recording_get,
+    .password_get = sg_sqlite_password_get,
+    .password_set = sg_sqlite_password_set,
     .secret = sg_sqlite_secret,
 };
 

@@ -49,6 +49,9 @@ enum sg_sqlite_slot {
 	SG_SQ_APIKEY_REVOKE,
 	SG_SQ_RECORDING_SET,
 	SG_SQ_RECORDING_GET,
+	SG_SQ_PASSWORD_GET,
+	SG_SQ_PASSWORD_SET,
+	SG_SQ_PASSWORD_FIRST,
 	SG_SQ_SECRET_KEEP,
 	SG_SQ_SECRET_GET,
 	SG_SQ_COUNT,
@@ -182,6 +185,9 @@ enum sg_result sg_sqlite_apikey_revoke(struct sg_store *st, uint64_t id, int64_t
 enum sg_result sg_sqlite_recording_add(struct sg_store *st, const struct sg_recording *r);
 enum sg_result sg_sqlite_recording_get(
     struct sg_store *st, struct sg_str app, struct sg_str name, struct sg_recording *out);
+enum sg_result sg_sqlite_password_get(struct sg_store *st, char hash[SG_PASSWORD_HASH_SIZE]);
+enum sg_result sg_sqlite_password_set(
+    struct sg_store *st, const char *hash, bool first, int64_t now);
 enum sg_result sg_sqlite_secret(struct sg_store *st, const char *name, uint8_t *value, size_t len);
 
 #endif

@@ -74,6 +74,12 @@ const char *const sg_sqlite_schema[] = {
     " name TEXT PRIMARY KEY NOT NULL,"
     " value BLOB NOT NULL"
     ") STRICT, WITHOUT ROWID;",
+    /* One administrator today; named, so that others can follow. */
+    "CREATE TABLE administrator ("
+    " name TEXT PRIMARY KEY NOT NULL,"
+    " password TEXT NOT NULL,"
+    " changed_at INTEGER NOT NULL"
+    ") STRICT, WITHOUT ROWID;",
 };
 const int sg_sqlite_schema_version = sizeof(sg_sqlite_schema) / sizeof(sg_sqlite_schema[0]);
 

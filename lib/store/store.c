@@ -313,6 +313,26 @@ enum sg_result sg_store_apikey_revoke(struct sg_store *st, uint64_t id, int64_t 
 	return id > INT64_MAX ? SG_ERR_NOT_FOUND : st->backend->apikey_revoke(st, id, now);
 }
 
+/* ---- the administrator's password ---- */
+
+enum sg_result sg_store_password_get(struct sg_store *st, char hash[SG_PASSWORD_HASH_SIZE])
+{
+	hash[0] = '\0';
+	return st->backend->password_get(st, hash);
+}
+
+enum sg_result sg_store_password_set(
+    struct sg_store *st, const char *hash, bool first, int64_t now)
+{
+	size_t len = strlen(hash);
+
+	if (hash[0] != '$' || len >= SG_PASSWORD_HASH_SIZE)
+		return refuse(st, "not the hash of a password");
+	if (now <= 0)
+		return refuse(st, "a time out of range: check the clock");
+	return st->backend->password_set(st, hash, first, now);
+}
+
 /* ---- recordings and secrets ---- */
 
 enum sg_result sg_store_recording_add(struct sg_store *st, const struct sg_recording *r)

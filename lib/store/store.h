@@ -224,6 +224,24 @@ SG_MUST_CHECK enum sg_result sg_store_apikey_list(struct sg_store *st, struct sg
     size_t max, size_t *count);
 SG_MUST_CHECK enum sg_result sg_store_apikey_revoke(struct sg_store *st, uint64_t id, int64_t now);
 
+/* ---- the administrator's password (password.c) ---- */
+
+#define SG_PASSWORD_MIN 8 /* bytes of UTF-8, no NUL */
+#define SG_PASSWORD_MAX 256
+#define SG_PASSWORD_HASH_SIZE 256 /* of a crypt(5) text, NUL included */
+/* yescrypt with a fresh salt: tens of milliseconds and 16 MiB, as is meant. Needs no store.
+ * SG_ERR_BAD_INPUT: not a password by the limits above. */
+SG_MUST_CHECK enum sg_result sg_password_hash(char out[SG_PASSWORD_HASH_SIZE],
+    struct sg_str password);
+/* Takes as long as making one. False: another password, or no such hash. */
+bool sg_password_matches(const char *hash, struct sg_str password);
+/* SG_ERR_NOT_FOUND: none has been set yet; *hash is "" then. */
+SG_MUST_CHECK enum sg_result sg_store_password_get(struct sg_store *st,
+    char hash[SG_PASSWORD_HASH_SIZE]);
+/* `first`: only where there is none; else SG_ERR_EXISTS. */
+SG_MUST_CHECK enum sg_result sg_store_password_set(struct sg_store *st, const char *hash,
+    bool first, int64_t now);
+
 /* ---- recordings: which file belongs to which stream ---- */
 
 struct sg_recording {

@@ -50,6 +50,9 @@ struct sg_store_backend {
 	enum sg_result (*recording_add)(struct sg_store *st, const struct sg_recording *r);
 	enum sg_result (*recording_get)(
 	    struct sg_store *st, struct sg_str app, struct sg_str name, struct sg_recording *out);
+	enum sg_result (*password_get)(struct sg_store *st, char hash[SG_PASSWORD_HASH_SIZE]);
+	enum sg_result (*password_set)(
+	    struct sg_store *st, const char *hash, bool first, int64_t now);
 	enum sg_result (*secret)(struct sg_store *st, const char *name, uint8_t *value, size_t len);
 };
 
