@@ -68,7 +68,7 @@ struct sg_fanout {
 	struct sg_follower *blocked, *ended;
 	struct sg_timer *sweep;
 	struct sg_task tell;
-	bool telling;
+	bool telling, over;
 	atomic_size_t followers;
 	atomic_ullong writes, bytes, skipped;
 	atomic_llong gather_us;
@@ -91,6 +91,10 @@ static void tell(struct sg_task *task)
 	struct sg_fanout *fo = SG_CONTAINER_OF(task, struct sg_fanout, tell);
 
 	fo->telling = false;
+	if (fo->over) {
+		free(fo);
+		return;
+	}
 	while (fo->ended && !fo->telling) {
 		struct sg_follower *f = fo->ended;
 		if (!f->ended)
@@ -144,6 +148,17 @@ static size_t total(const struct iovec *iov, int n)
 	return sum;
 }
 
+static bool is_media(const struct sg_frame *f)
+{
+	return f->kind != SG_FRAME_META && !(f->flags & SG_FRAME_CONFIG);
+}
+
+static void note_skipped(struct sg_follower *f, uint64_t frames)
+{
+	f->frames_skipped += frames;
+	atomic_fetch_add_explicit(&f->feed->fo->skipped, frames, memory_order_relaxed);
+}
+
 /* -1: broken, and the follower has been ended. */
 static ssize_t write_some(struct sg_follower *f, const struct iovec *iov, int n)
 {
@@ -182,7 +197,7 @@ static bool advance(struct sg_follower *f, struct sg_frame *const *frames, size_
 		}
 		sent -= size;
 		f->frames_sent++;
-		f->media_sent = true;
+		f->media_sent = f->media_sent || is_media(frames[i]);
 		f->cursor = frames[i]->seq + 1;
 	}
 	return true;
@@ -211,7 +226,7 @@ static bool write_owed(struct sg_follower *f)
 			if ((size_t)sent < rest)
 				return false;
 			f->frames_sent++;
-			f->media_sent = f->media_sent || !(f->partial->flags & SG_FRAME_CONFIG);
+			f->media_sent = f->media_sent || is_media(f->partial);
 			sg_frame_unref(f->partial);
 			f->partial = NULL;
 		} else if (f->own.len) {
@@ -253,10 +268,8 @@ static bool catch_up(struct sg_follower *f, bool *more)
 			.max = behind < OWN_FRAMES ? behind : OWN_FRAMES };
 		sg_ring_read(feed->ring, &rd, f->skip_to_key);
 		f->skip_to_key = false;
-		if (rd.skipped) {
-			f->frames_skipped += rd.skipped;
-			atomic_fetch_add_explicit(&feed->fo->skipped, rd.skipped, memory_order_relaxed);
-		}
+		if (rd.skipped)
+			note_skipped(f, rd.skipped);
 		f->cursor = rd.next;
 		int n = 0;
 		for (size_t i = 0; i < rd.count; i++)
@@ -313,7 +326,7 @@ static void pump(struct sg_follower *f)
 	}
 	move(f, IN_STEP);
 	f->blocked_ms = 0;
-	if (f->feed->ended && !f->paused && f->cursor >= f->feed->cursor)
+	if (f->feed->ended && (f->paused || f->cursor >= f->feed->cursor))
 		end(f, SG_FOLLOWER_STREAM_ENDED);
 }
 
@@ -349,6 +362,8 @@ static void pass_on(struct feed *feed, size_t count)
 		size_t first = f->cursor <= fo->frames[0]->seq ? 0 : first_for(f, fo->frames, count);
 		if (first == count)
 			continue; /* it began ahead of the others */
+		if (f->cursor < fo->frames[first]->seq) /* the loop itself was late */
+			note_skipped(f, fo->frames[first]->seq - f->cursor);
 		int at = (int)first * per, n = lens[f->form] - at;
 		size_t want = first ? total(iov + at, n) : sums[f->form];
 		ssize_t sent = write_some(f, iov + at, n);
@@ -357,7 +372,8 @@ static void pass_on(struct feed *feed, size_t count)
 		if ((size_t)sent == want) {
 			f->cursor = fo->frames[count - 1]->seq + 1;
 			f->frames_sent += count - first;
-			f->media_sent = true;
+			for (size_t i = first; i < count && !f->media_sent; i++)
+				f->media_sent = is_media(fo->frames[i]);
 		} else if (!advance(f, fo->frames + first, count - first, (size_t)sent)) {
 			move(f, BLOCKED);
 		}
@@ -540,7 +556,9 @@ void sg_fanout_close(struct sg_fanout *fo)
 	if (!fo)
 		return;
 	sg_timer_close(fo->sweep);
-	free(fo);
+	fo->over = true;
+	if (!fo->telling) /* else the task that is on its way frees it */
+		free(fo);
 }
 
 enum sg_result sg_follower_open(

@@ -1,0 +1,716 @@
+/* Followers of a ring: what reaches their sockets, and when. */
+#include "fanout_fixture.h"
+
+/* ---- everything, in order ---- */
+
+static void followers_get_lead_and_frames_byte_for_byte(void **state)
+{
+	struct room room;
+	struct viewer v[3] = { 0 };
+	struct sg_buf want[3];
+	struct sg_frame *lead[3] = { numbered_frame(SG_FRAME_META, 0, 1000, 300),
+		numbered_frame(SG_FRAME_VIDEO, CONFIG, 1001, 40),
+		numbered_frame(SG_FRAME_AUDIO, CONFIG, 1002, 5) };
+
+	(void)state;
+	room_open(&room, 0, 256);
+	for (int form = 0; form < 3; form++) {
+		sg_buf_init(&want[form], 64u << 20);
+		v[form].cfg.lead = lead;
+		v[form].cfg.lead_count = 3;
+		for (int i = 0; i < 3; i++)
+			expect_frame(&want[form], lead[i], (enum sg_form)form);
+		viewer_open(&room, &v[form], (enum sg_form)form, 0);
+		drain_on_thread(&v[form]);
+	}
+	for (int i = 0; i < 200; i++) {
+		struct sg_frame *f = write_frame(&room, i % 3 ? SG_FRAME_AUDIO : SG_FRAME_VIDEO,
+		    i % 30 ? 0 : KEY, i % 50 ? 4 + (size_t)i * 13 : 400000);
+		for (int form = 0; form < 3; form++)
+			expect_frame(&want[form], f, (enum sg_form)form);
+		sg_frame_unref(f);
+	}
+	sg_ring_end(room.ring);
+	for (int form = 0; form < 3; form++) {
+		await(&v[form].ended);
+		pthread_join(v[form].thread, NULL);
+		v[form].drained = false;
+		assert_int_equal(v[form].got.len, want[form].len);
+		assert_memory_equal(v[form].got.p, want[form].p, want[form].len);
+		assert_int_equal(v[form].why, SG_FOLLOWER_STREAM_ENDED);
+		assert_int_equal(v[form].stats.frames_sent, 203);
+		assert_int_equal(v[form].stats.bytes_sent, want[form].len);
+		assert_int_equal(v[form].stats.frames_skipped, 0);
+		viewer_close(&v[form]);
+		sg_buf_reset(&want[form]);
+		sg_frame_unref(lead[form]);
+	}
+	room_close(&room);
+}
+
+static void those_who_join_later_begin_at_their_cursor(void **state)
+{
+	struct room room;
+	struct viewer v[6] = { 0 };
+
+	(void)state;
+	room_open(&room, 0, 256);
+	/* Keys at 0, 10, 20, ...; they join after 0, 7, 14, ... frames. */
+	for (int i = 0; i < 6; i++) {
+		v[i].cfg.cursor = sg_ring_start(room.ring);
+		viewer_open(&room, &v[i], SG_FORM_RAW, 0);
+		write_video(&room, 7, 10, 500);
+	}
+	sg_ring_end(room.ring);
+	for (int i = 0; i < 6; i++) {
+		uint32_t first = (uint32_t)(i * 7 / 10 * 10);
+		await(&v[i].ended);
+		assert_true(take(&v[i], (42 - first) * 500));
+		assert_no_more(&v[i]);
+		for (uint32_t n = first; n < 42; n++) {
+			struct sg_reader r = { v[i].got.p + (n - first) * 500, 4 };
+			uint32_t number = 0;
+			assert_true(sg_read_be32(&r, &number));
+			assert_int_equal(number, n);
+		}
+		viewer_close(&v[i]);
+	}
+	room_close(&room);
+}
+
+static void rings_on_one_loop_do_not_mix(void **state)
+{
+	struct room room, other;
+	struct viewer a = { 0 }, b = { 0 };
+
+	(void)state;
+	room_open(&room, 0, 64);
+	other = room;
+	assert_int_equal(sg_ring_create(&other.ring, 64, 1u << 20), SG_OK);
+	other.written = 500;
+	viewer_open(&room, &a, SG_FORM_RAW, 0);
+	viewer_open(&other, &b, SG_FORM_RAW, 0);
+	write_video(&room, 3, 1, 10);
+	write_video(&other, 2, 1, 10);
+	sg_ring_end(room.ring);
+	sg_ring_end(other.ring);
+	await(&a.ended);
+	await(&b.ended);
+	assert_true(take(&a, 30));
+	assert_true(take(&b, 20));
+	assert_no_more(&a);
+	assert_no_more(&b);
+	assert_int_equal(a.got.p[3], 0);
+	assert_int_equal(b.got.p[2] << 8 | b.got.p[3], 500);
+	viewer_close(&a);
+	viewer_close(&b);
+	sg_ring_unref(other.ring);
+	room_close(&room);
+}
+
+/* ---- those who do not read ---- */
+
+static void one_that_does_not_read_is_moved_to_a_keyframe_and_the_others_get_all(void **state)
+{
+	enum { SIZE = 20000, FRAMES = 400 };
+	struct room room;
+	struct viewer slow = { 0 }, quick[3] = { 0 };
+	unsigned jumps;
+
+	(void)state;
+	room_open(&room, 0, 64);
+	viewer_open(&room, &slow, SG_FORM_RAW, 30000);
+	for (int i = 0; i < 3; i++) {
+		viewer_open(&room, &quick[i], SG_FORM_RAW, 0);
+		drain_on_thread(&quick[i]);
+	}
+	for (unsigned i = 0; i < FRAMES; i += 16) {
+		write_video(&room, 16, 8, SIZE);
+		for (int k = 0; k < 3; k++)
+			await_bytes(&quick[k], (i + 16) * SIZE);
+	}
+	drain_on_thread(&slow);
+	await_bytes(&slow, 4 * SIZE); /* it goes on */
+	sg_ring_end(room.ring);
+	await(&slow.ended);
+	for (int i = 0; i < 3; i++) {
+		await(&quick[i].ended);
+		pthread_join(quick[i].thread, NULL);
+		quick[i].drained = false;
+		assert_int_equal(assert_whole_frames(&quick[i], SIZE, 8, &jumps), FRAMES);
+		assert_int_equal(jumps, 0);
+		assert_int_equal(quick[i].stats.frames_skipped, 0);
+		viewer_close(&quick[i]);
+	}
+	pthread_join(slow.thread, NULL);
+	slow.drained = false;
+	unsigned seen = assert_whole_frames(&slow, SIZE, 8, &jumps);
+	assert_int_equal(jumps, 1);
+	assert_true(seen < 64);
+	assert_int_equal(slow.stats.frames_sent, seen);
+	assert_int_equal(seen + slow.stats.frames_skipped, FRAMES);
+	viewer_close(&slow);
+	room_close(&room);
+}
+
+static void one_that_is_seconds_behind_goes_on_at_the_newest_keyframe(void **state)
+{
+	enum { SIZE = 50000 };
+	struct room room;
+	struct viewer v = { 0 };
+	unsigned jumps;
+
+	(void)state;
+	room_open(&room, 0, 256);
+	viewer_open(&room, &v, SG_FORM_RAW, 30000);
+	for (uint32_t i = 0; i < 40; i++) { /* all are kept, but those before 32 came long ago */
+		struct sg_frame *f = numbered_frame(SG_FRAME_VIDEO, i % 8 ? 0 : KEY, i, SIZE);
+		if (i < 32)
+			f->arrived_us -= (SG_FOLLOWER_BEHIND_MS + 1000) * 1000ll;
+		sg_ring_write(room.ring, f);
+	}
+	sg_ring_end(room.ring);
+	settle(&room);
+	drain_on_thread(&v);
+	await(&v.ended);
+	pthread_join(v.thread, NULL);
+	v.drained = false;
+	unsigned seen = assert_whole_frames(&v, SIZE, 8, &jumps);
+	assert_int_equal(jumps, 1);
+	assert_true(seen < 32);
+	assert_int_equal(seen + v.stats.frames_skipped, 40);
+	viewer_close(&v);
+	room_close(&room);
+}
+
+static void one_that_is_a_little_behind_gets_everything(void **state)
+{
+	enum { SIZE = 50000 };
+	struct room room;
+	struct viewer v = { 0 };
+	unsigned jumps;
+
+	(void)state;
+	room_open(&room, 0, 2048);
+	viewer_open(&room, &v, SG_FORM_RAW, 30000);
+	write_video(&room, 1200, 8, SIZE); /* more than is read in one turn */
+	sg_ring_end(room.ring);
+	settle(&room);
+	drain_on_thread(&v);
+	await(&v.ended);
+	pthread_join(v.thread, NULL);
+	v.drained = false;
+	assert_int_equal(assert_whole_frames(&v, SIZE, 8, &jumps), 1200);
+	assert_int_equal(jumps, 0);
+	viewer_close(&v);
+	room_close(&room);
+}
+
+struct held {
+	struct sg_task task;
+	sem_t entered, leave;
+};
+
+static void hold_loop(struct sg_task *task)
+{
+	struct held *h = (struct held *)task;
+
+	sem_post(&h->entered);
+	sem_wait(&h->leave);
+}
+
+static void a_loop_that_was_late_counts_what_its_followers_missed(void **state)
+{
+	struct room room;
+	struct viewer v = { 0 };
+	struct held held = { .task.run = hold_loop };
+	struct sg_fanout_stats stats;
+
+	(void)state;
+	room_open(&room, 0, 16);
+	viewer_open(&room, &v, SG_FORM_RAW, 0);
+	sem_init(&held.entered, 0, 0);
+	sem_init(&held.leave, 0, 0);
+	struct sg_executor *ex = sg_loop_executor(room.loop);
+	ex->post(ex, &held.task);
+	await(&held.entered);
+	write_video(&room, 100, 8, 100); /* the newest key is 96 */
+	sg_ring_end(room.ring);
+	sem_post(&held.leave);
+	await(&v.ended);
+	assert_true(take(&v, 400));
+	assert_no_more(&v);
+	assert_int_equal(v.got.p[3], 96);
+	assert_int_equal(v.stats.frames_sent, 4);
+	assert_int_equal(v.stats.frames_skipped, 96);
+	sg_fanout_stats(room.fo, &stats);
+	assert_int_equal(stats.skipped, 96);
+	viewer_close(&v);
+	room_close(&room);
+}
+
+static void one_that_takes_nothing_is_ended_as_stalled(void **state)
+{
+	struct room room;
+	struct viewer v = { .cfg.stall_ms = 1 }, quick = { .cfg.stall_ms = 1 };
+
+	(void)state;
+	room_open(&room, 0, 64);
+	viewer_open(&room, &v, SG_FORM_RAW, 30000);
+	viewer_open(&room, &quick, SG_FORM_RAW, 0);
+	drain_on_thread(&quick);
+	write_video(&room, 20, 8, 50000);
+	await(&v.ended);
+	assert_int_equal(v.why, SG_FOLLOWER_STALLED);
+	assert_int_equal(quick.times_ended, 0);
+	await_bytes(&quick, 20 * 50000);
+	viewer_close(&v);
+	viewer_close(&quick);
+	room_close(&room);
+}
+
+static void one_whose_socket_breaks_is_told_so_once(void **state)
+{
+	struct room room;
+	struct viewer v = { .stays_open = true }, other = { 0 };
+
+	(void)state;
+	room_open(&room, 0, 64);
+	viewer_open(&room, &v, SG_FORM_FLV, 0);
+	viewer_open(&room, &other, SG_FORM_RAW, 0);
+	shutdown(v.fd[1], SHUT_RDWR);
+	write_video(&room, 1, 1, 1000);
+	await(&v.ended);
+	assert_int_equal(v.why, SG_FOLLOWER_BROKEN);
+	write_video(&room, 2, 1, 1000);
+	sg_ring_end(room.ring);
+	await(&other.ended);
+	assert_true(take(&other, 3000));
+	assert_int_equal(v.times_ended, 1);
+	assert_int_equal(other.why, SG_FOLLOWER_STREAM_ENDED);
+	viewer_close(&v);
+	viewer_close(&other);
+	room_close(&room);
+}
+
+/* ---- the owner's own bytes ---- */
+
+static void own_bytes_go_out_at_a_frames_boundary(void **state)
+{
+	enum { SIZE = 100000 };
+	struct room room;
+	struct viewer v = { 0 };
+	unsigned jumps;
+
+	(void)state;
+	room_open(&room, 0, 64);
+	viewer_open(&room, &v, SG_FORM_RAW, 30000);
+	assert_int_equal(send_own(&v, "hello", 5), SG_OK); /* at once, when nothing waits */
+	assert_true(take(&v, 5));
+	assert_memory_equal(v.got.p, "hello", 5);
+	sg_buf_reset(&v.got);
+	write_video(&room, 1, 8, SIZE);
+	settle(&room); /* the frame is begun, and the socket full */
+	assert_int_equal(send_own(&v, "<one>", 5), SG_OK);
+	assert_int_equal(send_own(&v, "<two>", 5), SG_OK);
+	write_video(&room, 3, 8, SIZE);
+	sg_ring_end(room.ring);
+	assert_true(take(&v, 4 * SIZE + 10));
+	await(&v.ended);
+	assert_no_more(&v);
+	assert_memory_equal(v.got.p + SIZE, "<one><two>", 10);
+	memmove(v.got.p + SIZE, v.got.p + SIZE + 10, 3 * SIZE);
+	v.got.len -= 10;
+	assert_int_equal(assert_whole_frames(&v, SIZE, 8, &jumps), 4);
+	assert_int_equal(jumps, 0);
+	viewer_close(&v);
+	room_close(&room);
+}
+
+static void own_bytes_that_pile_up_are_refused(void **state)
+{
+	static char block[16384];
+	struct room room;
+	struct viewer v = { 0 };
+	unsigned taken = 0;
+
+	(void)state;
+	room_open(&room, 0, 64);
+	viewer_open(&room, &v, SG_FORM_RAW, 30000);
+	write_video(&room, 1, 8, 1000000);
+	settle(&room);
+	while (taken < 100 && send_own(&v, block, sizeof(block)) == SG_OK)
+		taken++;
+	assert_int_equal(taken, 4); /* 64 KiB */
+	viewer_close(&v);
+	room_close(&room);
+}
+
+/* ---- pausing ---- */
+
+static void a_paused_follower_gets_nothing_and_goes_on_at_a_keyframe(void **state)
+{
+	struct room room;
+	struct viewer v = { 0 };
+
+	(void)state;
+	room_open(&room, 0, 64);
+	viewer_open(&room, &v, SG_FORM_RAW, 0);
+	write_video(&room, 2, 10, 100);
+	assert_true(take(&v, 200));
+	pause_viewer(&v, true);
+	write_video(&room, 23, 10, 100); /* keys at 10 and 20 */
+	settle(&room);
+	assert_no_more(&v);
+	assert_int_equal(send_own(&v, "pong", 4), SG_OK); /* the owner's still go */
+	assert_true(take(&v, 204));
+	assert_memory_equal(v.got.p + 200, "pong", 4);
+	pause_viewer(&v, false);
+	write_video(&room, 2, 10, 100);
+	assert_true(take(&v, 204 + 7 * 100));
+	for (uint32_t i = 0; i < 7; i++)
+		assert_int_equal(v.got.p[204 + i * 100 + 3], 20 + i);
+	sg_ring_end(room.ring);
+	await(&v.ended);
+	assert_no_more(&v);
+	viewer_close(&v);
+	room_close(&room);
+}
+
+static void a_paused_follower_learns_of_the_end(void **state)
+{
+	struct room room;
+	struct viewer idle = { 0 }, full = { 0 };
+
+	(void)state;
+	room_open(&room, 0, 64);
+	viewer_open(&room, &idle, SG_FORM_RAW, 0);
+	viewer_open(&room, &full, SG_FORM_RAW, 30000);
+	write_video(&room, 1, 10, 100000);
+	assert_true(take(&idle, 100000));
+	pause_viewer(&idle, true);
+	pause_viewer(&full, true);
+	sg_ring_end(room.ring);
+	await(&idle.ended);
+	assert_int_equal(idle.why, SG_FOLLOWER_STREAM_ENDED);
+	assert_int_equal(full.times_ended, 0); /* it owes the rest of a frame */
+	assert_true(take(&full, 100000));
+	await(&full.ended);
+	assert_int_equal(full.why, SG_FOLLOWER_STREAM_ENDED);
+	viewer_close(&idle);
+	viewer_close(&full);
+	room_close(&room);
+}
+
+/* ---- ends ---- */
+
+static void the_end_is_told_once_after_everything_is_written(void **state)
+{
+	struct room room;
+	struct viewer v = { .stays_open = true };
+
+	(void)state;
+	room_open(&room, 0, 64);
+	viewer_open(&room, &v, SG_FORM_RAW, 30000);
+	write_video(&room, 5, 8, 100000);
+	sg_ring_end(room.ring);
+	settle(&room);
+	assert_int_equal(v.times_ended, 0); /* most of it is still to be written */
+	assert_true(take(&v, 5 * 100000));
+	await(&v.ended);
+	settle(&room);
+	assert_int_equal(v.times_ended, 1);
+	assert_int_equal(v.why, SG_FOLLOWER_STREAM_ENDED);
+	assert_no_more(&v);
+	viewer_close(&v);
+	room_close(&room);
+}
+
+static void one_that_joins_after_the_end_gets_what_is_kept_and_is_told(void **state)
+{
+	struct room room;
+	struct viewer first = { 0 }, second = { 0 }, gone = { .cfg.cursor = 4 };
+
+	(void)state;
+	room_open(&room, 0, 64);
+	write_video(&room, 4, 8, 100);
+	sg_ring_end(room.ring);
+	viewer_open(&room, &first, SG_FORM_RAW, 0);
+	viewer_open(&room, &second, SG_FORM_RAW, 0);
+	viewer_open(&room, &gone, SG_FORM_RAW, 0);
+	assert_true(take(&first, 400));
+	assert_true(take(&second, 400));
+	await(&first.ended);
+	await(&second.ended);
+	await(&gone.ended);
+	assert_no_more(&gone);
+	viewer_close(&first);
+	viewer_close(&second);
+	viewer_close(&gone);
+	room_close(&room);
+}
+
+static struct viewer *pair[2];
+
+static void end_both(void *user, enum sg_follower_end why)
+{
+	(void)why;
+	shut(pair[0]);
+	shut(pair[1]);
+	sem_post(&((struct viewer *)user)->ended);
+}
+
+static void closing_others_inside_ended_is_allowed(void **state)
+{
+	struct room room;
+	struct viewer a, b;
+
+	(void)state;
+	room_open(&room, 0, 64);
+	pair[0] = &a;
+	pair[1] = &b;
+	a = (struct viewer){ .room = &room, .cfg = { .ring = room.ring, .ended = end_both, .user = &a } };
+	b = (struct viewer){ .room = &room, .cfg = { .ring = room.ring, .ended = end_both, .user = &a } };
+	sem_init(&a.ended, 0, 0);
+	make_sockets(&a, 0);
+	make_sockets(&b, 0);
+	sg_loop_call(room.loop, open_follower, &a);
+	sg_loop_call(room.loop, open_follower, &b);
+	sg_ring_end(room.ring);
+	await(&a.ended);
+	settle(&room);
+	assert_int_equal(sem_trywait(&a.ended), -1); /* the other was closed, so it is told nothing */
+	close(a.fd[1]);
+	close(b.fd[1]);
+	room_close(&room);
+}
+
+static void end_and_close_all(void *user)
+{
+	struct viewer *v = user;
+
+	assert_int_equal(sg_follower_send(v->f, "x", 1), SG_OK); /* which fails: it is to be told */
+	shut(v);
+	sg_fanout_close(v->room->fo);
+	v->room->fo = NULL;
+}
+
+static void a_follower_and_its_fanout_close_before_the_end_is_told(void **state)
+{
+	struct room room;
+	struct viewer v = { 0 };
+
+	(void)state;
+	room_open(&room, 0, 64);
+	viewer_open(&room, &v, SG_FORM_RAW, 0);
+	shutdown(v.fd[1], SHUT_RDWR);
+	sg_loop_call(room.loop, end_and_close_all, &v);
+	settle(&room);
+	assert_int_equal(v.times_ended, 0);
+	viewer_close(&v);
+	room_close(&room);
+}
+
+static void followers_come_and_go_while_frames_are_written(void **state)
+{
+	struct room room;
+	struct sg_fanout_stats stats;
+
+	(void)state;
+	room_open(&room, 0, 64);
+	for (int round = 0; round < 100; round++) {
+		struct viewer v[2] = { 0 };
+		v[0].cfg.cursor = v[1].cfg.cursor = sg_ring_start(room.ring);
+		viewer_open(&room, &v[0], SG_FORM_FLV, 0);
+		viewer_open(&room, &v[1], SG_FORM_RTMP, 30000);
+		write_video(&room, 3, 8, 30000);
+		viewer_close(&v[round % 2]);
+		write_video(&room, 1, 8, 1000);
+		viewer_close(&v[1 - round % 2]);
+	}
+	sg_fanout_stats(room.fo, &stats);
+	assert_int_equal(stats.followers, 0);
+	room_close(&room);
+	sg_follower_close(NULL);
+	sg_fanout_close(NULL);
+}
+
+static void configurations_and_metadata_are_not_the_first_media(void **state)
+{
+	struct room room;
+	struct viewer v[2] = { 0 };
+	struct sg_frame *lead[2] = { numbered_frame(SG_FRAME_META, 0, 1, 30),
+		numbered_frame(SG_FRAME_VIDEO, CONFIG, 2, 30) };
+
+	(void)state;
+	room_open(&room, 0, 64);
+	for (int i = 0; i < 2; i++) {
+		v[i].cfg.lead = lead;
+		v[i].cfg.lead_count = 2;
+		viewer_open(&room, &v[i], SG_FORM_RAW, 0);
+		assert_true(take(&v[i], 60));
+		assert_false(stats_of(&v[i])->first_media_sent);
+		assert_int_equal(stats_of(&v[i])->frames_sent, 2);
+	}
+	sg_frame_unref(write_frame(&room, SG_FRAME_VIDEO, CONFIG, 30));
+	assert_true(take(&v[0], 90));
+	assert_false(stats_of(&v[0])->first_media_sent);
+	write_video(&room, 1, 1, 30);
+	assert_true(take(&v[0], 120));
+	assert_true(stats_of(&v[0])->first_media_sent);
+	for (int i = 0; i < 2; i++) {
+		viewer_close(&v[i]);
+		sg_frame_unref(lead[i]);
+	}
+	room_close(&room);
+}
+
+/* ---- gathering ---- */
+
+static struct sg_fanout_stats fanout_stats(struct room *room)
+{
+	struct sg_fanout_stats s;
+
+	settle(room);
+	sg_fanout_stats(room->fo, &s);
+	return s;
+}
+
+static void ungathered_each_frame_is_written_at_once(void **state)
+{
+	struct room room;
+	struct viewer v = { 0 };
+
+	(void)state;
+	room_open(&room, 0, 64);
+	viewer_open(&room, &v, SG_FORM_RTMP, 0);
+	for (size_t i = 1; i <= 50; i++) {
+		write_video(&room, 1, 8, 100);
+		assert_true(take(&v, i * (100 + 17))); /* chunk header 12, AVC's 5 */
+	}
+	struct sg_fanout_stats s = fanout_stats(&room);
+	assert_int_equal(s.writes, 50);
+	assert_int_equal(s.bytes, 50 * 117);
+	assert_int_equal(s.followers, 1);
+	assert_int_equal(s.skipped, 0);
+	viewer_close(&v);
+	room_close(&room);
+}
+
+/* A source's own pace. How long each frame took to a viewer who had everything before goes to delays_us. */
+static void write_at_pace(struct room *room, unsigned count, unsigned ms, struct viewer *timed, size_t size,
+    int64_t *delays_us)
+{
+	size_t before = timed ? atomic_load(&timed->got_len) : 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		int64_t at_us = sg_mono_us();
+		write_video(room, 1, 25, size);
+		usleep(ms * 1000);
+		if (delays_us)
+			delays_us[i] = atomic_load(&timed->got_len) >= before + (i + 1) * size
+					   ? atomic_load(timed->last_us) - at_us
+					   : INT64_MAX;
+	}
+}
+
+static void writes_are_gathered_for_as_long_as_was_asked(void **state)
+{
+	struct room room;
+	struct viewer v = { 0 };
+
+	(void)state;
+	room_open(&room, 100, 256);
+	viewer_open(&room, &v, SG_FORM_RAW, 0);
+	int64_t began_us = sg_mono_us();
+	write_at_pace(&room, 30, 10, NULL, 100, NULL);
+	assert_true(take(&v, 30 * 100)); /* nothing is left behind */
+	int64_t took_us = sg_mono_us() - began_us;
+	struct sg_fanout_stats s = fanout_stats(&room);
+	assert_in_range(s.writes, 1, (uint64_t)(took_us / 100000 + 2));
+	assert_int_equal(s.gather_us, 100000);
+	viewer_close(&v);
+	room_close(&room);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void many_followers_are_gathered_for_and_delayed_by_one_interval_at_most(void **state)
+{
+	enum { VIEWERS = 200, FRAMES = 200, SIZE = 64 };
+	struct room room;
+	struct viewer *v = calloc(VIEWERS, sizeof(*v)), timed = { 0 };
+	atomic_llong last_us = 0;
+	int64_t delays_us[25];
+
+	(void)state;
+	assert_non_null(v);
+	room_open(&room, SG_GATHER_AUTO, 1024);
+	timed.last_us = &last_us;
+	viewer_open(&room, &timed, SG_FORM_RAW, 0);
+	drain_on_thread(&timed);
+	/* A single follower is not made to wait. */
+	write_at_pace(&room, 25, 40, &timed, SIZE, delays_us);
+	assert_int_equal(fanout_stats(&room).gather_us, 0);
+	assert_in_range(fanout_stats(&room).writes, 20, 25);
+	uint64_t before = fanout_stats(&room).writes;
+	for (int i = 0; i < VIEWERS; i++) {
+		v[i].cfg.cursor = sg_ring_head(room.ring);
+		viewer_open(&room, &v[i], SG_FORM_RAW, 0);
+	}
+	int64_t began_us = sg_mono_us();
+	write_at_pace(&room, FRAMES, 5, NULL, SIZE, NULL);
+	int64_t took_us = sg_mono_us() - began_us;
+	for (int i = 0; i < VIEWERS; i++)
+		assert_true(take(&v[i], FRAMES * SIZE));
+	struct sg_fanout_stats s = fanout_stats(&room);
+	assert_int_equal(s.followers, VIEWERS + 1);
+	assert_in_range(s.gather_us, 2000, 33000);
+	/* About one write per follower and interval, far from one per frame. */
+	assert_in_range(s.writes - before, VIEWERS, (VIEWERS + 1) * (uint64_t)(took_us / 20000 + 2));
+	/* At 25 frames a second each is written when it comes, or an interval later at most. */
+	await_bytes(&timed, (25 + FRAMES) * SIZE);
+	write_at_pace(&room, 25, 60, &timed, SIZE, delays_us);
+	qsort(delays_us, COUNT(delays_us), sizeof(delays_us[0]), by_value);
+	assert_true(delays_us[COUNT(delays_us) / 2] < 60000);
+	for (int i = 0; i < VIEWERS; i++)
+		viewer_close(&v[i]);
+	viewer_close(&timed);
+	room_close(&room);
+	free(v);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(followers_get_lead_and_frames_byte_for_byte),
+		cmocka_unit_test(those_who_join_later_begin_at_their_cursor),
+		cmocka_unit_test(rings_on_one_loop_do_not_mix),
+		cmocka_unit_test(one_that_does_not_read_is_moved_to_a_keyframe_and_the_others_get_all),
+		cmocka_unit_test(one_that_is_seconds_behind_goes_on_at_the_newest_keyframe),
+		cmocka_unit_test(one_that_is_a_little_behind_gets_everything),
+		cmocka_unit_test(a_loop_that_was_late_counts_what_its_followers_missed),
+		cmocka_unit_test(one_that_takes_nothing_is_ended_as_stalled),
+		cmocka_unit_test(one_whose_socket_breaks_is_told_so_once),
+		cmocka_unit_test(own_bytes_go_out_at_a_frames_boundary),
+		cmocka_unit_test(own_bytes_that_pile_up_are_refused),
+		cmocka_unit_test(a_paused_follower_gets_nothing_and_goes_on_at_a_keyframe),
+		cmocka_unit_test(a_paused_follower_learns_of_the_end),
+		cmocka_unit_test(the_end_is_told_once_after_everything_is_written),
+		cmocka_unit_test(one_that_joins_after_the_end_gets_what_is_kept_and_is_told),
+		cmocka_unit_test(closing_others_inside_ended_is_allowed),
+		cmocka_unit_test(a_follower_and_its_fanout_close_before_the_end_is_told),
+		cmocka_unit_test(followers_come_and_go_while_frames_are_written),
+		cmocka_unit_test(configurations_and_metadata_are_not_the_first_media),
+		cmocka_unit_test(ungathered_each_frame_is_written_at_once),
+		cmocka_unit_test(writes_are_gathered_for_as_long_as_was_asked),
+		cmocka_unit_test(many_followers_are_gathered_for_and_delayed_by_one_interval_at_most),
+	};
+
+	return cmocka_run_group_tests_name("fanout", tests, NULL, NULL);
+}
