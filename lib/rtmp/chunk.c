@@ -104,11 +104,11 @@ static bool read_message_header(struct sg_reader *r, struct header *h)
 }
 
 /* Section 5.3.1.3. A chunk of type 3 repeats the extended field, but not every encoder does so: it
- * is taken when it is the same. */
+ * is taken when it is the same. What differs in its first bytes need not be waited for: the last chunk
+ * may be shorter than the field. */
 static bool read_extended(struct sg_reader *r, struct header *h, struct sg_rtmp_chunk_stream *s)
 {
-	struct sg_reader copy = *r;
-	uint32_t field;
+	uint8_t field[4];
 
 	if (h->format <= 2) {
 		s->extended = h->field == EXTENDED;
@@ -118,11 +118,10 @@ static bool read_extended(struct sg_reader *r, struct header *h, struct sg_rtmp_
 	}
 	if (!s->extended)
 		return true;
-	if (!sg_read_be32(&copy, &field))
-		return false;
-	if (field == s->field)
-		*r = copy;
-	return true;
+	sg_put_be32(field, s->field);
+	if (r->left && memcmp(field, r->p, r->left < 4 ? r->left : 4) != 0)
+		return true;
+	return sg_read_skip(r, 4);
 }
 
 static enum sg_result begin(
@@ -173,7 +172,8 @@ static enum sg_result read_header(struct sg_rtmp_chunks *c, struct sg_reader *in
 		return res;
 	}
 	struct sg_rtmp_chunk_stream *s = *out;
-	if (h.format != 0 && !s->known) {
+	/* librtmp begins a chunk stream with type 1: its time then counts from zero. */
+	if (h.format >= 2 && !s->known) {
 		*why = "a chunk that refers to one before it, but there was none";
 		return SG_ERR_BAD_INPUT;
 	}
