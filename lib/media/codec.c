@@ -79,7 +79,8 @@ static void probe(enum sg_codec codec, const uint8_t *config, size_t config_len,
 	int size;
 
 	if (parser && ctx && (ctx->extradata = av_mallocz(config_len + AV_INPUT_BUFFER_PADDING_SIZE))) {
-		memcpy(ctx->extradata, config, config_len);
+		if (config_len) /* VP8 and VP9 have none */
+			memcpy(ctx->extradata, config, config_len);
 		ctx->extradata_size = (int)config_len;
 		ctx->codec_id = sg_codec_av_id(codec);
 		ctx->codec_type = AVMEDIA_TYPE_VIDEO;
@@ -190,14 +191,14 @@ static enum sg_result parse_asc(const uint8_t *p, size_t len, struct sg_audio_pa
 	unsigned layout = take(&b, 4);
 	/* 0: the layout stands in a program config element, which nobody uses for live stereo. */
 	out->channels = layout == 0 ? 2 : layout < 8 ? channels[layout] : 0;
-	if (len < 2 || b.at > b.len || type == 0 || out->sample_rate < 1000 || out->sample_rate > 200000 ||
+	if (type == 5 || type == 29) { /* HE-AAC, said openly: the doubled rate and the coder follow */
+		if (take(&b, 4) == 15)
+			take(&b, 24);
+		take(&b, 5);
+	}
+	if (b.at > b.len || type == 0 || out->sample_rate < 1000 || out->sample_rate > 200000 ||
 	    !out->channels)
 		return SG_ERR_BAD_INPUT;
-	if (type == 5 || type == 29) { /* HE-AAC, said openly: the doubled rate follows */
-		index = take(&b, 4);
-		if (index == 15)
-			take(&b, 24);
-	}
 	out->frame_samples = 1024;
 	snprintf(out->rfc6381, sizeof(out->rfc6381), "mp4a.40.%u", type);
 	return SG_OK;
@@ -209,7 +210,9 @@ static enum sg_result parse_mp3(const uint8_t *p, size_t len, struct sg_audio_pa
 
 	if (len < 4 || p[0] != 0xff || (p[1] & 0xe0) != 0xe0 || !rates[p[2] >> 2 & 3])
 		return SG_ERR_BAD_INPUT;
-	unsigned version = p[1] >> 3 & 3; /* 3 MPEG-1, 2 MPEG-2, 0 MPEG-2.5 */
+	unsigned version = p[1] >> 3 & 3, layer = p[1] >> 1 & 3; /* 3 MPEG-1, 2 MPEG-2, 0 MPEG-2.5 */
+	if (version == 1 || layer != 1) /* reserved; 1 stands for layer III */
+		return SG_ERR_BAD_INPUT;
 	out->sample_rate = rates[p[2] >> 2 & 3] >> (version == 3 ? 0 : version == 2 ? 1 : 2);
 	out->channels = p[3] >> 6 == 3 ? 1 : 2;
 	out->frame_samples = version == 3 ? 1152 : 576;
