@@ -110,6 +110,80 @@ static void rings_on_one_loop_do_not_mix(void **state)
 
 /* ---- those who do not read ---- */
 
+struct held {
+	struct sg_task task;
+	sem_t entered, leave;
+};
+
+static void hold_loop(struct sg_task *task)
+{
+	struct held *h = (struct held *)task;
+
+	sem_post(&h->entered);
+	sem_wait(&h->leave);
+}
+
+static void hold(struct room *room, struct held *held)
+{
+	*held = (struct held){ .task.run = hold_loop };
+	sem_init(&held->entered, 0, 0);
+	sem_init(&held->leave, 0, 0);
+	struct sg_executor *ex = sg_loop_executor(room->loop);
+	ex->post(ex, &held->task);
+	await(&held->entered);
+}
+
+/* How much a socket of this kind takes before it is full. */
+static size_t room_in_socket(struct room *room)
+{
+	struct viewer v = { .cfg.cursor = sg_ring_head(room->ring) };
+
+	viewer_open(room, &v, SG_FORM_RAW, 30000);
+	write_video(room, 1, 1, 300000);
+	settle(room);
+	size_t n = (size_t)stats_of(&v)->bytes_sent;
+	viewer_close(&v);
+	return n;
+}
+
+static void a_frame_that_is_cut_anywhere_goes_on_there(void **state)
+{
+	struct room room;
+	struct held held;
+
+	(void)state;
+	room_open(&room, 0, 4);
+	size_t fits = room_in_socket(&room);
+	assert_in_range(fits, 1000, 299999);
+	/* Two frames in one write: so that the cut falls on each byte of the second one's header. */
+	for (size_t cut = 0; cut < 2 * 20; cut++) {
+		enum sg_form form = cut % 2 ? SG_FORM_FLV : SG_FORM_RTMP;
+		size_t around = form == SG_FORM_FLV ? 16 + 4 : 17;
+		struct viewer v = { .cfg.cursor = sg_ring_head(room.ring) };
+		struct sg_buf want;
+		sg_buf_init(&want, 1u << 20);
+		viewer_open(&room, &v, form, 30000);
+		hold(&room, &held);
+		for (int i = 0; i < 2; i++) {
+			struct sg_frame *f = write_frame(&room, SG_FRAME_VIDEO, KEY,
+			    i ? 300000 : fits - around - cut / 2);
+			expect_frame(&want, f, form);
+			sg_frame_unref(f);
+		}
+		sem_post(&held.leave);
+		settle(&room);
+		assert_int_equal(stats_of(&v)->bytes_sent, fits);
+		assert_int_equal(v.stats.frames_sent, 1);
+		assert_true(take(&v, want.len));
+		assert_memory_equal(v.got.p, want.p, want.len);
+		settle(&room);
+		assert_int_equal(stats_of(&v)->frames_sent, 2);
+		viewer_close(&v);
+		sg_buf_reset(&want);
+	}
+	room_close(&room);
+}
+
 static void one_that_does_not_read_is_moved_to_a_keyframe_and_the_others_get_all(void **state)
 {
 	enum { SIZE = 20000, FRAMES = 400 };
@@ -206,34 +280,17 @@ static void one_that_is_a_little_behind_gets_everything(void **state)
 	room_close(&room);
 }
 
-struct held {
-	struct sg_task task;
-	sem_t entered, leave;
-};
-
-static void hold_loop(struct sg_task *task)
-{
-	struct held *h = (struct held *)task;
-
-	sem_post(&h->entered);
-	sem_wait(&h->leave);
-}
-
 static void a_loop_that_was_late_counts_what_its_followers_missed(void **state)
 {
 	struct room room;
 	struct viewer v = { 0 };
-	struct held held = { .task.run = hold_loop };
+	struct held held;
 	struct sg_fanout_stats stats;
 
 	(void)state;
 	room_open(&room, 0, 16);
 	viewer_open(&room, &v, SG_FORM_RAW, 0);
-	sem_init(&held.entered, 0, 0);
-	sem_init(&held.leave, 0, 0);
-	struct sg_executor *ex = sg_loop_executor(room.loop);
-	ex->post(ex, &held.task);
-	await(&held.entered);
+	hold(&room, &held);
 	write_video(&room, 100, 8, 100); /* the newest key is 96 */
 	sg_ring_end(room.ring);
 	sem_post(&held.leave);
@@ -252,19 +309,24 @@ static void a_loop_that_was_late_counts_what_its_followers_missed(void **state)
 static void one_that_takes_nothing_is_ended_as_stalled(void **state)
 {
 	struct room room;
-	struct viewer v = { .cfg.stall_ms = 1 }, quick = { .cfg.stall_ms = 1 };
+	struct viewer v = { .cfg.stall_ms = 1 }, quick = { .cfg.stall_ms = 1 },
+		      patient = { .cfg.stall_ms = 60000 };
 
 	(void)state;
 	room_open(&room, 0, 64);
 	viewer_open(&room, &v, SG_FORM_RAW, 30000);
+	viewer_open(&room, &patient, SG_FORM_RAW, 30000);
 	viewer_open(&room, &quick, SG_FORM_RAW, 0);
 	drain_on_thread(&quick);
 	write_video(&room, 20, 8, 50000);
 	await(&v.ended);
 	assert_int_equal(v.why, SG_FOLLOWER_STALLED);
+	settle(&room);
+	assert_int_equal(patient.times_ended, 0);
 	assert_int_equal(quick.times_ended, 0);
 	await_bytes(&quick, 20 * 50000);
 	viewer_close(&v);
+	viewer_close(&patient);
 	viewer_close(&quick);
 	room_close(&room);
 }
@@ -633,6 +695,39 @@ static void writes_are_gathered_for_as_long_as_was_asked(void **state)
 	room_close(&room);
 }
 
+static void one_that_joins_ahead_of_a_gathered_write_gets_nothing_from_before(void **state)
+{
+	struct room room;
+	struct viewer first = { 0 }, at_key = { 0 }, at_head = { 0 };
+
+	(void)state;
+	room_open(&room, 200, 64);
+	viewer_open(&room, &first, SG_FORM_RAW, 0);
+	write_video(&room, 1, 3, 100);
+	assert_true(take(&first, 100));
+	write_video(&room, 4, 3, 100); /* 1 to 4 wait; 3 is a key */
+	at_key.cfg.cursor = sg_ring_start(room.ring);
+	at_head.cfg.cursor = sg_ring_head(room.ring);
+	viewer_open(&room, &at_key, SG_FORM_RAW, 0);
+	viewer_open(&room, &at_head, SG_FORM_RAW, 0);
+	assert_true(take(&first, 500));
+	write_video(&room, 1, 3, 100);
+	sg_ring_end(room.ring);
+	await(&first.ended);
+	await(&at_key.ended);
+	await(&at_head.ended);
+	assert_true(take(&at_key, 300));
+	assert_true(take(&at_head, 100));
+	assert_no_more(&at_key);
+	assert_no_more(&at_head);
+	assert_int_equal(at_key.got.p[3], 3);
+	assert_int_equal(at_head.got.p[3], 5);
+	viewer_close(&first);
+	viewer_close(&at_key);
+	viewer_close(&at_head);
+	room_close(&room);
+}
+
 static int by_value(const void *a, const void *b)
 {
 	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
@@ -691,6 +786,7 @@ int main(void)
 		cmocka_unit_test(followers_get_lead_and_frames_byte_for_byte),
 		cmocka_unit_test(those_who_join_later_begin_at_their_cursor),
 		cmocka_unit_test(rings_on_one_loop_do_not_mix),
+		cmocka_unit_test(a_frame_that_is_cut_anywhere_goes_on_there),
 		cmocka_unit_test(one_that_does_not_read_is_moved_to_a_keyframe_and_the_others_get_all),
 		cmocka_unit_test(one_that_is_seconds_behind_goes_on_at_the_newest_keyframe),
 		cmocka_unit_test(one_that_is_a_little_behind_gets_everything),
@@ -709,6 +805,7 @@ int main(void)
 		cmocka_unit_test(configurations_and_metadata_are_not_the_first_media),
 		cmocka_unit_test(ungathered_each_frame_is_written_at_once),
 		cmocka_unit_test(writes_are_gathered_for_as_long_as_was_asked),
+		cmocka_unit_test(one_that_joins_ahead_of_a_gathered_write_gets_nothing_from_before),
 		cmocka_unit_test(many_followers_are_gathered_for_and_delayed_by_one_interval_at_most),
 	};
 
