@@ -254,7 +254,8 @@ static bool check_caller(struct sg_api *api, struct compat_call *c)
 	}
 	if (sg_http_is_local(req))
 		return true;
-	if (admin && has_key(req))
+	c->keyed = admin && has_key(req);
+	if (c->keyed)
 		return api_check_sender(api, req);
 	if (!check_page(api, req))
 		return false;
@@ -289,12 +290,13 @@ static bool check_type(struct sg_http_request *req)
 static void run(void *user, struct sg_gate *gate, struct sg_store *store)
 {
 	struct compat_call *c = user;
+	bool open = c->trusted || (c->route->flags & COMPAT_OPEN && !c->keyed);
 
 	c->c.store = store;
 	c->c.now = sg_wall_s();
 	if (c->trusted)
 		snprintf(c->c.who, sizeof(c->c.who), "compat");
-	if (c->trusted || c->route->flags & COMPAT_OPEN || api_check_key(&c->c)) {
+	if (open || api_check_key(&c->c)) {
 		if (c->app.p && !sg_gate_has_app(gate, c->app))
 			compat_result(&c->c, 404, false, "there is no such application", NULL);
 		else

@@ -50,7 +50,8 @@ void compat_store_failed(struct api_call *c, const char *doing)
 json_t *compat_body(struct api_call *c)
 {
 	struct sg_str body = sg_http_body(c->req);
-	json_t *value = body.len ? json_loadb(body.p, body.len, 0, NULL) : json_object();
+	json_t *value =
+	    body.len ? json_loadb(body.p, body.len, JSON_DECODE_ANY, NULL) : json_object();
 
 	if (json_is_null(value)) {
 		json_decref(value);

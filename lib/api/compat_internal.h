@@ -14,7 +14,7 @@
 
 enum compat_flag {
 	COMPAT_V1 = 1, /* the shapes of 1.5.0 */
-	COMPAT_OPEN = 2, /* asks for credentials itself, or for none */
+	COMPAT_OPEN = 2, /* needs no credentials; those that it brings must be good */
 };
 
 struct compat_route {
@@ -29,6 +29,7 @@ struct compat_call {
 	struct sg_str app; /* absent: a call of the console */
 	struct sg_str parts[COMPAT_PARTS_MAX];
 	bool trusted; /* [admin] compat_allow: needs no credentials */
+	bool keyed;   /* brings an API key, which is good when a handler runs */
 };
 
 static inline struct compat_call *compat_of(struct api_call *c)

@@ -305,45 +305,49 @@ void compat_tokens_list(struct api_call *c)
 
 /* ---- revoke ---- */
 
-/* As the native call does (tokens.c): the sessions before the tokens, and once more after. */
-static enum sg_result revoke(struct api_call *c, struct sg_str stream, bool keep, size_t *revoked)
+/* As the native call does (tokens.c): the sessions before the tokens, and once more after. *ended
+ * counts them. */
+static enum sg_result revoke(struct api_call *c, struct sg_str stream, bool keep, size_t *ended)
 {
 	struct sg_str app = compat_of(c)->app;
-	char detail[64];
+	size_t revoked = 0;
 	struct sg_audit row;
+	char detail[64];
 
-	if (!keep)
-		api_end_token_sessions(c, app, stream, 0);
+	*ended = keep ? 0 : api_end_token_sessions(c, app, stream, 0);
 	enum sg_result res =
-	    sg_store_token_revoke_stream(c->store, app, stream, 0, keep, c->now, revoked);
+	    sg_store_token_revoke_stream(c->store, app, stream, 0, keep, c->now, &revoked);
 	if (res != SG_OK)
 		return res;
 	if (!keep)
-		api_end_token_sessions(c, app, stream, 0);
+		*ended += api_end_token_sessions(c, app, stream, 0);
 	sg_gate_poke(c->api->cfg.gate);
-	snprintf(detail, sizeof(detail), "%zu token%s of the stream%s", *revoked,
-	    *revoked == 1 ? "" : "s", keep ? ", sessions kept" : "");
+	snprintf(detail, sizeof(detail), "%zu token%s of the stream%s", revoked,
+	    revoked == 1 ? "" : "s", keep ? ", sessions kept" : "");
 	compat_audit_row(c, &row, "revoked", stream, 0, detail);
 	sg_gate_audit(c->api->cfg.gate, &row);
 	return SG_OK;
 }
 
+/* `success`: a token that a list would have shown, or somebody that one had let in, is gone. */
 void compat_tokens_revoke(struct api_call *c)
 {
 	struct sg_str stream = compat_is_v1(c) ? api_query(c, "id") : compat_of(c)->parts[0];
-	json_t *there = json_array();
-	size_t revoked = 0;
+	bool keep = sg_str_is(api_query(c, "keepSessions"), "true");
+	size_t ended;
 
 	if (!sg_stream_is_valid(stream)) {
-		json_decref(there);
 		compat_result(c, 200, false, "there is no such stream", NULL);
 		return;
 	}
-	/* `success` is about tokens that a list shows, not about those that were used up. */
-	bool any = there && list_tokens(c, stream, 0, 1, there) == SG_OK && json_array_size(there);
+	json_t *there = json_array();
+	enum sg_result res = there ? list_tokens(c, stream, 0, 1, there) : SG_ERR_NO_MEMORY;
+	bool any = json_array_size(there) > 0;
 	json_decref(there);
-	if (revoke(c, stream, sg_str_is(api_query(c, "keepSessions"), "true"), &revoked) != SG_OK)
+	if (res == SG_OK)
+		res = revoke(c, stream, keep, &ended);
+	if (res != SG_OK)
 		compat_store_failed(c, "revoking a stream's tokens");
 	else
-		compat_result(c, 200, any && revoked, NULL, NULL);
+		compat_result(c, 200, any || ended, NULL, NULL);
 }
