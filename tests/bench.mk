@@ -1,14 +1,16 @@
 # Measures, beside the peers that Debian has.
 .PHONY: bench
 
-$(OUT)/bench/rtmp_load: tests/bench/rtmp_load.c
+BENCH_BIN := $(patsubst %,$(OUT)/bench/%,view publish bare_loop gate_load)
+
+$(OUT)/bench/%: tests/bench/%.c tests/bench/wire.h
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -Wall -Wextra -o $@ $<
+	$(CC) $(SG_CFLAGS) $(CFLAGS) -o $@ $<
 $(OUT)/bench/gate_load: tests/bench/gate_load.c $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(SG_CFLAGS) $(CFLAGS) -o $@ $< $(LIB) $(PKG_LIBS) -lhiredis
+	$(CC) $(SG_CFLAGS) $(CFLAGS) $(SG_LDFLAGS) -o $@ $< $(LIB) $(PKG_LIBS) -lhiredis
 
 bench: ## Measure beside nginx-rtmp, nginx and Redis, as ratios in one run (BENCH_QUICK=1: a glance)
 	@tests/install.sh tests/packages-build.txt tests/bench-packages.txt
-	$(MAKE) -j$$(nproc) all $(OUT)/bench/rtmp_load $(OUT)/bench/gate_load
+	$(MAKE) -j$$(nproc) all $(BENCH_BIN)
 	BUILD_DIR=$(OUT) tests/bench/run.sh
