@@ -9,6 +9,7 @@
 #define JUMP_BACK_MS 1000
 #define AFTER_JUMP_MS 40
 #define WINDOW_US 2000000
+#define HALF_CLOCK (1ll << 30)
 
 /* ---- the timeline ---- */
 
@@ -17,12 +18,13 @@ static int64_t unwrap_ms(struct sg_publisher *pub, uint32_t ms)
 {
 	int64_t step = 0;
 
+	/* The low 31 bits tell the step either way: the tracks need not wrap at the same tag. */
 	if (pub->has_clock) {
 		step = (int64_t)ms - (int64_t)pub->last_ms32;
-		if (step < -(1ll << 30))
+		if (step < -HALF_CLOCK)
 			step = (int64_t)((ms - pub->last_ms32) & 0x7fffffff);
-		else if (step > (1ll << 31)) /* the other track is still before the wrap */
-			step -= 1ll << 32;
+		else if (step > HALF_CLOCK)
+			step = -(int64_t)((pub->last_ms32 - ms) & 0x7fffffff);
 	}
 	pub->has_clock = true;
 	pub->last_ms32 = ms;

@@ -47,7 +47,7 @@ void sg_publisher_close(struct sg_publisher *pub, bool goodbye); /* NULL allowed
 struct sg_stream *sg_publisher_stream(struct sg_publisher *pub);  /* borrowed */
 
 /* One FLV tag body as RTMP carries it (message types 8, 9, 18; timestamp in milliseconds, already
- * unwrapped by the caller or not: backward jumps of over 2^30 ms are unwrapped here). Parses
+ * unwrapped by the caller or not: jumps of over 2^30 ms are wraps of 31 or 32 bits). Parses
  * classic and Enhanced RTMP video and audio headers (Enhanced RTMP v1/v2 ExVideoTagHeader,
  * ExAudioTagHeader; single-track).
  * SG_ERR_BAD_INPUT: malformed, the publisher is to be closed; SG_ERR_UNSUPPORTED: a codec we do
