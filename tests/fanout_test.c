@@ -280,6 +280,26 @@ static void one_that_is_a_little_behind_gets_everything(void **state)
 	room_close(&room);
 }
 
+static void one_with_a_long_way_to_go_gets_there_in_several_turns(void **state)
+{
+	struct room room;
+	struct viewer v = { 0 };
+	unsigned jumps;
+
+	(void)state;
+	room_open(&room, 0, 2048);
+	write_video(&room, 1500, 8, 40); /* all fit into its socket */
+	viewer_open(&room, &v, SG_FORM_RAW, 0);
+	sg_ring_end(room.ring);
+	await(&v.ended);
+	assert_true(take(&v, 1500 * 40));
+	assert_no_more(&v);
+	assert_int_equal(assert_whole_frames(&v, 40, 8, &jumps), 1500);
+	assert_int_equal(jumps, 0);
+	viewer_close(&v);
+	room_close(&room);
+}
+
 static void a_loop_that_was_late_counts_what_its_followers_missed(void **state)
 {
 	struct room room;
@@ -790,6 +810,7 @@ int main(void)
 		cmocka_unit_test(one_that_does_not_read_is_moved_to_a_keyframe_and_the_others_get_all),
 		cmocka_unit_test(one_that_is_seconds_behind_goes_on_at_the_newest_keyframe),
 		cmocka_unit_test(one_that_is_a_little_behind_gets_everything),
+		cmocka_unit_test(one_with_a_long_way_to_go_gets_there_in_several_turns),
 		cmocka_unit_test(a_loop_that_was_late_counts_what_its_followers_missed),
 		cmocka_unit_test(one_that_takes_nothing_is_ended_as_stalled),
 		cmocka_unit_test(one_whose_socket_breaks_is_told_so_once),
