@@ -205,12 +205,15 @@ static void on_pause(struct rtmp_peer *p, struct sg_reader *args)
 
 	if (p->follower && sg_amf_skip(args) && sg_amf_read_bool(args, &pause)) {
 		struct sg_buf out;
-		sg_follower_pause(p->follower, pause);
+		if (pause)
+			sg_follower_pause(p->follower, true);
 		sg_buf_init(&out, ANSWER_MAX);
 		put_status(&out, "status",
 		    pause ? "NetStream.Pause.Notify" : "NetStream.Unpause.Notify", "As asked.");
-		peer_send(p, &out);
+		peer_send(p, &out); /* before the media that it speaks of */
 		sg_buf_reset(&out);
+		if (!pause)
+			sg_follower_pause(p->follower, false);
 	}
 }
 

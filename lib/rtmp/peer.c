@@ -84,16 +84,19 @@ void put_status(struct sg_buf *out, const char *level, const char *code, const c
 
 void peer_drop(struct rtmp_peer *p, enum sg_goodbye bye)
 {
-	if (!p->dead)
+	/* Why it is closing has been said already. */
+	if (!p->dead && p->state != PEER_CLOSING)
 		p->bye = bye;
 	p->dead = true;
 }
 
-static void count_bytes(struct rtmp_peer *p)
+void peer_count_bytes(struct rtmp_peer *p)
 {
 	struct sg_follower_stats stats = { 0 };
 	uint64_t now = p->bytes_in;
 
+	if (p->role == ROLE_PLAY && !p->follower)
+		return;
 	if (p->follower) {
 		sg_follower_stats(p->follower, &stats);
 		now = stats.bytes_sent;
@@ -110,7 +113,7 @@ void peer_end_role(struct rtmp_peer *p, enum sg_goodbye bye)
 	if (p->role == ROLE_NONE)
 		return;
 	p->bye = bye;
-	count_bytes(p);
+	peer_count_bytes(p);
 	if (p->role == ROLE_PUBLISH)
 		publisher_end(p);
 	else
@@ -118,7 +121,7 @@ void peer_end_role(struct rtmp_peer *p, enum sg_goodbye bye)
 	sg_gate_end(p->session, bye);
 	p->session = NULL;
 	p->role = ROLE_NONE;
-	p->deadline_ms = sg_mono_ms() + SAY_SOMETHING_MS;
+	p->deadline_ms = sg_mono_ms() + p->lane->srv->cfg.say_something_ms;
 }
 
 void peer_say_and_close(
@@ -128,6 +131,10 @@ void peer_say_and_close(
 
 	if (p->dead || p->state == PEER_CLOSING)
 		return;
+	if (!p->app) { /* before connect nothing that we could say is understood */
+		peer_drop(p, bye);
+		return;
+	}
 	sg_buf_init(&b, OUT_MAX);
 	put_status(&b, level, code, text);
 	peer_send(p, &b); /* through the follower, at a frame's boundary, if it can */
@@ -137,6 +144,7 @@ void peer_say_and_close(
 	bool was_viewer = p->follower;
 	peer_end_role(p, bye);
 	p->state = PEER_CLOSING;
+	sg_buf_reset(&p->in);
 	p->deadline_ms =
 	    sg_mono_ms() + (bye == SG_BYE_STREAM_ENDED ? STREAM_END_LINGER_MS : LINGER_MS);
 	sg_conn_want_read(p->conn, true);
@@ -359,7 +367,8 @@ static void on_readable(void *user)
 		p->bytes_in += (uint64_t)n;
 		atomic_fetch_add_explicit(&p->lane->srv->bytes_in, (uint64_t)n, memory_order_relaxed);
 		if (p->role == ROLE_PUBLISH && p->stage == STAGE_ACTIVE)
-			p->deadline_ms = sg_loop_now_ms(p->lane->loop) + PUBLISHER_SILENT_MS;
+			p->deadline_ms = sg_loop_now_ms(p->lane->loop) +
+					 p->lane->srv->cfg.publisher_silent_ms;
 		struct sg_reader r = { scratch, before + (size_t)n };
 		process(p, &r);
 		keep_rest(p, r);
@@ -382,7 +391,7 @@ static void on_writable(void *user)
 
 static const struct sg_conn_events conn_events = { on_readable, on_writable };
 
-/* ---- once a second ---- */
+/* ---- at each sweep ---- */
 
 static const char *what_it_waited_for(const struct rtmp_peer *p)
 {
@@ -397,7 +406,7 @@ void peer_tick(struct rtmp_peer *p, int64_t now_ms)
 {
 	struct sg_buf b;
 
-	count_bytes(p);
+	peer_count_bytes(p);
 	if (p->deadline_ms && now_ms > p->deadline_ms && !waits_for_gate(p)) {
 		if (p->state != PEER_CLOSING)
 			sg_log_limited(SG_LOG_INFO, "rtmp %s: %s: closed", peer_name(p),
@@ -423,16 +432,16 @@ void peer_start(struct rtmp_lane *lane, int fd)
 	if (!p || sg_conn_open(&p->conn, lane->loop, fd, &conn_events, p) != SG_OK) {
 		free(p);
 		close(fd);
+		atomic_fetch_sub(&lane->srv->connections, 1);
 		return;
 	}
 	p->lane = lane;
-	p->deadline_ms = sg_mono_ms() + SAY_SOMETHING_MS;
+	p->deadline_ms = sg_mono_ms() + lane->srv->cfg.say_something_ms;
 	p->window = WINDOW_BYTES;
 	p->bye = SG_BYE_BROKEN;
 	sg_rtmp_chunks_init(&p->chunks);
 	sg_buf_init(&p->in, IN_MAX);
 	sg_buf_init(&p->out, OUT_MAX);
 	DL_APPEND(lane->peers, p);
-	atomic_fetch_add(&lane->srv->connections, 1);
 	sg_log_debug("rtmp %s: connected", peer_name(p));
 }

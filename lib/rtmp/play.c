@@ -8,6 +8,7 @@ static void on_follower_ended(void *user, enum sg_follower_end why)
 
 	if (why == SG_FOLLOWER_STREAM_ENDED) {
 		struct sg_buf out;
+		peer_count_bytes(p);
 		viewer_end(p); /* what is said now does not go through the follower any more */
 		sg_buf_init(&out, 64);
 		put_user_control(&out, 1, RTMP_STREAM); /* StreamEOF */

@@ -12,7 +12,7 @@ void publisher_admitted(struct rtmp_peer *p)
 	struct sg_buf out;
 
 	p->stage = STAGE_HELD;
-	p->deadline_ms = sg_mono_ms() + FIRST_MEDIA_MS;
+	p->deadline_ms = sg_mono_ms() + p->lane->srv->cfg.first_media_ms;
 	p->chunks.max_message = SG_FRAME_MAX_BYTES + 64;
 	sg_buf_init(&p->meta, META_MAX);
 	sg_buf_init(&p->first, p->chunks.max_message);
@@ -91,7 +91,7 @@ void publisher_message(struct rtmp_peer *p, const struct sg_rtmp_message *m)
 		write_media(p, type, m->timestamp, body);
 	} else if (type == SG_RTMP_DATA) {
 		keep_meta(p, body);
-	} else {
+	} else if (body.left) { /* some encoders send an empty one first: that is no media yet */
 		/* Media is here: the use is spent now, and nothing is taken on before that is durable. */
 		p->first_type = type;
 		p->first_ms = m->timestamp;
@@ -112,7 +112,7 @@ static void start(struct rtmp_peer *p)
 	sg_buf_init(&p->meta, 0);
 	p->stage = STAGE_ACTIVE;
 	p->counted_role = true;
-	p->deadline_ms = sg_mono_ms() + PUBLISHER_SILENT_MS;
+	p->deadline_ms = sg_mono_ms() + p->lane->srv->cfg.publisher_silent_ms;
 	atomic_fetch_add(&p->lane->srv->publishers, 1);
 	sg_session_id(p->session, id);
 	sg_log_info("rtmp %s: publishes %s/%s, session %s", peer_name(p), sg_session_app(p->session),
@@ -156,6 +156,7 @@ void publisher_committed(struct rtmp_peer *p)
 		peer_refuse(p, SG_OVERLOAD);
 		return;
 	}
+	p->retries = 0;
 	sg_timer_start(p->retry, RETRY_MS, RETRY_MS);
 	try_start(p);
 }

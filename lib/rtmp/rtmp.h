@@ -18,6 +18,10 @@ struct sg_rtmp_config {
 	struct sg_gate *gate;
 	struct sg_hub *hub;
 	size_t max_connections; /* more are closed at once, with a log line and a metric */
+	/* Milliseconds, 0 = the default (README.md). */
+	int64_t say_something_ms;    /* from the connection, or a goodbye, to publish or play */
+	int64_t first_media_ms;      /* from Publish.Start to media */
+	int64_t publisher_silent_ms; /* without a byte from a publisher */
 	/* Each address really bound. */
 	void (*bound)(void *user, const struct sockaddr *sa);
 	void *bound_user;

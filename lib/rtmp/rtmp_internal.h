@@ -21,8 +21,9 @@
 
 #define RTMP_STREAM 1 /* the one message stream that we give out */
 #define WINDOW_BYTES 2500000
-#define SAY_SOMETHING_MS 10000 /* from the connection to publish or play */
-#define FIRST_MEDIA_MS 15000   /* from Publish.Start to media */
+/* Defaults of what the configuration may set. */
+#define SAY_SOMETHING_MS 10000
+#define FIRST_MEDIA_MS 15000
 #define PUBLISHER_SILENT_MS 30000
 #define LINGER_MS 500 /* for a peer to read why it is sent away; with a tick, within R6's second */
 #define STREAM_END_LINGER_MS 5000 /* for a slow viewer to see the end */
@@ -95,6 +96,7 @@ void peer_send(struct rtmp_peer *p, const struct sg_buf *b);
 void peer_say_and_close(struct rtmp_peer *p, const char *level, const char *code, const char *text,
     enum sg_goodbye bye);
 void peer_drop(struct rtmp_peer *p, enum sg_goodbye bye); /* at once */
+void peer_count_bytes(struct rtmp_peer *p); /* carried since the last time */
 /* One log line: this peer sent what nobody should send. */
 void peer_bad_input(struct rtmp_peer *p, const char *what);
 void peer_go_on(struct rtmp_peer *p); /* reads again, with what was read before first */

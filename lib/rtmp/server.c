@@ -9,7 +9,10 @@ static void on_accepted(void *user, struct sg_loop *loop, int fd)
 {
 	struct sg_rtmp_server *srv = user;
 
-	if (atomic_load(&srv->draining) || atomic_load(&srv->connections) >= srv->cfg.max_connections) {
+	/* Counted before it is looked at: the other lanes accept at the same time. */
+	size_t others = atomic_fetch_add(&srv->connections, 1);
+	if (atomic_load(&srv->draining) || others >= srv->cfg.max_connections) {
+		atomic_fetch_sub(&srv->connections, 1);
 		sg_log_limited(SG_LOG_WARNING, "rtmp: %zu connections: no more are taken",
 		    srv->cfg.max_connections);
 		atomic_fetch_add(&srv->rejected, 1);
@@ -23,6 +26,7 @@ static void on_accepted(void *user, struct sg_loop *loop, int fd)
 			return;
 		}
 	}
+	atomic_fetch_sub(&srv->connections, 1);
 	close(fd);
 }
 
@@ -72,6 +76,12 @@ static void drain_lane(struct sg_task *task)
 	}
 }
 
+static void set_default(int64_t *ms, int64_t value)
+{
+	if (!*ms)
+		*ms = value;
+}
+
 enum sg_result sg_rtmp_server_open(
     struct sg_rtmp_server **out, const struct sg_rtmp_config *cfg, char *error, size_t error_size)
 {
@@ -84,6 +94,9 @@ enum sg_result sg_rtmp_server_open(
 		return SG_ERR_NO_MEMORY;
 	}
 	srv->cfg = *cfg;
+	set_default(&srv->cfg.say_something_ms, SAY_SOMETHING_MS);
+	set_default(&srv->cfg.first_media_ms, FIRST_MEDIA_MS);
+	set_default(&srv->cfg.publisher_silent_ms, PUBLISHER_SILENT_MS);
 	for (size_t i = 0; i < cfg->loop_count; i++) {
 		struct rtmp_lane *lane = &srv->lanes[i];
 		lane->srv = srv;
