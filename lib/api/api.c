@@ -1,5 +1,6 @@
 /* api.c - the table of routes, and the way of a call from the web server's thread to the store's. */
 #include "api/api_internal.h"
+#include "api/panel.h"
 #include "api/compat.h"
 
 /* The only list of calls below /api. A call is one row and one handler. */
@@ -94,6 +95,7 @@ enum sg_result sg_api_open(struct sg_api **out, const struct sg_api_config *cfg)
 	sg_http_route(cfg->http, SG_HTTP_GET, "/healthz", healthz, api);
 	sg_http_route(cfg->http, SG_HTTP_GET, "/readyz", readyz, api);
 	sg_http_route(cfg->http, SG_HTTP_GET, "/metrics", api_metrics, api);
+	api_panel_routes(api);
 	for (size_t i = 0; i < ROUTE_COUNT; i++) {
 		api->slots[i] = (struct api_slot){api, &routes[i]};
 		sg_http_route(

@@ -1,0 +1,42 @@
+// account.js - who is signed in, light or dark, and the way out.
+import { h, button, field, select } from './dom.js';
+import { state, post, stopListening } from './api.js';
+import { dialog, failure } from './dialog.js';
+import { when } from './words.js';
+
+function theme() {
+	const now = document.documentElement.dataset.theme ?? '';
+	const el = select([['', 'As the system'], ['light', 'Light'], ['dark', 'Dark']], now);
+	el.addEventListener('change', () => {
+		document.documentElement.dataset.theme = el.value; // neither: the system's
+		try {
+			localStorage.setItem('theme', el.value);
+		} catch { /* kept for this page alone */ }
+	});
+	return el;
+}
+
+/** Resolves true when somebody signed out. */
+export async function account() {
+	const me = state.me;
+	const out = await dialog('Account and looks', close => [
+		h('div.body', field('Appearance', theme()),
+			h('dl.facts',
+				h('dt', 'Signed in as'), h('dd', me.who === 'admin' ? 'Administrator' : me.who),
+				me.endsAt && [h('dt', 'Until'), h('dd', `${when(me.endsAt * 1000)}, or half an hour without anybody here`)],
+				h('dt', 'Time zone'), h('dd', Intl.DateTimeFormat().resolvedOptions().timeZone),
+				h('dt', 'Server'), h('dd', `streamd ${me.version ?? ''}`)),
+			h('p.help', 'The password is changed with ', h('code', 'tokenctl passwd'), ' on the server; that signs everybody out.')),
+		h('footer', button('Sign out', () => close(true), 'danger'), button('Close', () => close(), 'primary', { autofocus: true })),
+	]);
+	if (!out)
+		return false;
+	try {
+		await post('/api/v1/logout', undefined, { quiet: true });
+	} catch (e) {
+		failure(e);
+		return false;
+	}
+	stopListening();
+	return true;
+}

@@ -1,0 +1,179 @@
+// api.js - calls to the server, whether it is there, and its doorbell of live events.
+
+export class ApiError extends Error {
+	constructor(status, message) {
+		super(message);
+		this.status = status;
+	}
+}
+
+/** What the page is told: 'signedout', 'gone', 'back', 'event' (detail: the event's name). */
+export const news = new EventTarget();
+const tell = (name, detail) => news.dispatchEvent(new CustomEvent(name, { detail }));
+
+let gone = false;
+export const isGone = () => gone;
+
+/** JSON in and out. Throws ApiError; status 0 is a server that does not answer. */
+export async function call(method, path, body, { signal, quiet } = {}) {
+	const headers = { Accept: 'application/json' };
+	if (method !== 'GET')
+		headers['X-Streamgate'] = '1'; // no other site's form or link can send it
+	if (body !== undefined)
+		headers['Content-Type'] = 'application/json';
+	let answer;
+	try {
+		answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body),
+			signal, credentials: 'same-origin', cache: 'no-store', keepalive: method === 'DELETE' });
+	} catch (e) {
+		if (e.name === 'AbortError')
+			throw e;
+		lost();
+		throw new ApiError(0, 'The server does not answer.');
+	}
+	const text = await answer.text().catch(() => '');
+	let json = null;
+	try {
+		json = text ? JSON.parse(text) : null;
+	} catch { /* an answer of a proxy in between, say */ }
+	if (answer.ok)
+		return json;
+	if (answer.status === 401 && !quiet)
+		tell('signedout');
+	const error = new ApiError(answer.status, sentence(json?.detail ?? json?.message ?? `the server answered ${answer.status}`));
+	error.retryAfter = Number(answer.headers.get('Retry-After')) || 1;
+	throw error;
+}
+
+function sentence(text) {
+	return text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? '' : '.');
+}
+
+export const get = (path, query, options) => call('GET', path + params(query), undefined, options);
+export const post = (path, body, options) => call('POST', path, body, options);
+export const patch = (path, body) => call('PATCH', path, body);
+export const del = (path, query) => call('DELETE', path + params(query));
+
+export function params(query) {
+	const p = new URLSearchParams();
+	for (const [k, v] of Object.entries(query ?? {}))
+		if (v !== undefined && v !== null && v !== '' && v !== false)
+			p.set(k, v);
+	return p.size ? `?${p}` : '';
+}
+export const at = encodeURIComponent;
+
+/** All pages of a list, up to `max` rows. */
+export async function all(path, query, max) {
+	const rows = [];
+	let cursor, answer;
+	do {
+		answer = await get(path, { ...query, limit: Math.min(1000, max - rows.length), cursor });
+		rows.push(...answer.items);
+		cursor = answer.next;
+	} while (cursor && rows.length < max);
+	rows.more = Boolean(cursor);
+	return rows;
+}
+
+/** Asked to wait, it waits, up to a minute or so. False: it did not work. */
+async function patiently(act) {
+	for (let tries = 0; ; tries++) {
+		try {
+			await act();
+			return true;
+		} catch (e) {
+			if (e.status === 404) // somebody was quicker: what was wanted holds
+				return true;
+			if (![429, 503].includes(e.status) || tries >= 20)
+				return false;
+			await new Promise(done => setTimeout(done, Math.min(e.retryAfter, 5) * 1000));
+		}
+	}
+}
+
+/** `act` for each of `items`, `width` at a time; how many did not work. */
+export async function each(items, act, width = 6) {
+	const queue = [...items];
+	let failed = 0;
+	await Promise.all(Array.from({ length: width }, async () => {
+		for (let item; (item = queue.shift()) !== undefined;) {
+			if (!await patiently(() => act(item)))
+				failed++;
+		}
+	}));
+	return failed;
+}
+
+// ---- what every view knows ----
+
+export const state = { me: null, apps: [] };
+
+export const isOpen = app => !app.publishTokenControlEnabled && !app.playTokenControlEnabled;
+
+export async function loadApps() {
+	state.apps = (await get('/api/v1/apps')).items;
+	tell('apps');
+}
+
+// ---- a server that is gone ----
+
+let wait = 0;
+function lost() {
+	if (gone)
+		return;
+	gone = true;
+	wait = 500;
+	hangUp();
+	tell('gone');
+	setTimeout(look, wait);
+}
+
+async function look() {
+	try {
+		const answer = await fetch('/healthz', { cache: 'no-store', signal: AbortSignal.timeout(5000) });
+		if (answer.ok) {
+			gone = false;
+			if (listening)
+				listen();
+			tell('back');
+			return;
+		}
+	} catch { /* still gone */ }
+	wait = Math.min(wait * 1.5, 5000);
+	setTimeout(look, wait);
+}
+
+// ---- live events ----
+// They are a doorbell: a view that hears one reads again what it shows. So nothing is lost with an
+// event that was missed, and without events the views' own clocks do.
+
+let source = null, listening = false, retry;
+
+export function listen() {
+	listening = true;
+	clearTimeout(retry);
+	if (source || gone)
+		return;
+	source = new EventSource('/api/v1/events');
+	for (const name of ['audit', 'stream'])
+		source.addEventListener(name, e => tell('event', { name, data: e.data }));
+	source.onerror = () => {
+		// The browser retries what broke, but not what was refused.
+		if (source?.readyState === EventSource.CLOSED) {
+			source = null;
+			retry = setTimeout(() => listening && listen(), 10000);
+		}
+	};
+}
+
+function hangUp() {
+	source?.close();
+	source = null;
+}
+
+export function stopListening() {
+	listening = false;
+	clearTimeout(retry);
+	hangUp();
+}

@@ -1,0 +1,181 @@
+// control.js - who needs a token: per application, and streams of their own mind.
+import { h, say, button, select, suggesting, keep } from './dom.js';
+import { get, patch, del, all, each, at, state, loadApps, isOpen } from './api.js';
+import { ask, notice, failure } from './dialog.js';
+import { many, number } from './words.js';
+
+const SWITCHES = [
+	{ type: 'publish', key: 'publishTokenControlEnabled', own: 'publishOverridden', title: 'Publishing needs a token', does: 'publish', doing: 'publishing', who: 'publisher' },
+	{ type: 'play', key: 'playTokenControlEnabled', own: 'playOverridden', title: 'Watching needs a token', does: 'watch', doing: 'watching', who: 'viewer' },
+];
+const SESSIONS_MAX = 5000; // looked through for the streams' own counts
+
+let changed = async () => {}; // reads the view again
+
+const are = (n, doing) => `${n === 1 ? '1 person is' : `${number(n)} people are`} ${doing} without a token`;
+
+/** What the switch does now, and would do. */
+function effect(app, s) {
+	const without = app.sessionsWithoutToken?.[s.type] ?? 0;
+	if (app[s.key])
+		return without ? `${are(without, s.doing)}; they stay. Whoever comes now needs one.` : `Every new ${s.who} needs a token.`;
+	return `Anybody may ${s.does}. ` + (without
+		? `${are(without, s.doing)}; when you turn this on, they stay.`
+		: `When you turn this on, every new ${s.who} needs a token.`);
+}
+
+async function set(app, change, text) {
+	try {
+		const now = await patch(`/api/v1/apps/${at(app)}`, change);
+		await changed();
+		if (text)
+			notice(typeof text === 'function' ? text(now) : text);
+		return now;
+	} catch (e) {
+		failure(e);
+		return null;
+	}
+}
+
+async function turn(app, s) {
+	const on = app[s.key];
+	if (on && !await ask(`Let anybody ${s.does}?`, [
+		`In ${app.app}, whoever knows or guesses a stream’s name may ${s.does} from then on. Tokens that are given are not spent.`,
+		'Who comes in without a token stays when you turn this on again.'], `Let anybody ${s.does}`, { danger: true }))
+		return;
+	await set(app.app, { [s.key]: !on }, on ? `In ${app.app}, anybody may ${s.does} now.` : `In ${app.app}, ${s.doing} needs a token now.`);
+}
+
+async function showOut(app, s) {
+	const n = app.sessionsWithoutToken[s.type];
+	if (await ask(`Show out ${many(n, s.who)}?`, [`${are(n, s.doing)} in ${app.app}. They are cut off at once and need a token to come back. Those with a token are left alone.`],
+		'Show them out', { danger: true }))
+		await set(app.app, { [s.key]: true, endSessions: true }, now => `${many(now.sessionsEnded ?? n, 'session')} ended.`);
+}
+
+function switchRow(s, current) {
+	const knob = h('button.switch', { type: 'button', role: 'switch', id: `${s.type}-${current().app}`, on: {
+		click: async () => {
+			knob.disabled = true;
+			await turn(current(), s);
+			knob.disabled = false;
+			knob.focus();
+		},
+	} }, h('span.knob'));
+	const text = h('p.effect'), from = h('p.help');
+	const out = button('Show them out', () => showOut(current(), s), 'small');
+	const label = h('span.label', { id: `${knob.id}-l` }, s.title), state_ = h('span.onoff', { 'aria-hidden': 'true' });
+	text.id = `${knob.id}-d`;
+	knob.setAttribute('aria-labelledby', label.id);
+	knob.setAttribute('aria-describedby', text.id);
+	return {
+		el: h('div.switchrow', h('div', label, text, out, from), h('div.knobs', state_, knob)),
+		update() {
+			const app = current(), on = app[s.key];
+			knob.setAttribute('aria-checked', on);
+			say(state_, on ? 'On' : 'Off');
+			say(text, effect(app, s));
+			out.hidden = !(on && app.sessionsWithoutToken?.[s.type]);
+			say(from, app[s.own] ? '' : 'As the configuration file says.');
+		},
+	};
+}
+
+// ---- streams of their own mind ----
+
+const CHOICES = [['', 'As the application'], ['on', 'Needs a token'], ['off', 'Open to anybody']];
+
+function choice(app, stream, s, current) {
+	const el = select(CHOICES, '', { 'aria-label': `${s.title}: ${stream}` });
+	el.addEventListener('change', () => set(app, { streams: { [stream]: { [s.key]: el.value ? el.value === 'on' : null } } },
+		`${stream}: ${s.doing} is ${el.value === 'on' ? 'for token holders' : el.value === 'off' ? 'open to anybody' : 'as in the application'} now.`));
+	el.sync = () => {
+		const own = current()?.[s.key];
+		el.value = own === undefined ? '' : own ? 'on' : 'off';
+	};
+	return el;
+}
+
+function overrideRow(app, stream, current, without) {
+	const choices = SWITCHES.map(s => choice(app, stream, s, () => current()?.streams[stream]));
+	const now = h('p.help');
+	const out = button('Show them out', () => showOutOf(app, stream, without()), 'small', { 'aria-label': `Show out who is in ${stream} without a token` });
+	const el = h('li.override', h('div.name', h('strong', stream), now), SWITCHES.map((s, i) =>
+		h('div.choice', h('span.tag', { 'aria-hidden': 'true' }, TITLES[s.type]), choices[i])), out);
+	return { el, update() {
+		choices.forEach(c => document.activeElement !== c && c.sync());
+		const guarded = SWITCHES.filter(s => current().streams[stream]?.[s.key] ?? current()[s.key]).map(s => s.type);
+		const these = without().filter(x => guarded.includes(x.type));
+		say(now, these.length ? `${many(these.length, 'session')} without a token; they stay.` : '');
+		out.hidden = !these.length;
+	} };
+}
+const TITLES = { publish: 'Publish', play: 'Watch' };
+
+async function showOutOf(app, stream, sessions) {
+	if (!await ask(`Show out ${many(sessions.length, 'session')}?`, [`They came into ${stream} without a token and are cut off at once.`], 'Show them out', { danger: true }))
+		return;
+	const failed = await each(sessions, x => del(`/api/v1/sessions/${at(x.id)}`));
+	notice(failed ? `${many(failed, 'session')} could not be ended.` : `${many(sessions.length, 'session')} ended.`, { bad: failed > 0 });
+}
+
+/* A line to add one: it begins with the application's own state, which then stays when that changes. */
+function adder(current, added) {
+	const name = suggesting({ maxlength: 128, placeholder: 'Stream id, live or not', 'aria-label': `Stream of ${current().app}` });
+	name.addEventListener('focus', () => get('/api/v1/streams', { app: current().app }).then(a => name.suggest(a.items.map(s => s.streamId)), () => {}));
+	const el = h('form.adder', name, name.after_, h('button.button', { type: 'submit' }, 'Add a stream'));
+	el.addEventListener('submit', async e => {
+		e.preventDefault();
+		const stream = name.value.trim();
+		if (!stream || !await set(current().app, { streams: { [stream]: Object.fromEntries(SWITCHES.map(s => [s.key, current()[s.key]])) } }))
+			return;
+		name.value = '';
+		added(stream);
+	});
+	return el;
+}
+
+// ---- the view ----
+
+function appCard(app, without) {
+	let row = app;
+	const rows = SWITCHES.map(s => switchRow(s, () => row));
+	const own = new Map(), ul = h('ul.overrides'), open = h('p.note.warn', { hidden: true }), none = h('p.help');
+	const el = h('section.card.app', { 'aria-label': `Application ${app.app}` }, h('header', h('h2', app.app)), open, rows.map(r => r.el),
+		h('div.own', h('h3', 'Streams with their own switches'), none, ul,
+			adder(() => row, name => own.get(name)?.el.querySelector('select').focus())));
+	return {
+		el,
+		update(now) {
+			row = now;
+			rows.forEach(r => r.update());
+			// When all are, the banner says it.
+			open.hidden = !isOpen(row) || state.apps.every(isOpen);
+			say(open, 'Both are off: this application is open to whoever reaches the server.');
+			keep(ul, own, Object.keys(row.streams), name => name, name =>
+				overrideRow(row.app, name, () => row, () => without().filter(x => x.app === row.app && x.streamId === name)));
+			ul.hidden = !own.size;
+			say(none, own.size ? '' : 'None: all follow the application.');
+		},
+	};
+}
+
+export const control = {
+	title: 'Control',
+	every: 5000,
+	build() {
+		const stack = h('div.stack'), cards = new Map();
+		let without = [];
+		async function refresh() {
+			await loadApps();
+			without = state.apps.some(a => Object.keys(a.streams).length) ? (await all('/api/v1/sessions', {}, SESSIONS_MAX)).filter(s => !s.token) : [];
+			keep(stack, cards, state.apps, app => app.app, app => appCard(app, () => without));
+		}
+		changed = refresh;
+		return {
+			el: [h('header.title', h('div', h('h1', { tabindex: -1 }, 'Control'),
+				h('p.total', 'A change holds at once, for everybody who comes from then on. Who is in already stays, until you show them out.'))), stack],
+			refresh,
+		};
+	},
+};

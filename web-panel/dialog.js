@@ -1,0 +1,114 @@
+// dialog.js - dialogs, and what is said in passing.
+import { h, fill, button, icon } from './dom.js';
+
+/** Opens a dialog; resolves with what `close(value)` was given, undefined for Esc. The browser keeps the
+ * focus inside and gives it back. `build(close)` makes the content. */
+export function dialog(title, build, { wide = false } = {}) {
+	return new Promise(resolve => {
+		let result;
+		const el = h(`dialog${wide ? '.wide' : ''}`, { 'aria-labelledby': 'dialog-title' });
+		const close = value => {
+			result = value;
+			el.close();
+		};
+		const before = document.activeElement;
+		fill(el, h('header', h('h2', { id: 'dialog-title', tabindex: -1 }, title),
+			button(icon('close'), () => close(), 'square', { 'aria-label': 'Close' })),
+			build(close, el));
+		el.addEventListener('close', () => {
+			el.remove();
+			if (!before?.isConnected || document.activeElement === document.body)
+				(before?.isConnected ? before : document.querySelector('h1'))?.focus();
+			resolve(result);
+		});
+		document.body.append(el);
+		el.showModal();
+		(el.querySelector('[autofocus]') ?? el.querySelector('h2')).focus();
+	});
+}
+
+/** A question with one way on; resolves true or undefined. */
+export function ask(title, text, yes, { danger = false } = {}) {
+	return dialog(title, close => [
+		h('div.body', [].concat(text).map(t => t instanceof Node ? t : h('p', t))),
+		h('footer', button('Cancel', () => close()), button(yes, () => close(true), danger ? 'danger' : 'primary', { autofocus: true })),
+	]);
+}
+
+// ---- toasts ----
+
+const shelf = h('div.toasts', { role: 'region', 'aria-label': 'Notices' });
+const spoken = h('div.sr', { role: 'status', 'aria-live': 'polite' });
+const alarm = h('div.sr', { role: 'alert' });
+
+export function installToasts(parent) {
+	parent.append(shelf, spoken, alarm);
+}
+
+/** Heard by a screen reader, not seen. */
+export function announce(text, urgent = false) {
+	const el = urgent ? alarm : spoken;
+	el.textContent = '';
+	setTimeout(() => { el.textContent = text; }, 50);
+}
+
+function place(toast) {
+	// A modal dialog makes all else inert: its notices stand inside it.
+	(document.querySelector('dialog[open]') ?? shelf.parentNode ?? document.body).append(shelf);
+	shelf.append(toast);
+}
+
+export function notice(text, { bad = false, ms = bad ? 9000 : 5000 } = {}) {
+	const toast = h(`div.toast${bad ? '.bad' : ''}`, h('p', text));
+	const gone = () => toast.remove();
+	toast.append(button(icon('close'), gone, 'square', { 'aria-label': 'Dismiss' }));
+	place(toast);
+	announce(text, bad);
+	setTimeout(gone, ms);
+	return gone;
+}
+export const failure = e => e.name !== 'AbortError' && e.status !== 401 && notice(e.message, { bad: true });
+
+const DELAY_S = 5;
+const waiting = [];
+
+/** Does `act` after five seconds unless it is taken back: for what cannot be undone once done. Resolves
+ * true when it goes ahead. Ctrl+Z takes the latest back; leaving the page goes ahead. */
+export function delayed(text, act) {
+	let left = DELAY_S;
+	const clock = h('span.clock', { 'aria-hidden': 'true' }, `${left} s`);
+	const toast = h('div.toast.delayed', h('p', text, ' ', clock));
+	return new Promise(resolve => {
+		const end = go => {
+			clearInterval(timer);
+			toast.remove();
+			waiting.splice(waiting.indexOf(entry), 1);
+			if (!go)
+				announce('Taken back. Nothing was done.');
+			resolve(go);
+			if (go)
+				act();
+		};
+		const entry = { end };
+		const timer = setInterval(() => {
+			clock.textContent = `${--left} s`;
+			if (left <= 0)
+				end(true);
+		}, 1000);
+		toast.append(button('Undo', () => end(false), 'small', { title: 'Ctrl+Z' }), button('Now', () => end(true), 'small quiet'));
+		waiting.push(entry);
+		place(toast);
+		announce(`${text} In ${DELAY_S} seconds. Control Z takes it back.`);
+	});
+}
+
+addEventListener('keydown', e => {
+	if (e.key === 'z' && (e.ctrlKey || e.metaKey) && waiting.length && !e.target.closest?.('input, textarea')) {
+		e.preventDefault();
+		waiting.at(-1).end(false);
+	}
+});
+addEventListener('pagehide', () => {
+	for (const w of [...waiting])
+		w.end(true);
+});

@@ -1,0 +1,142 @@
+// live.js - what is on now.
+import { h, fill, say, svg, button, icon, keep } from './dom.js';
+import { get, del, at, state } from './api.js';
+import { ask, notice, failure } from './dialog.js';
+import { protocol, codec, bits, duration, exactly, many, number } from './words.js';
+import { newToken } from './token_new.js';
+import { preview } from './preview.js';
+
+const SAMPLES = 60;
+const history = new Map(); // "app/stream": bit rates, oldest first; kept while one looks elsewhere
+
+function sample(rows) {
+	for (const s of rows) {
+		const line = history.get(`${s.app}/${s.streamId}`) ?? [];
+		line.push(s.live ? s.bitRate : 0);
+		history.set(`${s.app}/${s.streamId}`, line.slice(-SAMPLES));
+	}
+	const there = new Set(rows.map(s => `${s.app}/${s.streamId}`));
+	for (const name of history.keys())
+		if (!there.has(name))
+			history.delete(name);
+}
+
+/** The last two minutes as a line; its scale begins at nothing. */
+function spark(values) {
+	const top = Math.max(...values, 1) * 1.15, w = 120, height = 28;
+	const x = i => (w - (values.length - 1 - i) * w / (SAMPLES - 1)).toFixed(1);
+	const points = values.map((v, i) => `${x(i)},${(height - 1.5 - v / top * (height - 3)).toFixed(1)}`);
+	return svg('svg', { viewBox: `0 0 ${w} ${height}`, class: 'spark', preserveAspectRatio: 'none', 'aria-hidden': 'true' },
+		svg('polygon', { points: `${x(0)},${height} ${points.join(' ')} ${w},${height}` }),
+		svg('polyline', { points: points.join(' ') }));
+}
+
+function describe(s) {
+	const parts = [];
+	if (s.video) {
+		parts.push(`${codec(s.video.codec)}${s.video.profile ? ` ${s.video.profile}` : ''}`);
+		if (s.video.width)
+			parts.push(`${s.video.width}×${s.video.height}`);
+		if (s.video.fps)
+			parts.push(`${Math.round(s.video.fps * 100) / 100} fps`);
+	}
+	if (s.audio)
+		parts.push(`${codec(s.audio.codec)} ${s.audio.sampleRate / 1000} kHz, ${['', 'mono', 'stereo'][s.audio.channels] ?? `${s.audio.channels} channels`}`);
+	return parts.join(' · ') || 'Nothing known yet';
+}
+
+async function stop(s) {
+	const sure = await ask(`Stop ${s.streamId}?`, [
+		`Its publisher is shown out${s.viewers ? `, and the stream ends for ${many(s.viewers, 'viewer')}` : ''}.`,
+		'A publisher that still has a use left, or that needs no token, can come back.'], 'Stop the stream', { danger: true });
+	if (!sure)
+		return;
+	try {
+		await del(`/api/v1/streams/${at(s.app)}/${at(s.streamId)}`);
+		notice(`${s.streamId} was stopped.`);
+	} catch (e) {
+		failure(e);
+	}
+}
+
+function card(s) {
+	let row = s, player = null;
+	const rate = h('span.rate'), line = h('div.sparkbox'), facts = h('p.facts-line'), age = h('span');
+	const viewers = h('p.viewers'), title = h('h2', row.streamId), live = h('span.badge.good', 'Live');
+	const picture = h('div.picture');
+	const look = button('Show a preview', async () => {
+		if (player) {
+			player.stop();
+			return;
+		}
+		player = preview(row, picture);
+		say(look, 'End the preview');
+		look.setAttribute('aria-label', `End the preview of ${row.streamId}`);
+		await player.ended;
+		player = null;
+		rest();
+	}, 'small');
+	function rest() {
+		say(look, 'Show a preview');
+		look.setAttribute('aria-label', `Show a preview of ${row.streamId}`);
+		fill(picture, h('span.codec', row.video ? codec(row.video.codec) : row.audio ? codec(row.audio.codec) : '?'), look);
+	}
+	const name = text => ({ 'aria-label': `${text} ${row.streamId}` });
+	const el = h('article.stream.card', picture, h('div.about',
+		h('header', title, live), h('p.sub', `${row.app} · by ${protocol(row.protocol)} · `, age), facts,
+		h('div.meter', line, rate), viewers,
+		h('div.actions',
+			h('a.button.small', { href: `#/sessions?${new URLSearchParams({ app: row.app, streamId: row.streamId })}`, ...name('Who is in:') }, 'Who is in'),
+			button('New token', () => newToken({ app: row.app, streamId: row.streamId }), 'small', name('New token for')),
+			button('Stop', () => stop(row), 'small danger', name('Stop')))));
+	el.setAttribute('aria-label', `Stream ${row.streamId}`);
+	rest();
+	return {
+		el,
+		end: () => player?.stop(),
+		update(now) {
+			const became = !row.video && !row.audio && (now.video || now.audio);
+			row = now;
+			if (became && !player)
+				rest();
+			say(facts, describe(row));
+			say(rate, row.live ? bits(row.bitRate) : 'silent');
+			say(live, row.live ? 'Live' : 'Gone');
+			live.className = `badge ${row.live ? 'good' : 'dim'}`;
+			say(age, row.startedAt ? `for ${duration(Date.now() / 1000 - row.startedAt)}` : '');
+			age.title = row.startedAt ? `since ${exactly(row.startedAt * 1000)}` : '';
+			fill(line, spark(history.get(`${row.app}/${row.streamId}`) ?? [0]));
+			const by = Object.entries(row.viewersByProtocol).map(([p, n]) => `${number(n)} by ${protocol(p)}`).join(', ');
+			say(viewers, row.viewers ? `${many(row.viewers, 'viewer')}: ${by}` : 'Nobody is watching');
+		},
+	};
+}
+
+function nothing() {
+	const base = state.apps[0]?.app ?? 'live';
+	return h('div.empty.tall', icon('live'), h('h2', 'Nothing is live'),
+		h('p', 'Make a publish token; with it come the address and the stream key for OBS, FFmpeg or an encoder.'),
+		button('New publish token', () => newToken({ app: base, type: 'publish' }), 'primary'));
+}
+
+export const live = {
+	title: 'Live',
+	every: 2000,
+	build() {
+		const grid = h('div.grid'), total = h('p.total'), cards = new Map();
+		let none = null;
+		async function refresh() {
+			const rows = (await get('/api/v1/streams')).items;
+			sample(rows);
+			keep(grid, cards, rows, s => `${s.app}/${s.streamId}/${s.startedAt}`, card);
+			none?.remove();
+			none = rows.length ? null : grid.appendChild(none ?? nothing());
+			say(total, rows.length ? `${many(rows.length, 'stream')}, ${many(rows.reduce((n, s) => n + s.viewers, 0), 'viewer')}, ${bits(rows.reduce((n, s) => n + s.bitRate, 0))} coming in` : '');
+		}
+		return {
+			el: [h('header.title', h('div', h('h1', { tabindex: -1 }, 'Live'), total)), grid],
+			refresh,
+			stop: () => cards.forEach(c => c.end()),
+		};
+	},
+};

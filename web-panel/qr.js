@@ -1,0 +1,190 @@
+// qr.js - a QR code (ISO/IEC 18004): bytes, error correction M, versions 1 to 10.
+import { svg } from './dom.js';
+
+// By version, from table 9: codewords in all, correction codewords a block, blocks.
+const SIZES = [[26, 10, 1], [44, 16, 1], [70, 26, 1], [100, 18, 2], [134, 24, 2], [172, 16, 4], [196, 18, 4],
+	[242, 22, 4], [292, 22, 5], [346, 26, 5]];
+// Centres of the alignment patterns, annex E.
+const ALIGN = [[], [6, 18], [6, 22], [6, 26], [6, 30], [6, 34], [6, 22, 38], [6, 24, 42], [6, 26, 46], [6, 28, 50]];
+
+// ---- Reed-Solomon over GF(256), x^8 + x^4 + x^3 + x^2 + 1 ----
+
+const EXP = new Uint8Array(512), LOG = new Uint8Array(256);
+for (let i = 0, x = 1; i < 255; i++) {
+	EXP[i] = EXP[i + 255] = x;
+	LOG[x] = i;
+	x = x << 1 ^ (x & 0x80 ? 0x11d : 0);
+}
+const times = (a, b) => a && b ? EXP[LOG[a] + LOG[b]] : 0;
+
+function generator(n) {
+	let g = [1];
+	for (let i = 0; i < n; i++) {
+		const next = [...g, 0];
+		for (let j = 0; j < g.length; j++)
+			next[j + 1] ^= times(g[j], EXP[i]);
+		g = next;
+	}
+	return g;
+}
+
+function correction(data, n) {
+	const g = generator(n), rest = [...data, ...new Array(n).fill(0)];
+	for (let i = 0; i < data.length; i++) {
+		const factor = rest[i];
+		for (let j = 0; factor && j <= n; j++)
+			rest[i + j] ^= times(g[j], factor);
+	}
+	return rest.slice(data.length);
+}
+
+// ---- the bits ----
+
+function codewords(bytes, version) {
+	const [total, ec, blocks] = SIZES[version - 1], room = total - ec * blocks;
+	const bits = [];
+	const put = (value, n) => {
+		while (n--)
+			bits.push(value >> n & 1);
+	};
+	put(4, 4); // byte mode
+	put(bytes.length, version < 10 ? 8 : 16);
+	bytes.forEach(b => put(b, 8));
+	put(0, Math.min(4, room * 8 - bits.length));
+	put(0, -bits.length & 7);
+	const data = [];
+	for (let i = 0; i < bits.length; i += 8)
+		data.push(parseInt(bits.slice(i, i + 8).join(''), 2));
+	for (let pad = 0xec; data.length < room; pad ^= 0xfd)
+		data.push(pad);
+
+	// The last blocks are one longer; all are dealt out in turn.
+	const short = Math.floor(room / blocks), longer = room % blocks, parts = [];
+	for (let i = 0, from = 0; i < blocks; i++) {
+		const size = short + (i >= blocks - longer ? 1 : 0);
+		parts.push(data.slice(from, from += size));
+	}
+	const checks = parts.map(p => correction(p, ec)), out = [];
+	for (let i = 0; i <= short; i++)
+		parts.forEach(p => i < p.length && out.push(p[i]));
+	for (let i = 0; i < ec; i++)
+		checks.forEach(c => out.push(c[i]));
+	return out;
+}
+
+// ---- the picture ----
+
+function frame(version) {
+	const size = 17 + 4 * version, at = ALIGN[version - 1], last = at.length - 1;
+	const m = Array.from({ length: size }, () => new Array(size).fill(null)); // null: free for data
+	const put = (x, y, dark) => {
+		if (x >= 0 && y >= 0 && x < size && y < size)
+			m[y][x] = dark ? 1 : 0;
+	};
+	for (const [cx, cy] of [[3, 3], [size - 4, 3], [3, size - 4]])
+		for (let dy = -4; dy <= 4; dy++)
+			for (let dx = -4; dx <= 4; dx++) {
+				const ring = Math.max(Math.abs(dx), Math.abs(dy));
+				put(cx + dx, cy + dy, ring !== 2 && ring !== 4);
+			}
+	at.forEach((cy, i) => at.forEach((cx, j) => {
+		if ((i === 0 && j === 0) || (i === 0 && j === last) || (i === last && j === 0))
+			return;
+		for (let dy = -2; dy <= 2; dy++)
+			for (let dx = -2; dx <= 2; dx++)
+				put(cx + dx, cy + dy, Math.max(Math.abs(dx), Math.abs(dy)) !== 1);
+	}));
+	for (let i = 8; i < size - 8; i++) {
+		put(i, 6, i % 2 === 0);
+		put(6, i, i % 2 === 0);
+	}
+	return m;
+}
+
+/* The two copies of the format, and from version 7 on of the version (7.9, 7.10). */
+function formats(m, version, mask) {
+	const size = m.length;
+	let rest = mask; // correction M is 00
+	for (let i = 0; i < 10; i++)
+		rest = rest << 1 ^ (rest >> 9) * 0x537;
+	const format = (mask << 10 | rest) ^ 0x5412, bit = i => format >> i & 1;
+	for (let i = 0; i < 15; i++) {
+		const a = i < 6 ? i : i < 8 ? i + 1 : size - 15 + i;
+		m[a][8] = bit(i);
+		const b = i < 8 ? size - 1 - i : i < 9 ? 7 : 14 - i;
+		m[8][b] = bit(i);
+	}
+	m[size - 8][8] = 1;
+	if (version < 7)
+		return;
+	rest = version;
+	for (let i = 0; i < 12; i++)
+		rest = rest << 1 ^ (rest >> 11) * 0x1f25;
+	const bits = version << 12 | rest;
+	for (let i = 0; i < 18; i++) {
+		const a = size - 11 + i % 3, b = Math.floor(i / 3);
+		m[b][a] = m[a][b] = bits >> i & 1;
+	}
+}
+
+const MASKS = [(x, y) => (x + y) % 2, (x, y) => y % 2, x => x % 3, (x, y) => (x + y) % 3,
+	(x, y) => (Math.floor(x / 3) + Math.floor(y / 2)) % 2, (x, y) => x * y % 2 + x * y % 3,
+	(x, y) => (x * y % 2 + x * y % 3) % 2, (x, y) => ((x + y) % 2 + x * y % 3) % 2];
+
+function draw(words, version, mask) {
+	const m = frame(version), size = m.length;
+	formats(m, version, mask);
+	let i = 0;
+	for (let right = size - 1; right >= 1; right -= 2) {
+		if (right === 6)
+			right = 5; // the column of the timing pattern
+		for (let step = 0; step < size; step++) {
+			const y = (right + 1 & 2) === 0 ? size - 1 - step : step;
+			for (const x of [right, right - 1]) {
+				if (m[y][x] !== null)
+					continue;
+				const dark = i < words.length * 8 ? words[i >> 3] >> 7 - (i & 7) & 1 : 0;
+				i++;
+				m[y][x] = dark ^ (MASKS[mask](x, y) === 0 ? 1 : 0);
+			}
+		}
+	}
+	return m;
+}
+
+/* What is hard to read counts (7.8.3): long runs, blocks, what looks like a finder, too much of one. */
+function penalty(m) {
+	const square = m.length ** 2, dark = m.flat().filter(Boolean).length;
+	const points = [...m, ...m.map((_, x) => m.map(row => row[x]))].map(row => {
+		const text = row.join('');
+		return (text.match(/0{5,}|1{5,}/g) ?? []).reduce((n, run) => n + run.length - 2, 0) +
+			40 * (text.match(/(?=10111010000|00001011101)/g) ?? []).length;
+	});
+	m.slice(1).forEach((row, y) => row.forEach((v, x) => {
+		if (x && v === row[x - 1] && v === m[y][x] && v === m[y][x - 1])
+			points.push(3);
+	}));
+	return points.reduce((a, b) => a + b) + Math.floor(Math.abs(dark * 20 / square - 10)) * 10;
+}
+
+/** The modules as rows of 0 and 1; null: too long for version 10. */
+export function encode(text) {
+	const bytes = new TextEncoder().encode(text);
+	const version = 1 + SIZES.findIndex(([total, ec, blocks], v) =>
+		bytes.length * 8 + 4 + (v < 9 ? 8 : 16) <= (total - ec * blocks) * 8);
+	if (!version)
+		return null;
+	const words = codewords(bytes, version);
+	return MASKS.map((_, mask) => draw(words, version, mask)).map(m => [penalty(m), m]).sort((a, b) => a[0] - b[0])[0][1];
+}
+
+/** A picture of it, with the four modules of quiet around it; null: too long. */
+export function qr(text, label) {
+	const m = encode(text);
+	if (!m)
+		return null;
+	const path = m.map((row, y) => row.map((dark, x) => dark ? `M${x + 4} ${y + 4}h1v1h-1z` : '').join('')).join('');
+	const size = m.length + 8;
+	return svg('svg', { viewBox: `0 0 ${size} ${size}`, class: 'qr', role: 'img', 'aria-label': label, 'shape-rendering': 'crispEdges' },
+		svg('rect', { width: size, height: size, fill: '#fff' }), svg('path', { d: path, fill: '#000' }));
+}

@@ -1,0 +1,145 @@
+// token_new.js - a new token: what it is for, then its secret, which is shown this once.
+import { h, fill, say, button, field, select, suggesting, copy, save, icon } from './dom.js';
+import { get, post, state } from './api.js';
+import { dialog, announce } from './dialog.js';
+import { csv, exactly, many, protocol, when, TYPES } from './words.js';
+import { qr } from './qr.js';
+
+const LIFETIMES = [['', 'As the application says'], ['1h', 'In an hour'], ['6h', 'In six hours'], ['24h', 'In a day'],
+	['7d', 'In a week'], ['30d', 'In thirty days'], ['at', 'At a time of its own…']];
+const RESUME = [['', 'Never'], ['10s', 'Within 10 seconds'], ['30s', 'Within 30 seconds'], ['2m', 'Within 2 minutes']];
+
+function suggest(input, app) {
+	Promise.allSettled([get('/api/v1/streams', { app }), get('/api/v1/tokens', { app, limit: 200 }), get('/api/v1/recordings', { app, limit: 200 })])
+		.then(lists => input.suggest([...new Set(lists.flatMap(l => l.value?.items ?? []).map(s => s.streamId))].slice(0, 50)));
+}
+
+/* The local time that an <input type=datetime-local> wants. */
+const local = ms => exactly(ms).slice(0, 16);
+
+function form(preset, created) {
+	const f = {
+		app: select(state.apps.map(a => [a.app, a.app]), preset.app ?? state.apps.find(a => a.app === 'live')?.app),
+		stream: suggesting({ maxlength: 128, value: preset.streamId ?? '', required: true, autofocus: !preset.streamId }),
+		type: preset.type ?? 'play',
+		expires: select(LIFETIMES),
+		at: h('input', { type: 'datetime-local', min: local(Date.now()), value: local(Date.now() + 86400e3) }),
+		uses: h('input', { type: 'number', min: 1, max: 1000000, value: 1, inputmode: 'numeric' }),
+		label: h('input', { type: 'text', maxlength: 128, placeholder: 'Who or what it is for', autocomplete: 'off', autofocus: Boolean(preset.streamId) }),
+		resume: select(RESUME),
+		count: h('input', { type: 'number', min: 1, max: 1000, value: 1, inputmode: 'numeric' }),
+	};
+	suggest(f.stream, f.app.value);
+	f.app.addEventListener('change', () => suggest(f.stream, f.app.value));
+	const at = field('Expires at', f.at, Intl.DateTimeFormat().resolvedOptions().timeZone);
+	at.hidden = true;
+	f.expires.addEventListener('change', () => { at.hidden = f.expires.value !== 'at'; });
+	const wrong = h('p.wrong', { role: 'alert' });
+	const go = h('button.button.primary', { type: 'submit' }, 'Create');
+	const types = h('fieldset.segments', h('legend', 'What it opens'), ['play', 'publish'].map(t => h('label',
+		h('input', { type: 'radio', name: 'type', value: t, checked: t === f.type, on: { change: () => { f.type = t; } } }), h('span', TYPES[t]))));
+	const el = h('form', h('div.body', types, h('div.row', field('Stream', f.stream), state.apps.length > 1 && field('Application', f.app)), f.stream.after_,
+		h('div.row', field('Expires', f.expires), field('Uses', f.uses)), at, field('Label', f.label),
+		h('details', h('summary', 'More'), h('div.row',
+			field('May come back after a break', f.resume, 'From the same address, on the same use: for encoders that reconnect.'),
+			field('How many tokens', f.count, 'Up to 1,000, all alike.')))),
+	h('footer', wrong, go));
+	el.addEventListener('submit', async e => {
+		e.preventDefault();
+		go.disabled = true;
+		say(wrong, '');
+		try {
+			created(await post('/api/v1/tokens', asked(f)));
+		} catch (error) {
+			fill(wrong, icon('warn'), error.message);
+			f.stream.focus();
+		} finally {
+			go.disabled = false;
+		}
+	});
+	el.noValidate = true;
+	return el;
+}
+
+function asked(f) {
+	const body = { app: f.app.value || 'live', streamId: f.stream.value.trim(), type: f.type, maxUses: Number(f.uses.value) };
+	if (f.expires.value === 'at')
+		body.expireDate = Math.floor(new Date(f.at.value).getTime() / 1000);
+	else if (f.expires.value)
+		body.expiresIn = f.expires.value;
+	if (f.label.value)
+		body.label = f.label.value;
+	if (f.resume.value)
+		body.resume = f.resume.value;
+	if (Number(f.count.value) !== 1)
+		body.count = Number(f.count.value);
+	return body;
+}
+
+// ---- what came of it ----
+
+function copyButton(text, what) {
+	const el = h('button.button.small.copy', { type: 'button', 'aria-label': `Copy ${what}` }, icon('copy'), h('span', 'Copy'));
+	let back;
+	el.addEventListener('click', async () => {
+		const done = await copy(text);
+		say(el.lastChild, done ? 'Copied' : 'Select it');
+		announce(done ? `${what} copied.` : 'Copying is not allowed here: select the text.');
+		clearTimeout(back);
+		back = setTimeout(() => say(el.lastChild, 'Copy'), 2500);
+	});
+	return el;
+}
+
+function secret(name, text, showCode) {
+	return h('div.secret', h('span.name', name), h('code', text), h('span.acts', copyButton(text, name),
+		showCode && h('button.button.small', { type: 'button', 'aria-label': `QR code of ${name}`, on: { click: () => showCode(name, text) } }, icon('qr'), h('span', 'QR'))));
+}
+
+/* OBS and encoders ask for the two halves of an RTMP address apart. */
+function halves(url) {
+	const parts = /^(rtmps?:\/\/[^/]+\/[^/]+)\/(.+)$/.exec(url ?? '');
+	return parts ? [['Server, for OBS', parts[1]], ['Stream key, for OBS', parts[2]]] : [];
+}
+
+function one(t) {
+	const code = h('div.code', { hidden: true });
+	const show = (name, text) => {
+		const picture = qr(text, `QR code of ${name}`);
+		fill(code, picture ?? h('p.note', 'This is too long for a QR code.'), h('p.help', name));
+		code.hidden = false;
+		code.scrollIntoView({ block: 'nearest' });
+		announce(picture ? `QR code of ${name} is shown.` : 'This is too long for a QR code.');
+	};
+	const links = Object.entries(t.urls ?? {}).map(([p, url]) => [p === 'mp4' ? 'Recording' : protocol(p), url]);
+	return [secret('Token', t.tokenId, show),
+		t.type === 'publish' && halves(t.urls?.rtmp).map(([name, text]) => secret(name, text)),
+		links.map(([name, url]) => secret(`${name} link`, url, show)), code];
+}
+
+function several(items) {
+	const rows = items.map(t => ({ tokenId: t.tokenId, id: t.id, app: t.app, streamId: t.streamId, type: t.type, label: t.label,
+		expireDate: new Date(t.expireDate * 1000).toISOString(), ...t.urls }));
+	return h('div.actions', copyButton(items.map(t => t.tokenId).join('\n'), 'all tokens'),
+		button('Save as CSV, with links', () => save('tokens.csv', 'text/csv', csv(Object.keys(rows[0]), rows)), 'small'));
+}
+
+function result(items) {
+	const t = items[0];
+	return [h('div.body', h('p.note.warn', icon('warn'), h('span', h('strong', 'Shown this once. '),
+		`Only a hash is kept: when this is closed, nobody can see the ${items.length > 1 ? 'secrets' : 'secret'} again.`)),
+	h('p.help', `${TYPES[t.type]} ${t.app}/${t.streamId}, ${many(t.maxUses, 'use')}, until ${when(t.expireDate * 1000)}. `,
+		items.length > 1 ? '' : `Its id is ${t.id}; the id opens nothing.`),
+	items.length > 1 ? several(items) : one(t))];
+}
+
+/** Opens the form, then what it made. Resolves with the new tokens' rows, or undefined. */
+export async function newToken(preset = {}) {
+	const made = await dialog('New token', close => form(preset, close));
+	if (!made)
+		return undefined;
+	const items = made.items ?? [made];
+	await dialog(items.length > 1 ? `${many(items.length, 'token')} created` : 'Token created',
+		close => [result(items), h('footer', button('Done', () => close(), 'primary'))], { wide: true });
+	return items;
+}
