@@ -61,6 +61,9 @@ static void settings_are_read_changed_and_written_back(void **state)
 		assert_result(f, "POST", rows[i].target, rows[i].body, rows[i].status, rows[i].success);
 		switches_are(f, rows[i].publish, rows[i].play, rows[i].body);
 	}
+	o = get(f, "POST", SETTINGS, "{\"playTokenControlEnabled\":true,\"playJwtControlEnabled\":true}", 200);
+	assert_non_null(strstr(text_of(o, "message"), "only one"));
+	json_decref(o);
 	o = get(f, "GET", OLD_SETTINGS "getSettings/live", NULL, 200);
 	assert_true(json_is_false(json_object_get(o, "tokenControlEnabled")));
 	assert_null(json_object_get(o, "playTokenControlEnabled"));
@@ -330,6 +333,10 @@ static void a_live_stream_is_a_broadcast(void **state)
 	assert_result(f, "DELETE", V2 "/on-air", NULL, 200, true);
 	await_gone(&publisher);
 	sg_publisher_close(pub, true);
+	/* The hub keeps its place for a while; to scripts it is gone, and the name is free. */
+	assert_empty(f, "GET", V2 "/on-air", NULL, 404);
+	assert_result(f, "DELETE", V2 "/on-air", NULL, 200, false);
+	json_decref(get(f, "POST", V2 "/create", "{\"streamId\":\"on-air\"}", 200));
 	for (int i = 0; i < 3; i++)
 		sg_gate_end(viewers[i].s, SG_BYE_CLOSED);
 }

@@ -308,7 +308,7 @@ static void lists_are_paged(void **state)
 		size_t count;
 	} rows[] = {
 	    {V1 "listTokens/many/0/10", 10}, {V1 "listTokens/many/0/99", 50},
-	    {V1 "listTokens/many/-7/10", 10}, {V1 "listTokens/many/295/50", 5},
+	    {V1 "listTokens/many/-295/50", 50}, {V1 "listTokens/many/295/50", 5},
 	    {V1 "listTokens/many/300/50", 0}, {V1 "listTokens/many/0/0", 0},
 	    {V1 "listTokens/none/0/50", 0}, {V2 "/many/tokens/list/0/1000", 250},
 	    {V2 "/many/tokens/list/290/250", 10}, {V2 "/many/tokens/list/-1/3", 3},

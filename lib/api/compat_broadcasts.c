@@ -72,6 +72,25 @@ static void merge(struct compat_broadcasts *b)
 		b->count = to + 1;
 }
 
+static bool is_there(const struct compat_broadcast *b)
+{
+	return b->is_kept || (b->stream && sg_stream_is_live(b->stream));
+}
+
+/* One that nobody created is gone with its publisher, though the hub keeps its place for a while. */
+static void drop_left(struct compat_broadcasts *b)
+{
+	size_t to = 0;
+
+	for (size_t i = 0; i < b->count; i++) {
+		if (is_there(&b->items[i]))
+			b->items[to++] = b->items[i];
+		else
+			sg_stream_unref(b->items[i].stream);
+	}
+	b->count = to;
+}
+
 enum sg_result compat_broadcasts_gather(
     struct api_call *c, struct sg_str only, struct compat_broadcasts *out)
 {
@@ -82,6 +101,7 @@ enum sg_result compat_broadcasts_gather(
 		return res;
 	sg_hub_each(c->api->cfg.hub, add_live, out);
 	merge(out);
+	drop_left(out);
 	return out->failed ? SG_ERR_NO_MEMORY : SG_OK;
 }
 
