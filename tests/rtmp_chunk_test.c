@@ -159,7 +159,7 @@ static const struct vector vectors[] = {
 	    "c10001 [a1]  c1ffff [b1]",
 	    { { 8, 0, 1, 1, 'a' }, { 9, 1, 1, 1, 'b' }, { 8, 0, 1, 1, 'a' }, { 9, 2, 1, 1, 'b' } } },
 	{ "an id is a number, however long its form",
-	    "0000 000000 000082 08 01000000 [a128]  c10000 [a2]", { { 8, 0, 1, 130, 'a' } } },
+	    "0005 000000 000082 08 01000000 [a128]  c10500 [a2]", { { 8, 0, 1, 130, 'a' } } },
 	{ "an extended timestamp", "03 ffffff 000004 08 01000000 01020304 [a4]",
 	    { { 8, 0x01020304, 1, 4, 'a' } } },
 	{ "the smallest extended timestamp", "03 ffffff 000004 08 01000000 00ffffff [a4]",
