@@ -16,7 +16,7 @@ static char key_ids[4][SG_ID_TEXT_SIZE];
 static void add_api(struct sg_http_server *srv, struct fixture *f)
 {
 	struct sg_api_config ac = {.cfg = f->cfg, .http = srv, .gate = f->gate, .hub = f->hub,
-	    .fanouts = f->fanouts, .fanout_count = 2};
+	    .fanouts = f->fanouts, .fanout_count = 2, .loops = f->loops, .loop_count = 2, .calls_per_s = 100000};
 
 	assert_int_equal(sg_api_open(&api, &ac), SG_OK);
 }

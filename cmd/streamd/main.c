@@ -2,6 +2,7 @@
 #include "api/api.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "http/media.h"
 #include "streamd.h"
 #include <errno.h>
@@ -147,7 +148,8 @@ static enum sg_result open_http(struct streamd *d, char *error, size_t size)
 	if (res != SG_OK)
 		return res;
 	struct sg_api_config ac = { .cfg = d->cfg, .http = d->http, .gate = d->gate, .hub = d->hub,
-		.rtmp = d->rtmp, .fanouts = d->fanouts, .fanout_count = d->loop_count };
+		.rtmp = d->rtmp, .fanouts = d->fanouts, .fanout_count = d->loop_count,
+		.loops = d->loops, .loop_count = d->loop_count };
 	if ((res = sg_api_open(&d->api, &ac)) != SG_OK) {
 		snprintf(error, size, "REST: %s", sg_result_text(res));
 		return res;
@@ -272,6 +274,17 @@ static int check_config(const struct sg_config *cfg)
 	return fflush(stdout) == 0 ? 0 : 1;
 }
 
+/* For people alone, and good once: it goes past the log, which would take the code out. */
+static void offer_setup(struct streamd *d)
+{
+	char link[400];
+
+	if (!sg_api_offer_setup(d->api, link, sizeof(link)))
+		return;
+	fprintf(stderr, "there is no administrator's password yet: set one within the hour at %s\n", link);
+	sg_wipe(link, sizeof(link));
+}
+
 static int serve(struct sg_config *cfg, const char *path)
 {
 	struct streamd d = { .cfg = cfg, .apps_cfg = cfg };
@@ -292,6 +305,7 @@ static int serve(struct sg_config *cfg, const char *path)
 		close_rooms(&d);
 		return 1;
 	}
+	offer_setup(&d);
 	sg_api_set_ready(d.api, true);
 	puts("ready");
 	fflush(stdout);

@@ -19,6 +19,7 @@ static const struct api_field app_fields[] = {
     {"publishTokenControlEnabled", API_BOOL | API_NULL},
     {"playTokenControlEnabled", API_BOOL | API_NULL},
     {"streams", API_OBJECT},
+    {"endSessions", API_BOOL},
 };
 
 /* ---- what holds ---- */
@@ -46,22 +47,87 @@ static void take_override(void *user, const struct sg_setting *s)
 	}
 }
 
-static void answer_app(struct api_call *c, const char *app)
+/* How many are in, and how many of them without a token: whom turning a switch on would concern. */
+struct census {
+	const char *app;
+	json_int_t all[3], without[3]; /* by type */
+};
+
+static bool count_session(void *user, const struct sg_session_info *s)
+{
+	struct census *n = user;
+
+	if (!strcmp(s->app, n->app) && !strcmp(s->state, "active")) {
+		n->all[s->type]++;
+		n->without[s->type] += !s->token_id;
+	}
+	return true;
+}
+
+static json_t *counts(const json_int_t by_type[3])
+{
+	return json_pack("{sI sI}", "publish", by_type[SG_PUBLISH], "play", by_type[SG_PLAY]);
+}
+
+/* What holds for an application; NULL: answered. */
+static json_t *describe_app(struct api_call *c, const char *app)
 {
 	struct overrides o = {app, json_object()};
+	struct census n = {.app = app};
 	struct sg_switch_info now;
 
 	if (!o.streams || sg_store_settings(c->store, take_override, &o) != SG_OK) {
 		json_decref(o.streams);
 		api_store_failed(c, "reading the switches");
-		return;
+		return NULL;
 	}
 	sg_gate_switches(c->api->cfg.gate, sg_str_from(app), (struct sg_str){0}, &now);
-	api_answer(c, 200,
-	    json_pack("{ss sb sb sb sb so}", "app", app, "publishTokenControlEnabled",
-		(int)now.publish_token, "playTokenControlEnabled", (int)now.play_token,
-		"publishOverridden", (int)now.publish_overridden, "playOverridden",
-		(int)now.play_overridden, "streams", o.streams));
+	bool counted = api_each_session(c->api->cfg.gate, 0, count_session, &n);
+	json_t *object = json_pack("{ss sb sb sb sb so so so}", "app", app,
+	    "publishTokenControlEnabled", (int)now.publish_token, "playTokenControlEnabled",
+	    (int)now.play_token, "publishOverridden", (int)now.publish_overridden, "playOverridden",
+	    (int)now.play_overridden, "streams", o.streams, "sessions", counts(n.all),
+	    "sessionsWithoutToken", counts(n.without));
+	if (object && counted)
+		return object;
+	json_decref(object);
+	api_problem(c->req, 500, "out of memory");
+	return NULL;
+}
+
+static void answer_app(struct api_call *c, const char *app)
+{
+	json_t *object = describe_app(c, app);
+
+	if (object)
+		api_answer(c, 200, object);
+}
+
+/* The name of the i-th application in effect; false: there are no more. */
+static bool app_at(struct sg_api *api, size_t i, char out[SG_APP_MAX + 1])
+{
+	pthread_mutex_lock(&api->apps_lock);
+	bool there = i < api->apps->app_count;
+	if (there)
+		memcpy(out, api->apps->apps[i].name, SG_APP_MAX + 1);
+	pthread_mutex_unlock(&api->apps_lock);
+	return there;
+}
+
+void api_apps_list(struct api_call *c)
+{
+	char app[SG_APP_MAX + 1];
+	json_t *items = json_array();
+
+	for (size_t i = 0; app_at(c->api, i, app); i++) {
+		json_t *object = describe_app(c, app);
+		if (!object) {
+			json_decref(items);
+			return;
+		}
+		json_array_append_new(items, object);
+	}
+	api_answer_list(c, items, NULL);
 }
 
 /* The application that the path names; false: answered. */
@@ -200,15 +266,58 @@ static bool change_app(struct api_call *c, const char *app, const json_t *body)
 	return walk_change(c, app, body, await_switch);
 }
 
+/* ---- showing out those who came in without a token ---- */
+
+struct leaving {
+	struct api_call *c;
+	const char *app;
+	size_t ended;
+};
+
+static bool end_if_needed(void *user, const struct sg_session_info *s)
+{
+	struct leaving *l = user;
+	struct sg_gate *gate = l->c->api->cfg.gate;
+
+	if (!s->token_id && !strcmp(s->app, l->app) &&
+	    sg_gate_needs_token(gate, sg_str_from(s->app), sg_str_from(s->stream), s->type))
+		l->ended += sg_gate_end_sessions(
+		    gate, &(struct sg_end_filter){.session_id = s->id}, SG_BYE_KICKED);
+	return true;
+}
+
+/* All for whom a token is needed now, whichever switch says so. */
+static size_t end_tokenless(struct api_call *c, const char *app)
+{
+	struct leaving l = {c, app, 0};
+	char detail[64];
+
+	if (!api_each_session(c->api->cfg.gate, 0, end_if_needed, &l))
+		sg_log_warning("api: out of memory: sessions without a token stay");
+	snprintf(detail, sizeof(detail), "%zu session%s without a token", l.ended,
+	    l.ended == 1 ? "" : "s");
+	if (l.ended)
+		api_audit(c, &(struct api_act){
+				 .event = "kicked", .app = sg_str_from(app), .detail = detail});
+	return l.ended;
+}
+
 void api_apps_change(struct api_call *c)
 {
 	char app[SG_APP_MAX + 1];
-	json_t *body;
+	json_t *body, *object;
 
 	if (!find_app(c, app) ||
 	    !(body = api_body(c, app_fields, sizeof(app_fields) / sizeof(app_fields[0]))))
 		return;
-	if (check_streams(c, json_object_get(body, "streams")) && change_app(c, app, body))
-		answer_app(c, app);
+	if (check_streams(c, json_object_get(body, "streams")) && change_app(c, app, body)) {
+		size_t ended = json_is_true(json_object_get(body, "endSessions"))
+				   ? end_tokenless(c, app)
+				   : 0;
+		if ((object = describe_app(c, app))) {
+			json_object_set_new(object, "sessionsEnded", json_integer((json_int_t)ended));
+			api_answer(c, 200, object);
+		}
+	}
 	json_decref(body);
 }

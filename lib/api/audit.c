@@ -1,7 +1,7 @@
 /* audit.c - the audit: reading it, and noting what an administrator did. */
 #include "api/api_internal.h"
 
-static json_t *audit_row(const struct sg_audit *a)
+json_t *api_audit_row(const struct sg_audit *a)
 {
 	char time[SG_TIME_TEXT_SIZE];
 
@@ -68,7 +68,7 @@ void api_audit_list(struct api_call *c)
 	}
 	json_t *items = json_array();
 	for (size_t i = 0; i < count && i < limit; i++)
-		json_array_append_new(items, audit_row(&rows[i]));
+		json_array_append_new(items, api_audit_row(&rows[i]));
 	if (count > limit)
 		snprintf(next, sizeof(next), "%lld", (long long)rows[limit - 1].seq);
 	free(rows);
@@ -89,7 +89,12 @@ void api_audit(struct api_call *c, const struct api_act *act)
 	snprintf(row.event, sizeof(row.event), "%s", act->event);
 	if (act->session_id)
 		sg_id_format(row.session, act->session_id);
-	snprintf(row.detail, sizeof(row.detail), "%s%sby %s%s", act->detail,
-	    *act->detail ? ", " : "", sg_http_is_local(c->req) ? "" : "key ", c->who);
+	if (c->via == API_VIA_NOBODY)
+		snprintf(row.detail, sizeof(row.detail), "%s", act->detail);
+	else
+		snprintf(row.detail, sizeof(row.detail), "%s%sby %s%s", act->detail,
+		    *act->detail ? ", " : "", c->via == API_VIA_KEY ? "key " : "", c->who);
+	if (act->reason)
+		snprintf(row.reason, sizeof(row.reason), "%s", act->reason);
 	sg_gate_audit(c->api->cfg.gate, &row);
 }

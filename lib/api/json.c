@@ -40,6 +40,12 @@ void api_answer(struct api_call *c, unsigned status, json_t *body)
 	free(text);
 }
 
+void api_answer_empty(struct api_call *c)
+{
+	sg_http_add_header(c->req, "Cache-Control", "no-store");
+	sg_http_respond(c->req, 204, NULL, (struct sg_str){0});
+}
+
 void api_answer_list(struct api_call *c, json_t *items, const char *next)
 {
 	bool more = next && *next;

@@ -8,6 +8,16 @@
 #define TEXT_MAX (1u << 20)
 #define FANOUTS_MAX 64
 
+/* What this room keeps for a while, and its limits. */
+enum { API_TABLES = 7 };
+static const struct {
+	const char *label;
+	size_t max;
+} tables[API_TABLES] = {{"table=\"callers\"", API_RATES_MAX},
+    {"table=\"login_addresses\"", API_WRONG_ADDRESSES_MAX}, {"table=\"admins\"", API_ADMINS_MAX},
+    {"table=\"passwords\"", API_PASSWORDS_MAX}, {"table=\"idempotency_keys\"", API_ONCES_MAX},
+    {"table=\"idempotency_ids\"", API_ONCE_IDS_MAX}, {"table=\"listeners\"", API_LISTENERS_MAX}};
+
 /* Everything is read once, then written: a scrape is one moment. */
 struct snapshot {
 	struct sg_gate_stats gate;
@@ -17,8 +27,9 @@ struct snapshot {
 	int64_t gather_us[FANOUTS_MAX];
 	size_t fanout_count;
 	size_t streams_live, streams_waiting, ring_bytes, ring_frames, hls_bytes;
-	uint64_t bit_rate;
-	uint64_t calls, busy, refused_keys, refused_addresses;
+	uint64_t byte_rate;
+	uint64_t calls, busy, refused_keys, refused_addresses, refused_rates, failed_logins;
+	size_t tables[API_TABLES];
 	size_t wrong_addresses, wrong_addresses_max;
 	bool ready, has_rtmp;
 	int64_t started_s;
@@ -96,12 +107,28 @@ static void write_queues(struct page *p, const struct family *f)
 {
 	line(p, f, "queue=\"lookup\"", p->s->gate.lookup_queue);
 	line(p, f, "queue=\"commit\"", p->s->gate.commit_queue);
+	line(p, f, "queue=\"audit\"", p->s->gate.audit_queue);
+	line(p, f, "queue=\"query\"", p->s->gate.query_queue);
 }
 
 static void write_queues_max(struct page *p, const struct family *f)
 {
 	line(p, f, "queue=\"lookup\"", p->s->gate.queue_max);
 	line(p, f, "queue=\"commit\"", p->s->gate.queue_max);
+	line(p, f, "queue=\"audit\"", p->s->gate.audit_queue_max);
+	line(p, f, "queue=\"query\"", p->s->gate.query_queue_max);
+}
+
+static void write_tables(struct page *p, const struct family *f)
+{
+	for (size_t i = 0; i < API_TABLES; i++)
+		line(p, f, tables[i].label, p->s->tables[i]);
+}
+
+static void write_tables_max(struct page *p, const struct family *f)
+{
+	for (size_t i = 0; i < API_TABLES; i++)
+		line(p, f, tables[i].label, tables[i].max);
 }
 
 /* The last bound is "+Inf", whose count is that of all. */
@@ -183,7 +210,7 @@ static const struct family families[] = {
     SEVERAL("sessions_ended_total", "counter", write_ended, "Sessions that ended, and how."),
     NUMBER("holds", "gauge", NUMBER_SIZE, gate.holds,
 	"Tokens held for attempts that have no media yet."),
-    SEVERAL("gate_queue_length", "gauge", write_queues, "Attempts that wait for the store."),
+    SEVERAL("gate_queue_length", "gauge", write_queues, "What waits for the store: attempts, uses, audit rows, calls."),
     SEVERAL("gate_queue_max", "gauge", write_queues_max, "Limit of those queues."),
     NUMBER("commits_total", "counter", NUMBER_U64, gate.commits, "Uses of tokens written."),
     NUMBER("commit_failures_total", "counter", NUMBER_U64, gate.commit_failures,
@@ -199,7 +226,7 @@ static const struct family families[] = {
 	"Limit of those."),
 
     SEVERAL("streams", "gauge", write_streams, "Streams, live or waiting for their publisher."),
-    NUMBER("streams_bits_per_second", "gauge", NUMBER_U64, bit_rate, "What publishers send."),
+    NUMBER("streams_bytes_per_second", "gauge", NUMBER_U64, byte_rate, "What publishers send."),
     NUMBER("stream_ring_bytes", "gauge", NUMBER_SIZE, ring_bytes, "Frames kept for viewers."),
     NUMBER("stream_ring_frames", "gauge", NUMBER_SIZE, ring_frames, "Their number."),
     NUMBER("stream_hls_bytes", "gauge", NUMBER_SIZE, hls_bytes, "HLS segments kept."),
@@ -243,6 +270,13 @@ static const struct family families[] = {
 	"Addresses remembered for their wrong keys."),
     NUMBER("api_wrong_key_addresses_max", "gauge", NUMBER_SIZE, wrong_addresses_max,
 	"Limit of those."),
+    NUMBER("api_refused_rates_total", "counter", NUMBER_U64, refused_rates,
+	"Calls refused because their caller made too many."),
+    NUMBER("api_failed_logins_total", "counter", NUMBER_U64, failed_logins,
+	"Wrong passwords and set-up codes."),
+    SEVERAL("api_table_entries", "gauge", write_tables,
+	"What the REST interface keeps for a while."),
+    SEVERAL("api_table_entries_max", "gauge", write_tables_max, "Limit of those."),
 };
 
 /* ---- gathering ---- */
@@ -257,7 +291,7 @@ static void add_stream(void *user, struct sg_stream *stream)
 		s->streams_live++;
 	else
 		s->streams_waiting++;
-	s->bit_rate += i.bit_rate;
+	s->byte_rate += i.bit_rate / 8;
 	s->ring_bytes += i.ring_bytes;
 	s->ring_frames += i.ring_frames;
 	s->hls_bytes += i.hls_bytes;
@@ -288,9 +322,17 @@ static void look(struct sg_api *api, struct snapshot *s)
 	    .busy = atomic_load(&api->busy),
 	    .refused_keys = atomic_load(&api->refused_keys),
 	    .refused_addresses = atomic_load(&api->refused_addresses),
+	    .refused_rates = atomic_load(&api->refused_rates),
+	    .failed_logins = atomic_load(&api->failed_logins),
 	    .wrong_addresses = api_wrong_keys_count(&api->wrong_keys),
 	    .wrong_addresses_max = API_WRONG_ADDRESSES_MAX,
 	    .has_rtmp = api->cfg.rtmp != NULL};
+	s->tables[0] = api_rates_count(&api->rates);
+	s->tables[1] = api_costs_count(&api->costs);
+	s->tables[2] = api_admins_count(&api->admins);
+	s->tables[3] = api_worker_count(&api->passwords);
+	s->tables[4] = api_onces_count(api->onces, &s->tables[5]);
+	s->tables[6] = api_events_count(api->events);
 	sg_gate_get_stats(api->cfg.gate, &s->gate);
 	sg_http_server_stats(api->cfg.http, &s->http);
 	if (s->has_rtmp)

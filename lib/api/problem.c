@@ -10,6 +10,10 @@ static const struct {
     {401, "Unauthorized"},
     {403, "Forbidden"},
     {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {409, "Conflict"},
+    {421, "Misdirected Request"},
+    {422, "Unprocessable Content"},
     {429, "Too Many Requests"},
     {500, "Internal Server Error"},
     {503, "Service Unavailable"},
@@ -23,6 +27,21 @@ static const char *title_of(unsigned status)
 	return "Error";
 }
 
+void api_problem_with(
+    struct sg_http_request *req, unsigned status, const char *detail, json_t *members)
+{
+	json_t *o = json_pack("{ss ss si so}", "type", "about:blank", "title", title_of(status),
+	    "status", (int)status, "detail", api_json_text(detail));
+
+	json_object_update(o, members);
+	json_decref(members);
+	char *body = o ? json_dumps(o, JSON_COMPACT) : NULL;
+	json_decref(o);
+	sg_http_add_header(req, "Cache-Control", "no-store");
+	sg_http_respond(req, status, "application/problem+json", sg_str_from(body));
+	free(body);
+}
+
 void api_problem(struct sg_http_request *req, unsigned status, const char *detail, ...)
 {
 	char text[512];
@@ -31,13 +50,7 @@ void api_problem(struct sg_http_request *req, unsigned status, const char *detai
 	va_start(ap, detail);
 	vsnprintf(text, sizeof(text), detail, ap);
 	va_end(ap);
-	json_t *o = json_pack("{ss ss si so}", "type", "about:blank", "title", title_of(status),
-	    "status", (int)status, "detail", api_json_text(text));
-	char *body = o ? json_dumps(o, JSON_COMPACT) : NULL;
-	json_decref(o);
-	sg_http_add_header(req, "Cache-Control", "no-store");
-	sg_http_respond(req, status, "application/problem+json", sg_str_from(body));
-	free(body);
+	api_problem_with(req, status, text, NULL);
 }
 
 void api_try_later(

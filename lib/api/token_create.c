@@ -163,7 +163,7 @@ void api_tokens_create(struct api_call *c)
 
 	if (!body)
 		return;
-	bool good = take_model(c, body, &model, &count);
+	bool good = take_model(c, body, &model, &count) && !api_once_repeated(c);
 	api_json_drop(body);
 	if (!good)
 		return;
@@ -172,10 +172,12 @@ void api_tokens_create(struct api_call *c)
 		api_problem(c->req, 500, "out of memory");
 		return;
 	}
-	if (sg_store_token_create(c->store, &model, c->now, keys, (size_t)count) == SG_OK)
+	if (sg_store_token_create(c->store, &model, c->now, keys, (size_t)count) == SG_OK) {
+		api_once_note(c, keys, (size_t)count);
 		answer_tokens(c, &model, keys, (size_t)count);
-	else
+	} else {
 		api_store_failed(c, "making tokens");
+	}
 	sg_wipe(keys, (size_t)count * sizeof(*keys));
 	free(keys);
 }

@@ -33,7 +33,9 @@ static bool query_state(struct api_call *c, int *state)
 
 static bool query_filter(struct api_call *c, struct sg_token_filter *f)
 {
-	*f = (struct sg_token_filter){.search = api_query(c, "search")};
+	*f = (struct sg_token_filter){.search = api_query(c, "q")};
+	if (!f->search.p)
+		f->search = api_query(c, "search");
 	if (!api_query_stream(c, &f->app, &f->stream) || !api_query_type(c, &f->type) ||
 	    !query_state(c, &f->state))
 		return false;

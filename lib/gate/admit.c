@@ -310,8 +310,12 @@ static uint64_t new_session_id(struct sg_gate *g)
 	do {
 		sg_random(&id, sizeof(id));
 		id = ((uint64_t)sg_wall_ms() & ((1ull << 42) - 1)) << 21 | (id & ((1u << 21) - 1));
+		/* Within one millisecond they go on growing, so that a list is in the order of arrival. */
+		if (id <= g->last_session && id >> 21 == g->last_session >> 21)
+			id = g->last_session + 1;
 		HASH_FIND(hh, g->sessions, &id, sizeof(id), other);
 	} while (other || !id);
+	g->last_session = id;
 	return id;
 }
 
@@ -359,6 +363,7 @@ struct sg_session *sg_gate_admit(
 	s->refs = 3; /* handle, tables, and the queue or verdict that follows */
 	s->handle = true;
 	s->at_once = req->at_once;
+	s->elsewhere = req->elsewhere;
 	s->protocol = req->protocol;
 	s->type = req->type;
 	s->peer = req->peer;

@@ -107,6 +107,8 @@ struct sg_request {
 	/* Media is at hand: commit in the same go. `admitted` then means ACTIVE, and `committed` is
 	 * not called. */
 	bool at_once;
+	/* The media is not ours (another server asks): whether it is live or recorded is not looked at. */
+	bool elsewhere;
 };
 
 struct sg_gate_client {
@@ -241,6 +243,7 @@ struct sg_gate_stats {
 	uint64_t ended[SG_BYE_COUNT];
 	size_t sessions, sessions_max, holds, detached;
 	size_t lookup_queue, commit_queue, queue_max;
+	size_t audit_queue, audit_queue_max, query_queue, query_queue_max;
 	uint64_t commits, commit_batches, commit_failures;
 	/* Cumulative counts of batches by size, and of commits by wait, for histograms. */
 	uint64_t batch_le[8]; /* 1 4 16 64 256 1024 4096 inf */

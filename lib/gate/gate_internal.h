@@ -85,7 +85,7 @@ struct sg_session {
 	struct sg_gate *gate;
 	atomic_uint refs; /* the handle, the tables, each queue and task it is in */
 	enum session_state state;
-	bool at_once, handle, in_tables, detached, resumed, kicked;
+	bool at_once, elsewhere, handle, in_tables, detached, resumed, kicked;
 	bool verdict_is_commit; /* which callback verdict_task is for */
 	enum sg_reason verdict;
 	enum sg_goodbye kick_why;
@@ -144,6 +144,7 @@ struct sg_gate {
 	struct sg_gate_media media;
 	pthread_mutex_t lock;
 	struct sg_session *sessions, *by_sid; /* uthash heads */
+	uint64_t last_session; /* the newest one's id */
 	struct token_entry *tokens;
 	struct stream_entry *streams;
 	struct resume_slot *resumes;

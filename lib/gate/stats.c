@@ -70,5 +70,11 @@ void sg_gate_get_stats(struct sg_gate *g, struct sg_gate_stats *out)
 	pthread_mutex_unlock(&g->lookups.lock);
 	pthread_mutex_lock(&g->commits.lock);
 	out->commit_queue = g->commits.count;
+	out->audit_queue = g->audit_count;
 	pthread_mutex_unlock(&g->commits.lock);
+	pthread_mutex_lock(&g->query_lock);
+	out->query_queue = g->query_count;
+	pthread_mutex_unlock(&g->query_lock);
+	out->audit_queue_max = SG_GATE_AUDIT_QUEUE_MAX;
+	out->query_queue_max = SG_GATE_QUERY_QUEUE_MAX;
 }

@@ -87,6 +87,8 @@ static enum sg_reason media_verdict(struct sg_session *s)
 	const struct sg_gate_media *m = &s->gate->media;
 	bool there = true;
 
+	if (s->elsewhere)
+		return SG_ADMITTED;
 	if (*s->recording)
 		there =
 		    m->recording_exists(m->user, sg_str_from(s->app), sg_str_from(s->recording));
