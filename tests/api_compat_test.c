@@ -448,16 +448,26 @@ struct racer {
 	struct fixture *f;
 	const char *body;
 	pthread_t thread;
-	bool won;
+	bool won, answered;
 };
 
+/* With a connection read to its end: the fixture's client keeps headers in one place for all. */
 static void *race(void *arg)
 {
 	struct racer *r = arg;
-	struct answer a = call(r->f, "POST", V2 "/validate-token", r->body);
+	char text[1024], answer[4096] = "";
+	size_t len = 0;
+	int fd = client_connect_from(r->f, TRUSTED), c;
 
-	r->won = json_is_true(json_object_get(a.json, "success"));
-	done(&a);
+	snprintf(text, sizeof(text),
+	    "POST " V2 "/validate-token HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n" JSON
+	    "Content-Length: %zu\r\n\r\n%s", strlen(r->body), r->body);
+	client_send(fd, text);
+	while (len < sizeof(answer) - 1 && (c = client_byte(fd, 15000)) >= 0)
+		answer[len++] = (char)c;
+	close(fd);
+	r->won = strstr(answer, "\"success\":true") != NULL;
+	r->answered = strstr(answer, "\"success\":") != NULL;
 	return NULL;
 }
 
@@ -477,6 +487,7 @@ static void of_a_hundred_at_once_one_is_let_in(void **state)
 	}
 	for (int i = 0; i < 100; i++) {
 		pthread_join(racers[i].thread, NULL);
+		assert_true(racers[i].answered);
 		won += racers[i].won;
 	}
 	assert_int_equal(won, 1);
