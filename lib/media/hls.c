@@ -45,13 +45,14 @@ struct sg_hls {
 	int64_t start_dts;        /* of the segment; -1 = not begun */
 	int64_t start_wall_ms;
 	int64_t written_to;       /* end of what has been written of the leading track */
+	size_t written_bytes;     /* which the muxer holds, since the last cut */
 	uint64_t next_number, init_number;
 	bool refused, broken;
 
 	pthread_mutex_t lock; /* what is below */
 	struct segment segments[KEPT]; /* oldest first */
 	size_t count;
-	int64_t target_ticks; /* the longest so far */
+	int64_t target_ticks; /* the longest so far; never so short that it would be rounded to 0 */
 	uint64_t discontinuities; /* that have left the playlist */
 	uint64_t peak_bits;
 	char codecs[80];
@@ -73,6 +74,7 @@ struct sg_hls *sg_hls_new(struct sg_stream *s)
 		return NULL;
 	h->stream = s;
 	h->first_dts = h->start_dts = -1;
+	h->target_ticks = SEGMENT_TICKS;
 	sg_buf_init(&h->out, 2 * SEGMENT_MAX_BYTES);
 	pthread_mutex_init(&h->lock, NULL);
 	pthread_mutex_init(&h->waiters_lock, NULL);
@@ -97,6 +99,7 @@ static void close_mux(struct sg_hls *h)
 		h->held[i] = NULL;
 	}
 	h->first_dts = h->start_dts = -1;
+	h->written_bytes = 0;
 	sg_buf_reset(&h->out);
 }
 
@@ -224,6 +227,7 @@ static void cut(struct sg_hls *h, int64_t end_dts)
 	h->next_number++;
 	h->broken = false;
 	h->start_dts = -1;
+	h->written_bytes = 0;
 
 	pthread_mutex_lock(&h->lock);
 	if (h->count == KEPT) {
@@ -314,6 +318,7 @@ static void write_held(struct sg_hls *h, int track, int64_t end_dts)
 	if (!f)
 		return;
 	h->held[track] = NULL;
+	h->written_bytes += f->size;
 	if (!sg_mux_write(h->mux, f, end_dts > f->dts_90khz ? end_dts - f->dts_90khz : 1))
 		sg_log_limited(SG_LOG_WARNING, "stream %s: a frame does not go into HLS: left out",
 		    h->stream->key);
@@ -325,7 +330,7 @@ static bool is_time_to_cut(struct sg_hls *h, const struct sg_frame *f, bool lead
 	if (!leads || h->start_dts < 0)
 		return false;
 	int64_t length = f->dts_90khz - h->start_dts;
-	if (length >= SEGMENT_MAX_TICKS || h->out.len >= SEGMENT_MAX_BYTES)
+	if (length >= SEGMENT_MAX_TICKS || h->written_bytes >= SEGMENT_MAX_BYTES)
 		return true;
 	if (f->kind == SG_FRAME_AUDIO)
 		return length >= AUDIO_SEGMENT_TICKS;
@@ -353,6 +358,11 @@ void sg_hls_write(struct sg_hls *h, struct sg_frame *f)
 	}
 	/* Segments go by the video, where there is one. */
 	bool leads = !track || !sg_mux_has(h->mux, SG_FRAME_VIDEO);
+	if (!leads && (h->written_bytes >= SEGMENT_MAX_BYTES ||
+			  f->dts_90khz - h->written_to > SEGMENT_MAX_TICKS)) {
+		sg_hls_break(h); /* no picture comes that would end the segment */
+		return;
+	}
 	write_held(h, track, f->dts_90khz);
 	if (is_time_to_cut(h, f, leads))
 		cut(h, f->dts_90khz);

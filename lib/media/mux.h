@@ -17,7 +17,8 @@ void sg_mux_close(struct sg_mux *m); /* NULL allowed; writes nothing more */
 bool sg_mux_has(const struct sg_mux *m, enum sg_frame_kind kind);
 /* One frame at its own times; `duration` in 90 kHz. */
 bool sg_mux_write(struct sg_mux *m, const struct sg_frame *f, int64_t duration);
-/* Ends a fragment (mp4) and brings everything into `out`. */
+/* Brings everything into `out`; `fragment`: also what the muxer gathers (mp4: a fragment; mpegts: small
+ * audio frames). */
 bool sg_mux_flush(struct sg_mux *m, bool fragment);
 /* The next packets are preceded by PAT and PMT (mpegts). */
 void sg_mux_resend_headers(struct sg_mux *m);

@@ -121,17 +121,25 @@ static enum sg_result keep_config(struct sg_publisher *pub, struct sg_frame *f, 
 static void learn_codec(struct sg_publisher *pub, const struct sg_frame *f)
 {
 	struct sg_stream *s = pub->stream;
-	struct sg_audio_params audio;
+	struct sg_audio_params audio = { 0 };
 
 	pthread_mutex_lock(&s->lock);
 	enum sg_codec *codec = f->kind == SG_FRAME_VIDEO ? &s->info.video : &s->info.audio;
-	if (*codec != f->codec) {
+	bool changed = *codec != f->codec;
+	if (changed) {
+		struct sg_frame **former = config_slot(&s->now, f);
+		sg_frame_unref(*former); /* another codec's */
+		*former = NULL;
 		*codec = f->codec;
-		if (f->codec == SG_CODEC_MP3 &&
+		if (f->kind == SG_FRAME_AUDIO &&
 		    sg_audio_params_parse(f->codec, f->payload, f->size, &audio) == SG_OK)
 			s->audio = audio;
 	}
 	pthread_mutex_unlock(&s->lock);
+	if (changed) {
+		sg_hls_break(s->hls);
+		sg_tspack_break(s->ts);
+	}
 }
 
 static void probe_video(struct sg_publisher *pub, const struct sg_frame *key)

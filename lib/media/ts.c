@@ -15,6 +15,7 @@ struct sg_tspack {
 	struct sg_mux *mux;
 	struct sg_buf out;
 	bool refused; /* libavformat cannot: not tried again before the configuration changes */
+	bool going;   /* the ring holds what has been packaged since it was first wanted */
 };
 
 struct sg_tspack *sg_tspack_new(struct sg_stream *s)
@@ -68,7 +69,7 @@ static bool open_mux(struct sg_tspack *t)
 	enum sg_codec video = s->info.video, audio = s->info.audio;
 	pthread_mutex_unlock(&s->lock);
 	/* One PES packet per frame, so that none waits for the next. */
-	t->mux = sg_mux_open("mpegts", "mpegts_copyts=1:pes_payload_size=0:muxdelay=0", &lead, video, &vp,
+	t->mux = sg_mux_open("mpegts", "mpegts_copyts=1:pes_payload_size=0", &lead, video, &vp,
 	    audio, &ap, &t->out);
 	lead_drop(&lead);
 	if (!t->mux)
@@ -83,7 +84,8 @@ static void package(struct sg_tspack *t, const struct sg_frame *f)
 		return;
 	if (f->flags & SG_FRAME_KEY)
 		sg_mux_resend_headers(t->mux);
-	bool ok = sg_mux_write(t->mux, f, 0) && sg_mux_flush(t->mux, false);
+	/* The muxer would keep small audio frames to put several into one PES packet. */
+	bool ok = sg_mux_write(t->mux, f, 0) && sg_mux_flush(t->mux, true);
 	if (ok && t->out.len) {
 		struct sg_frame *ts = sg_frame_new(SG_FRAME_TS, SG_CODEC_NONE, t->out.len);
 		if (ts) {
@@ -96,6 +98,19 @@ static void package(struct sg_tspack *t, const struct sg_frame *f)
 		}
 	}
 	sg_buf_reset(&t->out);
+}
+
+/* Do the configurations in force hold for the pictures since the last keyframe? Else the next one must
+ * come first. */
+static bool may_begin(struct sg_tspack *t, const struct sg_frame *f)
+{
+	struct sg_stream *s = t->stream;
+
+	pthread_mutex_lock(&s->lock);
+	bool ok = (f->flags & SG_FRAME_KEY) || s->info.video == SG_CODEC_NONE ||
+		  s->now.video == s->at_key.video;
+	pthread_mutex_unlock(&s->lock);
+	return ok;
 }
 
 /* From the last keyframe on, so that the first viewer sees a picture at once. */
@@ -123,14 +138,18 @@ void sg_tspack_write(struct sg_tspack *t, struct sg_frame *f)
 		return;
 	if (sg_mono_ms() - wanted_ms > WANTED_MS) {
 		sg_tspack_break(t);
+		t->going = false;
 		atomic_store(&t->wanted_ms, 0);
 		sg_ring_clear(t->ring);
 		return;
 	}
-	if (t->mux)
+	if (!t->mux && (!may_begin(t, f) || !open_mux(t)))
+		return;
+	if (t->going)
 		package(t, f);
-	else if (open_mux(t))
+	else
 		catch_up(t);
+	t->going = true;
 }
 
 void sg_tspack_break(struct sg_tspack *t)
