@@ -13,7 +13,7 @@ load cli_tokenctl_fixture
 @test "--help lists every command, and each command's --help its options" {
 	tokenctl --help >"$dir/help"
 	for command in create list show revoke check explain enable disable reset status sessions \
-		kick audit purge passwd 'apikey create' 'apikey list' 'apikey revoke'; do
+		kick audit watch purge passwd 'apikey create' 'apikey list' 'apikey revoke'; do
 		grep -q "^  $command " "$dir/help"
 		tokenctl $command --help >"$dir/one"
 		grep -q "^usage: tokenctl $command" "$dir/one"
@@ -45,8 +45,8 @@ load cli_tokenctl_fixture
 	[[ $errors == *'did you mean --expires?'* ]]
 	fails 2 tokenctl list --quiet
 	# What this version cannot do is refused, not passed over.
-	fails 2 tokenctl create cam --qr
-	[[ $errors == *'no option --qr'* ]]
+	fails 2 tokenctl create cam --follow
+	[[ $errors == *'no option --follow'* ]]
 }
 
 @test "an option without its value, a switch with one, too many or too few arguments: exit 2" {

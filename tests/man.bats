@@ -22,7 +22,7 @@ setup() {
 @test "pages refer to pages that exist" {
 	cat "$root"/man/*.[158] | sed -n 's/.*Xr \([a-z.]*\) \([0-9]\).*/\1.\2/p' | sort -u |
 		while read -r page; do
-			[ -f "$root/man/$page" ] || [[ $page == systemd.1 || $page == ps.1 ]]
+			[ -f "$root/man/$page" ] || [[ $page =~ ^(systemd.1|ps.1|sh.1|qrencode.1|readline.3)$ ]]
 		done
 }
 
@@ -77,6 +77,13 @@ offers() {
 	! offers list --exp | grep -q expires
 	offers apikey create --sc | grep -qx -- --scope
 	[ "$(offers list --state ex)" = expired ]
+	# As bash takes them apart.
+	[ "$(offers list --state = ex)" = expired ]
+	[ "$(offers create cam --qr = h)" = hls ]
+	offers create cam --qr = | grep -qx mp4
+	[ "$(offers status --ur)" = --url ]
+	[ "$(offers create --url http : //127.0.0.1 : 1 --key-file key cam --exp | sort | head -n 1)" = --expires ]
+	[ "$(offers wat)" = watch ]
 	[ "$(offers apikey re)" = revoke ]
 	id=$(tokenctl create cam --json | jq -r .id)
 	[ "$(offers show '')" = "$id" ]

@@ -1,80 +1,14 @@
-/* client.c - asks the running streamd over its Unix socket (`[admin] socket`).
+/* client.c - asks the running streamd over its Unix socket (`[admin] socket`), or the one at --url.
  * HTTP/1.0 (RFC 1945): one request, one answer, the end of the connection ends the body. */
-#include "tokenctl.h"
-#include "base/clock.h"
 #include "base/url.h"
-#include <errno.h>
-#include <poll.h>
+#include "transport.h"
 #include <stdio.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
+#include <stdlib.h>
 
 #define ANSWER_MAX (32u << 20)
 #define PATIENCE_MS 10000
-
-static enum sg_result dial(const char *path, int *fd, char *error, size_t size)
-{
-	struct sockaddr_un sa = {.sun_family = AF_UNIX};
-	struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
-
-	if (strlen(path) >= sizeof(sa.sun_path)) {
-		snprintf(error, size,
-		    "the path of streamd's socket is too long: shorten [admin] socket");
-		return SG_ERR_IO;
-	}
-	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
-	*fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (*fd < 0) {
-		snprintf(error, size, "cannot make a socket: %s", strerror(errno));
-		return SG_ERR_IO;
-	}
-	setsockopt(*fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	if (!connect(*fd, (const struct sockaddr *)&sa, sizeof(sa)))
-		return SG_OK;
-	int why = errno;
-	close(*fd);
-	if (why == ENOENT || why == ECONNREFUSED)
-		return SG_ERR_NOT_FOUND;
-	snprintf(error, size, "cannot reach streamd at %s: %s%s", path, strerror(why),
-	    why == EACCES ? ": be root or streamd's user" : "");
-	return SG_ERR_IO;
-}
-
-static bool send_all(int fd, const char *p, size_t len)
-{
-	while (len) {
-		ssize_t n = send(fd, p, len, MSG_NOSIGNAL);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		p += n, len -= (size_t)n;
-	}
-	return true;
-}
-
-static bool receive_all(int fd, struct sg_buf *in)
-{
-	int64_t deadline = sg_mono_ms() + PATIENCE_MS;
-	char chunk[16384];
-
-	for (;;) {
-		struct pollfd p = {.fd = fd, .events = POLLIN};
-		int64_t left = deadline - sg_mono_ms();
-		if (left <= 0 || poll(&p, 1, (int)left) <= 0)
-			return false;
-		ssize_t n = recv(fd, chunk, sizeof(chunk), 0);
-		if (n == 0)
-			return true;
-		if (n < 0 && errno != EINTR)
-			return false;
-		if (n > 0)
-			sg_buf_append(in, chunk, (size_t)n);
-		if (in->failed)
-			return false;
-	}
-}
+#define REQUEST_MAX (1u << 20)
+#define PAGE_MAX 1000 /* what streamd gives at a time */
 
 /* The value of a header, {NULL, 0} when it is not there. */
 static struct sg_str header(struct sg_str head, const char *name)
@@ -116,107 +50,247 @@ static bool read_answer(const struct sg_buf *in, int *status, json_t **body)
 	return true;
 }
 
-enum sg_result ctl_ask(const struct ctl *c, const char *method, const char *path, int *status,
-    json_t **body, char *error, size_t error_size)
+/* The request as it goes out; its buffer holds the key, and perhaps a token. */
+static bool write_request(struct sg_buf *out, const struct ctl_remote *r, const char *method,
+    const char *path, const json_t *body)
 {
-	char request[1024];
-	struct sg_buf in;
-	int fd;
+	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
 
-	*body = NULL;
-	*status = 0;
-	int len = snprintf(request, sizeof(request),
-	    "%s %s HTTP/1.0\r\nHost: localhost\r\nAccept: application/json\r\nContent-Length: "
-	    "0\r\n\r\n",
-	    method, path);
-	if (len < 0 || (size_t)len >= sizeof(request))
-		return SG_ERR_LIMIT;
-	enum sg_result res = dial(c->cfg->admin_socket, &fd, error, error_size);
+	sg_buf_init(out, REQUEST_MAX);
+	/* One allocation: growing would leave copies behind. */
+	if ((body && !text) || !sg_buf_reserve(out, (text ? strlen(text) : 0) + strlen(path) + 1200))
+		out->failed = true;
+	bool v6 = r && strchr(r->host, ':');
+	sg_buf_printf(out, "%s %s%s HTTP/1.0\r\nHost: ", method, r ? r->prefix : "", path);
+	if (r)
+		sg_buf_printf(out, "%s%s%s:%s", v6 ? "[" : "", r->host, v6 ? "]" : "", r->port);
+	else
+		sg_buf_puts(out, "localhost");
+	if (r && *r->key)
+		sg_buf_printf(out, "\r\nAuthorization: Bearer %s", r->key);
+	sg_buf_printf(out, "\r\nAccept: application/json\r\nUser-Agent: tokenctl/" SG_VERSION "%s"
+	    "\r\nContent-Length: %zu\r\n\r\n",
+	    text ? "\r\nContent-Type: application/json" : "", text ? strlen(text) : 0);
+	if (text) {
+		sg_buf_puts(out, text);
+		sg_wipe(text, strlen(text));
+	}
+	free(text);
+	return !out->failed;
+}
+
+static const char *place(const struct ctl *c)
+{
+	return c->remote ? c->remote->name : c->cfg->admin_socket;
+}
+
+static enum sg_result exchange(const struct ctl *c, const struct sg_buf *request, int *status,
+    json_t **answer, char *error, size_t size)
+{
+	int patience = c->patience_ms ? c->patience_ms : PATIENCE_MS;
+	struct ctl_conn k;
+	struct sg_buf in;
+	enum sg_result res =
+	    c->remote ? ctl_conn_open_remote(&k, c->remote, patience, error, size)
+		      : ctl_conn_open_unix(&k, c->cfg->admin_socket, patience, error, size);
+
 	if (res != SG_OK)
 		return res;
 	sg_buf_init(&in, ANSWER_MAX);
-	if (!send_all(fd, request, (size_t)len) || !receive_all(fd, &in) ||
-	    !read_answer(&in, status, body)) {
-		snprintf(error, error_size, "streamd at %s gives no proper answer: look at its log",
-		    c->cfg->admin_socket);
+	if (!ctl_conn_send(&k, request->p, request->len) ||
+	    !ctl_conn_receive(&k, patience, &in) || !read_answer(&in, status, answer)) {
+		snprintf(error, size, c->remote ? "%s gives no proper answer: is streamd there?"
+						: "streamd at %s gives no proper answer: look at its log",
+		    place(c));
 		res = SG_ERR_IO;
 	}
+	if (in.p)
+		sg_wipe(in.p, in.cap);
 	sg_buf_reset(&in);
-	close(fd);
+	ctl_conn_close(&k);
 	return res;
 }
 
-int ctl_ask_streamd(
-    const struct ctl *c, const char *method, const char *path, int *status, json_t **body)
+enum sg_result ctl_ask(const struct ctl *c, const char *method, const char *path,
+    const json_t *body, int *status, json_t **answer, char *error, size_t error_size)
 {
-	char error[400];
-	enum sg_result res = ctl_ask(c, method, path, status, body, error, sizeof(error));
+	struct sg_buf request;
+	enum sg_result res = SG_ERR_NO_MEMORY;
 
-	if (res == SG_OK)
-		return CTL_DONE;
+	*answer = NULL;
+	*status = 0;
+	if (write_request(&request, c->remote, method, path, body))
+		res = exchange(c, &request, status, answer, error, error_size);
+	else
+		snprintf(error, error_size, "out of memory: close something and try again");
+	if (request.p)
+		sg_wipe(request.p, request.cap);
+	sg_buf_reset(&request);
+	return res;
+}
+
+static int ask_failed(const struct ctl *c, enum sg_result res, const char *error)
+{
+	if (ctl_interrupted())
+		return ctl_fail(CTL_FAILED, "%s was not waited for: interrupted", place(c));
 	if (res == SG_ERR_NOT_FOUND)
 		return ctl_fail(CTL_FAILED,
-		    "streamd is not running (nobody answers at %s): start it",
-		    c->cfg->admin_socket);
+		    "streamd is not running (nobody answers at %s): start it", place(c));
 	return ctl_fail(CTL_FAILED, "%s", error);
 }
 
-/* One page; *next is what the next page is asked for with, or "". */
-static enum sg_result take_page(
-    json_t *body, bool (*each)(void *, json_t *), void *user, char *next, size_t next_size)
+int ctl_ask_streamd(const struct ctl *c, const char *method, const char *path, const json_t *body,
+    int *status, json_t **answer)
+{
+	char error[400];
+	enum sg_result res =
+	    ctl_ask(c, method, path, body, status, answer, error, sizeof(error));
+
+	return res == SG_OK ? CTL_DONE : ask_failed(c, res, error);
+}
+
+int ctl_call_failed(const struct ctl *c, int status, const json_t *answer, const char *missing)
+{
+	struct ctl_shown detail = ctl_show_long(sg_str_from(ctl_json_get(answer, "detail")));
+
+	if (!*detail.text)
+		detail = ctl_show_long(sg_str_from(ctl_json_get(answer, "message")));
+	const char *why = *detail.text ? detail.text : "it does not say why";
+	if (status == 404 && missing)
+		return *missing ? ctl_fail(CTL_UNKNOWN, "%s", missing) : CTL_UNKNOWN;
+	if (status == 401 && c->remote && !*c->remote->key)
+		return ctl_fail(CTL_FAILED,
+		    "%s asks for an API key: --key-file FILE, or $STREAMGATE_API_KEY", place(c));
+	if (status == 401)
+		return ctl_fail(CTL_FAILED,
+		    "%s does not know the API key: 'tokenctl apikey create' makes one there",
+		    place(c));
+	if (status == 400 || status == 422)
+		return ctl_fail(CTL_USAGE, "%s does not take this: %s", place(c), why);
+	return ctl_fail(CTL_FAILED, "%s refuses (HTTP status %d): %s", place(c), status, why);
+}
+
+int ctl_call(const struct ctl *c, const char *method, const char *path, const json_t *body,
+    const char *missing, json_t **answer)
+{
+	int status, res = ctl_ask_streamd(c, method, path, body, &status, answer);
+
+	if (res == CTL_DONE && (status / 100 != 2 || !json_is_object(*answer)))
+		res = ctl_call_failed(c, status, *answer, missing);
+	if (res != CTL_DONE) {
+		json_decref(*answer);
+		*answer = NULL;
+	}
+	return res;
+}
+
+/* ---- lists ---- */
+
+void ctl_add_query(struct sg_buf *path, const char *name, const char *value)
+{
+	if (!value || !*value)
+		return;
+	sg_buf_put_u8(path, path->len && memchr(path->p, '?', path->len) ? '&' : '?');
+	sg_buf_printf(path, "%s=", name);
+	sg_percent_encode(path, sg_str_from(value));
+}
+
+struct pages {
+	bool (*each)(void *user, json_t *item);
+	void *user;
+	uint64_t left;
+	char next[CTL_CURSOR_SIZE]; /* what the next page is asked for with, or "" */
+	bool stopped;
+};
+
+static bool take_page(struct pages *p, json_t *body)
 {
 	json_t *items = json_is_array(body) ? body : json_object_get(body, "items"), *item;
 	const char *cursor = json_string_value(json_object_get(body, "next"));
+	char last[CTL_CURSOR_SIZE];
 	size_t i;
 
-	*next = 0;
+	memcpy(last, p->next, sizeof(last));
+	*p->next = 0;
 	if (!json_is_array(items))
-		return SG_ERR_BAD_INPUT;
-	json_array_foreach(items, i, item) if (!each(user, item)) return SG_OK;
-	if (cursor && !sg_str_copy(next, next_size, sg_str_from(cursor)))
-		return SG_ERR_BAD_INPUT;
-	return SG_OK;
+		return false;
+	json_array_foreach(items, i, item)
+	{
+		if (!p->left || !p->each(p->user, item)) {
+			p->stopped = true;
+			return true;
+		}
+		p->left--;
+	}
+	/* The same cursor again would go on for ever. */
+	return !cursor || (sg_str_copy(p->next, sizeof(p->next), sg_str_from(cursor)) &&
+			      (!*p->next || strcmp(p->next, last) != 0));
 }
 
-static void page_path(char *out, size_t size, const char *path, const char *next)
+/* One page; SG_ERR_BAD_INPUT: streamd answered something else than a list, *status and *body are it. */
+static enum sg_result ask_page(const struct ctl *c, const char *path, struct pages *p, int *status,
+    json_t **body, char *error, size_t size)
 {
-	struct sg_buf cursor;
+	struct sg_buf full;
+	char limit[24] = "";
 
-	sg_buf_init(&cursor, size);
-	sg_percent_encode(&cursor, sg_str_from(next));
-	if (*next && !cursor.failed)
-		snprintf(out, size, "%s%ccursor=%.*s", path, strchr(path, '?') ? '&' : '?',
-		    (int)cursor.len, (char *)cursor.p);
+	if (p->left < PAGE_MAX)
+		snprintf(limit, sizeof(limit), "%llu", (unsigned long long)p->left);
+	sg_buf_init(&full, 4096);
+	sg_buf_puts(&full, path);
+	ctl_add_query(&full, "limit", p->left < PAGE_MAX ? limit : c->remote ? "1000" : NULL);
+	ctl_add_query(&full, "cursor", p->next);
+	sg_buf_put_u8(&full, 0);
+	*body = NULL;
+	*status = 0;
+	enum sg_result res = SG_ERR_LIMIT;
+	if (full.failed)
+		snprintf(error, size, "there is too much in it: ask for less");
 	else
-		snprintf(out, size, "%s", path);
-	sg_buf_reset(&cursor);
+		res = ctl_ask(c, "GET", (char *)full.p, NULL, status, body, error, size);
+	sg_buf_reset(&full);
+	if (res != SG_OK || (*status == 200 && take_page(p, *body)))
+		return res;
+	snprintf(error, size,
+	    "streamd does not tell its list (HTTP status %d): is it of this version?", *status);
+	return SG_ERR_BAD_INPUT;
 }
 
 enum sg_result ctl_ask_list(const struct ctl *c, const char *path,
     bool (*each)(void *user, json_t *item), void *user, char *error, size_t error_size)
 {
-	char next[128] = "", last[128], full[700];
+	struct pages p = {.each = each, .user = user, .left = UINT64_MAX};
 	enum sg_result res;
 	json_t *body;
 	int status;
 
 	do {
-		page_path(full, sizeof(full), path, next);
-		if ((res = ctl_ask(c, "GET", full, &status, &body, error, error_size)) != SG_OK)
-			return res;
-		snprintf(last, sizeof(last), "%s", next);
-		res = status == 200 ? take_page(body, each, user, next, sizeof(next))
-				    : SG_ERR_BAD_INPUT;
+		res = ask_page(c, path, &p, &status, &body, error, error_size);
 		json_decref(body);
-		if (res != SG_OK || (*next && !strcmp(next, last))) {
-			snprintf(error, error_size,
-			    "streamd does not tell its list (HTTP status %d): "
-			    "is it of this version?",
-			    status);
-			return SG_ERR_BAD_INPUT;
-		}
-	} while (*next);
-	return SG_OK;
+	} while (res == SG_OK && !p.stopped && *p.next);
+	return res;
+}
+
+int ctl_call_list(const struct ctl *c, const char *path, uint64_t limit, const char *after,
+    bool (*each)(void *user, json_t *item), void *user, char next[CTL_CURSOR_SIZE])
+{
+	struct pages p = {.each = each, .user = user, .left = limit};
+	char error[400];
+	json_t *body;
+	int status, res = CTL_DONE;
+
+	snprintf(p.next, sizeof(p.next), "%s", after);
+	do {
+		enum sg_result asked =
+		    ask_page(c, path, &p, &status, &body, error, sizeof(error));
+		if (asked == SG_ERR_BAD_INPUT && status != 200)
+			res = ctl_call_failed(c, status, body, NULL);
+		else if (asked != SG_OK)
+			res = ask_failed(c, asked, error);
+		json_decref(body);
+	} while (res == CTL_DONE && !p.stopped && *p.next && p.left && !ctl_interrupted());
+	snprintf(next, CTL_CURSOR_SIZE, "%s", p.next);
+	return res;
 }
 
 struct search {

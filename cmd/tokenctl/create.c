@@ -27,10 +27,11 @@ static const struct ctl_column columns_of_many[] = {
     {"id", "ID", CTL_TEXT, SG_ID_TEXT_SIZE - 1, 0},
 };
 
+/* 0: the server's application says (`app` is NULL with --url). */
 static int get_expiry(struct ctl *c, const struct sg_app_config *app, int64_t *out)
 {
 	const char *at = c->opt[OPT_EXPIRES_AT];
-	int64_t lifetime_s = (app->token_lifetime_ms + 999) / 1000;
+	int64_t lifetime_s = app ? (app->token_lifetime_ms + 999) / 1000 : 0;
 
 	if (at && c->opt[OPT_EXPIRES])
 		return ctl_fail(
@@ -38,7 +39,7 @@ static int get_expiry(struct ctl *c, const struct sg_app_config *app, int64_t *o
 	int res = ctl_get_duration(c, OPT_EXPIRES, 1, LIFETIME_MAX_S, &lifetime_s);
 	if (res != CTL_DONE)
 		return res;
-	*out = c->now + lifetime_s;
+	*out = lifetime_s ? c->now + lifetime_s : 0;
 	if (!at)
 		return CTL_DONE;
 	if (!sg_time_parse(sg_str_from(at), out))
@@ -70,7 +71,8 @@ static int get_model(struct ctl *c, struct sg_token *model, uint64_t *count)
 	    (res = ctl_get_number(c, OPT_COUNT, 1, COUNT_MAX, count)) ||
 	    (res = ctl_get_duration(c, OPT_RESUME, 1, RESUME_MAX_S, &resume_s)) ||
 	    (res = ctl_get_label(c, model->label)) ||
-	    (res = get_expiry(c, sg_config_app(c->cfg, sg_str_from(app)), &model->expires_at)))
+	    (res = get_expiry(c, c->cfg ? sg_config_app(c->cfg, sg_str_from(app)) : NULL,
+		 &model->expires_at)))
 		return res;
 	snprintf(model->app, sizeof(model->app), "%s", app);
 	snprintf(model->stream, sizeof(model->stream), "%s", c->args[0]);
@@ -141,7 +143,7 @@ static int create_batches(struct ctl *c, const struct sg_token *model, uint64_t 
 
 	ctl_progress_start(&progress, c);
 	progress.on = progress.on && !c->out_tty; /* there, the tokens themselves show it */
-	for (uint64_t done = 0; done < count && status == CTL_DONE;) {
+	for (uint64_t done = 0; done < count && status == CTL_DONE && !ctl_interrupted();) {
 		size_t n = count - done < BATCH ? (size_t)(count - done) : BATCH;
 		if (sg_store_token_create(c->store, model, c->now, keys, n) != SG_OK) {
 			status = ctl_store_failed(c, "make the tokens");
@@ -175,22 +177,127 @@ static int create_many(struct ctl *c, const struct sg_token *model, uint64_t cou
 	return status;
 }
 
+/* Takes the token, its secret in it. */
+static int print_one(struct ctl *c, json_t *token)
+{
+	int status = CTL_DONE;
+
+	if (!token)
+		return ctl_fail(CTL_FAILED, "out of memory: close something and try again");
+	if (c->opt[OPT_QUIET] && !c->opt[OPT_JSON])
+		ctl_printf(c, "%s\n", ctl_json_get(token, "tokenId"));
+	else
+		status = ctl_print_record(
+		    c, columns, sizeof(columns) / sizeof(columns[0]), json_incref(token));
+	if (c->opt[OPT_QR] && status == CTL_DONE)
+		status = ctl_print_qr(c, json_object_get(token, "urls"));
+	ctl_json_drop(token);
+	return status;
+}
+
 static int create_one(struct ctl *c, const struct sg_token *model)
 {
 	struct sg_token_key key;
 
 	if (sg_store_token_create(c->store, model, c->now, &key, 1) != SG_OK)
 		return ctl_store_failed(c, "make the token");
-	int status = CTL_DONE;
-	if (c->opt[OPT_QUIET] && !c->opt[OPT_JSON])
-		print_bare(c, &key);
-	else
-		status = ctl_print_record(
-		    c, columns, sizeof(columns) / sizeof(columns[0]), new_token(c, model, &key));
+	int status = print_one(c, new_token(c, model, &key));
 	sg_wipe(&key, sizeof(key));
 	if (!ctl_flush(c))
 		return tokens_lost(c, model);
 	return status;
+}
+
+/* ---- another machine's ---- */
+
+#define FAR_BATCH 1000 /* what the REST interface makes at a time */
+
+static json_t *order(const struct ctl *c, const struct sg_token *model, uint64_t count)
+{
+	json_t *o = json_pack("{ss ss ss sI ss}", "app", model->app, "streamId", model->stream,
+	    "type", sg_token_type_name(model->type), "maxUses", (json_int_t)model->max_uses,
+	    "label", model->label);
+
+	if (model->expires_at && c->opt[OPT_EXPIRES_AT])
+		json_object_set_new(o, "expireDate", json_integer(model->expires_at));
+	else if (model->expires_at)
+		json_object_set_new(o, "expiresIn", json_integer(model->expires_at - c->now));
+	if (model->resume_s)
+		json_object_set_new(o, "resume", json_integer(model->resume_s));
+	if (count > 1)
+		json_object_set_new(o, "count", json_integer((json_int_t)count));
+	return o;
+}
+
+static bool print_far(struct ctl *c, struct ctl_rows *rows, json_t *token)
+{
+	if (rows)
+		return ctl_rows_add(rows, json_incref(token));
+	return ctl_printf(c, "%s\n", ctl_json_get(token, "tokenId"));
+}
+
+static int order_batch(
+    struct ctl *c, const struct sg_token *model, struct ctl_rows *rows, uint64_t count)
+{
+	json_t *answer, *body = order(c, model, count), *token;
+	int status = ctl_call(c, "POST", "/api/v1/tokens", body, NULL, &answer);
+	json_t *items = json_object_get(answer, "items");
+	size_t i;
+
+	json_decref(body);
+	if (status != CTL_DONE)
+		return status;
+	if (!items)
+		print_far(c, rows, answer);
+	json_array_foreach(items, i, token) if (!print_far(c, rows, token)) break;
+	ctl_flush(c);
+	ctl_json_drop(answer);
+	return c->out_error ? tokens_lost(c, model) : CTL_DONE;
+}
+
+static int order_many(struct ctl *c, const struct sg_token *model, uint64_t count)
+{
+	bool quiet = c->opt[OPT_QUIET] && !c->opt[OPT_JSON];
+	struct ctl_rows *rows = quiet ? NULL : ctl_rows_open(c, columns_of_many, 2, false);
+	struct ctl_progress progress;
+	int status = quiet || rows ? CTL_DONE : CTL_FAILED;
+
+	ctl_progress_start(&progress, c);
+	progress.on = progress.on && !c->out_tty;
+	for (uint64_t done = 0; done < count && status == CTL_DONE && !ctl_interrupted();) {
+		uint64_t n = count - done < FAR_BATCH ? count - done : FAR_BATCH;
+		status = order_batch(c, model, rows, n);
+		done += n;
+		ctl_progress_show(&progress, "tokens made:", done, count);
+	}
+	ctl_progress_end(&progress);
+	if (rows)
+		ctl_rows_close(rows, NULL);
+	return status;
+}
+
+static int order_one(struct ctl *c, const struct sg_token *model)
+{
+	json_t *answer, *body = order(c, model, 1);
+	int status = ctl_call(c, "POST", "/api/v1/tokens", body, NULL, &answer);
+
+	json_decref(body);
+	if (status == CTL_DONE)
+		status = print_one(c, answer);
+	return ctl_flush(c) ? status : tokens_lost(c, model);
+}
+
+/* What the drawing would spoil, or be of no use to. */
+static int check_qr(const struct ctl *c)
+{
+	if (!c->opt[OPT_QR])
+		return CTL_DONE;
+	if (c->opt[OPT_JSON] || c->opt[OPT_QUIET])
+		return ctl_fail(CTL_USAGE,
+		    "--qr draws for people, --json and --quiet are for programs: choose one");
+	if (c->opt[OPT_COUNT])
+		return ctl_fail(CTL_USAGE, "--qr draws one token: leave --count out");
+	return CTL_DONE;
 }
 
 int ctl_create(struct ctl *c)
@@ -199,7 +306,11 @@ int ctl_create(struct ctl *c)
 	uint64_t count = 1;
 	int res;
 
-	if ((res = get_model(c, &model, &count)) || (res = ctl_open_store(c)))
+	if ((res = check_qr(c)) || (res = get_model(c, &model, &count)))
+		return res;
+	if (c->remote)
+		return c->opt[OPT_COUNT] ? order_many(c, &model, count) : order_one(c, &model);
+	if ((res = ctl_open_store(c)))
 		return res;
 	return c->opt[OPT_COUNT] ? create_many(c, &model, count) : create_one(c, &model);
 }

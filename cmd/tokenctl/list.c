@@ -66,7 +66,7 @@ static int print_pages(struct ctl *c, const struct sg_token_filter *f, uint64_t 
 	size_t count;
 	bool going = true;
 
-	for (*more = true; *more && limit && going; limit -= count) {
+	for (*more = true; *more && limit && going && !ctl_interrupted(); limit -= count) {
 		size_t max = limit < PAGE ? (size_t)limit : PAGE;
 		if (sg_store_token_list(
 			c->store, f, *before, c->now, page, max, &count, more, before) != SG_OK)
@@ -77,6 +77,44 @@ static int print_pages(struct ctl *c, const struct sg_token_filter *f, uint64_t 
 	return CTL_DONE;
 }
 
+static bool print_item(void *user, json_t *item)
+{
+	return ctl_rows_add(user, json_incref(item));
+}
+
+/* The same from the server: the cursor is the same id. */
+static int print_far(struct ctl *c, const struct sg_token_filter *f, uint64_t limit,
+    struct ctl_rows *rows, char next[CTL_CURSOR_SIZE])
+{
+	struct sg_buf path;
+
+	sg_buf_init(&path, 2048);
+	sg_buf_puts(&path, "/api/v1/tokens");
+	ctl_add_query(&path, "app", f->app.p);
+	ctl_add_query(&path, "streamId", f->stream.p);
+	ctl_add_query(&path, "type", c->opt[OPT_TYPE]);
+	ctl_add_query(&path, "state", c->opt[OPT_STATE]);
+	sg_buf_put_u8(&path, 0);
+	int res = path.failed
+		      ? ctl_fail(CTL_FAILED, "out of memory: close something and try again")
+		      : ctl_call_list(c, (char *)path.p, limit,
+			    c->opt[OPT_AFTER] ? c->opt[OPT_AFTER] : "", print_item, rows, next);
+	sg_buf_reset(&path);
+	return res;
+}
+
+static int list_far(struct ctl *c, const struct sg_token_filter *f, uint64_t limit)
+{
+	struct ctl_rows *rows =
+	    ctl_rows_open(c, columns, sizeof(columns) / sizeof(columns[0]), false);
+	char next[CTL_CURSOR_SIZE] = "";
+
+	if (!rows)
+		return CTL_FAILED;
+	int res = print_far(c, f, limit, rows, next);
+	return ctl_rows_end(rows, next, res);
+}
+
 int ctl_list(struct ctl *c)
 {
 	struct sg_token_filter f;
@@ -85,8 +123,11 @@ int ctl_list(struct ctl *c)
 	bool more = false;
 	int res;
 
-	if ((res = get_filter(c, &f, &before)) || (res = ctl_get_limit(c, &limit)) ||
-	    (res = ctl_open_store(c)))
+	if ((res = get_filter(c, &f, &before)) || (res = ctl_get_limit(c, &limit)))
+		return res;
+	if (c->remote)
+		return list_far(c, &f, limit);
+	if ((res = ctl_open_store(c)))
 		return res;
 	struct sg_token *page = calloc(PAGE, sizeof(*page));
 	if (!page)

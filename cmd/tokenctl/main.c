@@ -1,4 +1,4 @@
-/* main.c - tokenctl: administration of streamgate's tokens. Start, help, dispatch, end. */
+/* main.c - tokenctl: administration of streamgate's tokens. Start, dispatch, end. */
 #include "tokenctl.h"
 #include "base/clock.h"
 #include <errno.h>
@@ -61,68 +61,6 @@ int ctl_store_failed(struct ctl *c, const char *doing)
 	return ctl_fail(CTL_FAILED, "cannot %s: %s", doing, sg_store_error(c->store));
 }
 
-/* ---- help ---- */
-
-static void print_all(struct ctl *c)
-{
-	ctl_printf(c, "usage: tokenctl COMMAND [ARGUMENTS] [OPTIONS]\n\n");
-	for (size_t i = 0; i < ctl_command_count; i++)
-		ctl_printf(c, "  %-14s %s\n", ctl_commands[i].name, ctl_commands[i].summary);
-	ctl_printf(c,
-	    "\nEvery command takes --config FILE, --json and --help, which lists its options.\n"
-	    "Exit status: 0 done, 1 failed, 2 wrong usage, 3 no such thing, 4 the answer is no.\n"
-	    "The whole story: man tokenctl\n");
-}
-
-static void print_options(struct ctl *c, unsigned options)
-{
-	char left[40];
-
-	for (int i = 0; i < OPT_COUNT_; i++) {
-		if (!(options & (1u << i)))
-			continue;
-		const struct ctl_option *o = &ctl_options[i];
-		snprintf(left, sizeof(left), "--%s%s%s", o->name, o->value ? " " : "",
-		    o->value ? o->value : "");
-		ctl_printf(c, "  %-22s %s\n", left, o->help);
-	}
-}
-
-static void print_one(struct ctl *c, const struct ctl_command *cmd)
-{
-	ctl_printf(c, "usage: tokenctl %s%s%s [OPTIONS]\n\n  %s\n\n", cmd->name,
-	    *cmd->arguments ? " " : "", cmd->arguments, cmd->summary);
-	print_options(c, cmd->options);
-	print_options(c, CTL_COMMON);
-	ctl_printf(c, "\nexample: %s\n", cmd->example);
-}
-
-int ctl_help(struct ctl *c)
-{
-	char name[64];
-
-	if (!c->arg_count) {
-		print_all(c);
-		return CTL_DONE;
-	}
-	snprintf(name, sizeof(name), "%s%s%s", c->args[0], c->arg_count > 1 ? " " : "",
-	    c->arg_count > 1 ? c->args[1] : "");
-	bool found = false;
-	for (size_t i = 0; i < ctl_command_count; i++) {
-		struct sg_str head, tail;
-		sg_str_cut(sg_str_from(ctl_commands[i].name), ' ', &head, &tail);
-		if (strcmp(name, ctl_commands[i].name) && !sg_str_is(head, name))
-			continue;
-		ctl_printf(c, "%s", found ? "\n" : "");
-		print_one(c, &ctl_commands[i]);
-		found = true;
-	}
-	if (!found)
-		return ctl_fail(CTL_USAGE, "there is no command '%s': 'tokenctl --help' lists them",
-		    CTL_SHOW(name));
-	return CTL_DONE;
-}
-
 /* ---- from start to end ---- */
 
 /* A descriptor that is closed would be given to the next file opened, the store, say, and be
@@ -138,25 +76,29 @@ static bool hold_standard_descriptors(void)
 static int run(struct ctl *c)
 {
 	char error[600];
+	int res;
 
 	if (c->opt[OPT_VERSION]) {
 		ctl_printf(c, "tokenctl (streamgate) %s\n", SG_VERSION);
 		return CTL_DONE;
 	}
 	if (!c->command && c->opt[OPT_HELP]) {
-		print_all(c);
+		ctl_print_all_help(c);
 		return CTL_DONE;
 	}
 	if (!c->command)
 		return ctl_fail(
 		    CTL_USAGE, "nothing to do: give a command; 'tokenctl --help' lists them");
 	if (c->opt[OPT_HELP]) {
-		print_one(c, c->command);
+		ctl_print_help(c, c->command);
 		return CTL_DONE;
 	}
 	if (c->command->run == ctl_help)
 		return ctl_help(c);
-	if (sg_config_load(&c->cfg, c->opt[OPT_CONFIG], error, sizeof(error)) != SG_OK)
+	if ((res = ctl_remote_open(c)) != CTL_DONE)
+		return res;
+	if (!c->remote &&
+	    sg_config_load(&c->cfg, c->opt[OPT_CONFIG], error, sizeof(error)) != SG_OK)
 		return ctl_fail(CTL_USAGE, "%s", error);
 	return c->command->run(c);
 }
@@ -179,9 +121,48 @@ static bool wants_colour(void)
 	return !(no && *no) && term && *term && strcmp(term, "dumb") != 0;
 }
 
+void ctl_init(struct ctl *c)
+{
+	*c = (struct ctl){.now = sg_wall_s()};
+	sg_buf_init(&c->out, 64u << 20);
+	c->out_tty = isatty(STDOUT_FILENO) == 1;
+	c->colour = c->out_tty && wants_colour();
+	c->err_tty = isatty(STDERR_FILENO) == 1;
+}
+
+static int end(struct ctl *c, int status)
+{
+	status = finish_output(c, status);
+	sg_buf_reset(&c->out);
+	sg_store_close(c->store);
+	sg_config_free(c->cfg);
+	ctl_remote_close(c);
+	return status;
+}
+
+int ctl_run(int argc, char **argv, const struct ctl *base)
+{
+	struct ctl c;
+
+	ctl_init(&c);
+	if (base)
+		memcpy(c.opt, base->opt, sizeof(c.opt));
+	int status = ctl_parse(&c, argc, argv);
+	if (base && c.command && c.command->options & CTL_BIT(URL))
+		ctl_remote_inherit(&c, base);
+	return end(&c, status == CTL_DONE ? run(&c) : status);
+}
+
+/* `tokenctl`, perhaps with --config or --url, where somebody sits at both ends. */
+static bool wants_shell(const struct ctl *c)
+{
+	return !c->command && !c->arg_count && !c->opt[OPT_HELP] && !c->opt[OPT_VERSION] &&
+	       !c->opt[OPT_JSON] && c->out_tty && isatty(STDIN_FILENO) == 1;
+}
+
 int main(int argc, char **argv)
 {
-	struct ctl c = {.now = sg_wall_s()};
+	struct ctl c;
 
 	if (!hold_standard_descriptors())
 		return CTL_FAILED;
@@ -189,16 +170,9 @@ int main(int argc, char **argv)
 	if (!setlocale(LC_CTYPE, "") || MB_CUR_MAX == 1)
 		setlocale(
 		    LC_CTYPE, "C.UTF-8"); /* names and labels are UTF-8 whatever the terminal */
-	sg_buf_init(&c.out, 64u << 20);
-	c.out_tty = isatty(STDOUT_FILENO) == 1;
-	c.colour = c.out_tty && wants_colour();
-	c.err_tty = isatty(STDERR_FILENO) == 1;
+	ctl_init(&c);
 	int status = ctl_parse(&c, argc, argv);
 	if (status == CTL_DONE)
-		status = run(&c);
-	status = finish_output(&c, status);
-	sg_buf_reset(&c.out);
-	sg_store_close(c.store);
-	sg_config_free(c.cfg);
-	return status;
+		status = wants_shell(&c) ? ctl_shell(&c) : run(&c);
+	return end(&c, status);
 }

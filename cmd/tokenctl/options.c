@@ -2,14 +2,15 @@
  * Options may stand anywhere, "--" ends them; "--name value" and "--name=value" are the same. */
 #include "tokenctl.h"
 
+_Static_assert(OPT_COUNT_ <= 64, "a command's options are bits of 64");
+
 const struct ctl_option ctl_options[OPT_COUNT_] = {
 #define CTL_OPT(name, text, value, help) {text, value, help},
     CTL_OPTIONS(CTL_OPT)
 #undef CTL_OPT
 };
 
-/* "--name" or "--name=value": which, or OPT_COUNT_. */
-static enum ctl_opt find_option(const char *arg, const char **value)
+enum ctl_opt ctl_find_option(const char *arg, const char **value)
 {
 	struct sg_str name, rest;
 
@@ -26,6 +27,12 @@ static enum ctl_opt find_option(const char *arg, const char **value)
 	return OPT_COUNT_;
 }
 
+/* A value in brackets stands behind '=' or is left out. */
+bool ctl_takes_word(enum ctl_opt opt)
+{
+	return opt != OPT_COUNT_ && ctl_options[opt].value && *ctl_options[opt].value != '[';
+}
+
 static bool is_option(const char *arg)
 {
 	return arg[0] == '-' && arg[1];
@@ -39,8 +46,8 @@ static int next_word(int i, int argc, char **argv)
 	for (; i < argc && is_option(argv[i]); i++) {
 		if (!strcmp(argv[i], "--"))
 			return argc;
-		enum ctl_opt opt = find_option(argv[i], &value);
-		if (opt != OPT_COUNT_ && ctl_options[opt].value && !value)
+		enum ctl_opt opt = ctl_find_option(argv[i], &value);
+		if (ctl_takes_word(opt) && !value)
 			i++;
 	}
 	return i < argc ? i : argc;
@@ -53,6 +60,18 @@ static bool command_is(const char *name, const char *first, const char *second, 
 
 	*two = sg_str_cut(sg_str_from(name), ' ', &head, &tail);
 	return sg_str_is(head, first) && (!*two || (second && sg_str_is(tail, second)));
+}
+
+const struct ctl_command *ctl_find_command(const char *first, const char *second, int *used)
+{
+	bool two;
+
+	for (size_t i = 0; i < ctl_command_count; i++)
+		if (command_is(ctl_commands[i].name, first, second, &two)) {
+			*used = two ? 2 : 1;
+			return &ctl_commands[i];
+		}
+	return NULL;
 }
 
 static int no_such_command(const char *first, const char *second)
@@ -86,16 +105,30 @@ static int no_such_command(const char *first, const char *second)
 	    CTL_USAGE, "there is no command '%s': 'tokenctl --help' lists them", CTL_SHOW(first));
 }
 
+/* Without a command: what may hold for all commands of the shell. */
+static uint64_t allowed_options(const struct ctl *c)
+{
+	return CTL_COMMON | (c->command ? c->command->options : CTL_REMOTE);
+}
+
+/* The REST interface cannot do all that the store can. */
+static int not_remote(const struct ctl *c)
+{
+	return ctl_fail(CTL_USAGE,
+	    "%s cannot be done from afar: run it without --url on the machine that has the store",
+	    c->command->name);
+}
+
 static int no_such_option(const struct ctl *c, const char *arg)
 {
 	const char *names[OPT_COUNT_];
 	size_t count = 0;
 	struct sg_str name, rest;
-	unsigned allowed = CTL_COMMON | (c->command ? c->command->options : 0);
+	uint64_t allowed = allowed_options(c);
 
 	sg_str_cut(sg_str_from(arg), '=', &name, &rest);
 	for (int i = 0; i < OPT_COUNT_; i++)
-		if (allowed & (1u << i))
+		if (allowed & ((uint64_t)1 << i))
 			names[count++] = ctl_options[i].name;
 	struct sg_str bare = {name.p + (name.len > 1 && name.p[1] == '-' ? 2 : 1), 0};
 	bare.len = name.len - (size_t)(bare.p - name.p);
@@ -111,12 +144,18 @@ static int no_such_option(const struct ctl *c, const char *arg)
 /* Takes the option at argv[*i], and its value. */
 static int take_option(struct ctl *c, int argc, char **argv, int *i)
 {
-	unsigned allowed = CTL_COMMON | (c->command ? c->command->options : 0);
+	uint64_t allowed = allowed_options(c);
 	const char *value;
-	enum ctl_opt opt = find_option(argv[*i], &value);
+	enum ctl_opt opt = ctl_find_option(argv[*i], &value);
 
-	if (opt == OPT_COUNT_ || !(allowed & (1u << opt)))
+	if (opt != OPT_COUNT_ && (CTL_REMOTE & ~allowed & (uint64_t)1 << opt))
+		return not_remote(c);
+	if (opt == OPT_COUNT_ || !(allowed & (uint64_t)1 << opt))
 		return no_such_option(c, argv[*i]);
+	if (ctl_options[opt].value && !ctl_takes_word(opt)) {
+		c->opt[opt] = value ? value : "";
+		return CTL_DONE;
+	}
 	if (!ctl_options[opt].value) {
 		if (value)
 			return ctl_fail(CTL_USAGE,
@@ -140,6 +179,8 @@ static int check_arguments(const struct ctl *c)
 
 	if (!cmd || c->opt[OPT_HELP] || c->opt[OPT_VERSION])
 		return CTL_DONE;
+	if (c->opt[OPT_URL] && !(cmd->options & CTL_BIT(URL)) && cmd->run != ctl_help)
+		return not_remote(c);
 	if (c->arg_count < cmd->args_min)
 		return ctl_fail(CTL_USAGE, "%s wants more: tokenctl %s %s", cmd->name, cmd->name,
 		    cmd->arguments);
@@ -155,19 +196,16 @@ static int check_arguments(const struct ctl *c)
 /* Sets c->command from the first word or two; their places go to *first and *second. */
 static int find_command(struct ctl *c, int argc, char **argv, int *first, int *second)
 {
-	bool two = false;
+	int used = 1;
 
 	*first = *second = next_word(1, argc, argv);
 	if (*first == argc)
 		return CTL_DONE;
 	int then = next_word(*first + 1, argc, argv);
 	const char *word = then < argc ? argv[then] : NULL;
-	for (size_t i = 0; i < ctl_command_count && !c->command; i++)
-		if (command_is(ctl_commands[i].name, argv[*first], word, &two))
-			c->command = &ctl_commands[i];
-	if (!c->command)
+	if (!(c->command = ctl_find_command(argv[*first], word, &used)))
 		return no_such_command(argv[*first], word);
-	if (two)
+	if (used == 2)
 		*second = then;
 	return CTL_DONE;
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum ctl_format ctl_format(const struct ctl *c)
@@ -17,8 +18,19 @@ enum ctl_format ctl_format(const struct ctl *c)
 
 /* ---- standard output ---- */
 
+void ctl_terminal_size(size_t *columns, size_t *lines)
+{
+	struct winsize w;
+	bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0;
+
+	*columns = known && w.ws_col ? w.ws_col : 80;
+	*lines = known && w.ws_row ? w.ws_row : 24;
+}
+
 bool ctl_flush(struct ctl *c)
 {
+	if (c->hold)
+		return true;
 	if (c->out.failed && !c->out_error)
 		c->out_error = ENOMEM;
 	for (size_t done = 0; done < c->out.len && !c->out_error;) {
@@ -51,7 +63,7 @@ bool ctl_printf(struct ctl *c, const char *fmt, ...)
 		c->out.len += (size_t)n;
 	}
 	sg_wipe(small, sizeof(small));
-	return c->out.len < 65536 && !c->out.failed ? !c->out_error : ctl_flush(c);
+	return c->hold || (c->out.len < 65536 && !c->out.failed) ? !c->out_error : ctl_flush(c);
 }
 
 static int dump_to_out(const char *p, size_t len, void *user)
@@ -108,6 +120,24 @@ const char *ctl_json_get(const json_t *object, const char *key)
 	const char *text = json_string_value(json_object_get(object, key));
 
 	return text ? text : "";
+}
+
+void ctl_json_drop(json_t *value)
+{
+	const char *key;
+	json_t *item;
+	size_t i;
+
+	if (!value)
+		return;
+	/* Only what nobody else holds. */
+	if (value->refcount == 1 && json_is_string(value))
+		sg_wipe((char *)json_string_value(value), json_string_length(value));
+	if (value->refcount == 1) {
+		json_array_foreach(value, i, item) ctl_json_drop(json_incref(item));
+		json_object_foreach(value, key, item) ctl_json_drop(json_incref(item));
+	}
+	json_decref(value);
 }
 
 /* INTERFACE 3.1. */

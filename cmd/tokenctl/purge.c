@@ -29,7 +29,7 @@ int ctl_purge(struct ctl *c)
 		ctl_progress_show(&progress, "tokens purged:", total, 0);
 		if (purged)
 			nanosleep(&pause, NULL);
-	} while (purged);
+	} while (purged && !ctl_interrupted());
 	ctl_progress_end(&progress);
 	if (c->opt[OPT_JSON])
 		ctl_print_json(c, json_pack("{sI}", "purged", (json_int_t)total));

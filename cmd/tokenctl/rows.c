@@ -1,13 +1,11 @@
 /* rows.c - many things: an aligned table on a terminal, tab-separated fields on a pipe, CSV, JSON. */
 #include "output.h"
 #include <stdlib.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #define CHUNK_ROWS 1000 /* a table's columns are fitted to so many rows at a time */
 #define COLUMNS_MAX 16
 #define LAST_MIN 16 /* what the last column is given before others are hidden for it */
-#define LAST_ROOM_MIN 8 /* and what it is given whatever the screen */
+#define LAST_ROOM_MIN 4 /* and what it is given whatever the screen */
 
 struct ctl_rows {
 	struct ctl *c;
@@ -15,6 +13,7 @@ struct ctl_rows {
 	size_t count, shown; /* shown: with a title */
 	enum ctl_format format;
 	bool live, begun;
+	size_t mark; /* what was waiting to be written when the rows began */
 	uint64_t total;
 	size_t width[COLUMNS_MAX];
 	bool hidden[COLUMNS_MAX]; /* in a table: no title, or no room */
@@ -39,8 +38,12 @@ struct ctl_rows *ctl_rows_open(
 		ctl_fail(CTL_FAILED, "out of memory: close something and try again");
 		return NULL;
 	}
-	*r = (struct ctl_rows){
-	    .c = c, .columns = columns, .count = count, .format = ctl_format(c), .live = live};
+	*r = (struct ctl_rows){.c = c,
+	    .columns = columns,
+	    .count = count,
+	    .format = ctl_format(c),
+	    .live = live,
+	    .mark = c->out.len};
 	sg_buf_init(&r->cell, 1u << 20);
 	for (size_t i = 0; i < count; i++) {
 		if ((r->hidden[i] = !columns[i].title))
@@ -58,11 +61,10 @@ struct ctl_rows *ctl_rows_open(
 
 static size_t terminal_columns(void)
 {
-	struct winsize w;
+	size_t columns, lines;
 
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col)
-		return w.ws_col;
-	return 80;
+	ctl_terminal_size(&columns, &lines);
+	return columns;
 }
 
 /* The columns before the last one and the gaps behind them. */
@@ -95,28 +97,31 @@ static void fit(struct ctl_rows *r)
 	}
 }
 
-static void put_cell(struct ctl_rows *r, size_t i, const char *text, bool title, size_t *owed)
+/* `at`: the column that the line has come to; `owed`: blanks before the next cell. */
+static void put_cell(
+    struct ctl_rows *r, size_t i, const char *text, bool title, size_t *at, size_t *owed)
 {
-	size_t room = CTL_CELL_MAX, screen = terminal_columns(), at = room_taken(r);
+	size_t room = CTL_CELL_MAX, screen = terminal_columns();
 	const char *colour = ctl_colour_of(r->c, r->columns[i].key, text);
 
 	if (title)
 		colour = r->c->colour ? "1" : NULL;
 	/* Free text stands last, and gives way. */
 	if (i + 1 == r->shown && r->columns[i].kind != CTL_WHOLE)
-		room = screen > at + LAST_ROOM_MIN ? screen - at : LAST_ROOM_MIN;
+		room = screen > *at + *owed + LAST_ROOM_MIN ? screen - *at - *owed : LAST_ROOM_MIN;
 	r->cell.len = 0;
 	size_t used = ctl_put_shown(&r->cell, *text ? text : "-", room);
 	ctl_printf(r->c, "%*s", (int)*owed, "");
 	ctl_printf(r->c, colour ? "\033[%sm%.*s\033[0m" : "%s%.*s", colour ? colour : "",
 	    (int)r->cell.len, (char *)r->cell.p);
+	*at += *owed + used;
 	*owed = (r->width[i] > used ? r->width[i] - used : 0) + 2;
 }
 
 static void put_table_row(struct ctl_rows *r, const json_t *row /* NULL: the header */)
 {
 	char scratch[64];
-	size_t owed = 0;
+	size_t at = 0, owed = 0;
 
 	for (size_t i = 0; i < r->count; i++) {
 		const struct ctl_column *col = &r->columns[i];
@@ -124,7 +129,7 @@ static void put_table_row(struct ctl_rows *r, const json_t *row /* NULL: the hea
 			put_cell(r, i,
 			    row ? ctl_cell_text(col, row, true, scratch, sizeof(scratch))
 				: col->title,
-			    !row, &owed);
+			    !row, &at, &owed);
 	}
 	ctl_printf(r->c, "\n");
 }
@@ -204,7 +209,7 @@ bool ctl_rows_add(struct ctl_rows *r, json_t *row)
 		put_line(r, row);
 	}
 	json_decref(row);
-	return r->live ? ctl_flush(r->c) : !r->c->out_error;
+	return (r->live ? ctl_flush(r->c) : !r->c->out_error) && !ctl_interrupted();
 }
 
 int ctl_rows_close(struct ctl_rows *r, const char *next)
@@ -224,4 +229,14 @@ int ctl_rows_close(struct ctl_rows *r, const char *next)
 	sg_buf_reset(&r->cell);
 	free(r);
 	return CTL_DONE;
+}
+
+int ctl_rows_end(struct ctl_rows *r, const char *next, int res)
+{
+	if (res == CTL_DONE || r->total)
+		return ctl_rows_close(r, next) ? CTL_FAILED : res;
+	r->c->out.len = r->mark; /* the header */
+	sg_buf_reset(&r->cell);
+	free(r);
+	return res;
 }

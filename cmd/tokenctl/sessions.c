@@ -38,23 +38,16 @@ static bool print_one(void *user, json_t *item)
 int ctl_sessions(struct ctl *c)
 {
 	struct walk w = {.stream = c->opt[OPT_STREAM]};
-	char error[400];
-	int type = 0, status, res;
-	json_t *body;
+	char next[CTL_CURSOR_SIZE];
+	int type = 0, res;
 
 	if ((res = ctl_get_app(c, &w.app)) || (res = ctl_get_type(c, &type)) ||
 	    (w.stream && (res = ctl_check_stream(w.stream))))
 		return res;
 	if (type)
 		w.type = sg_token_type_name((enum sg_token_type)type);
-	/* Nothing is printed, no header either, before streamd is known to answer. */
-	if ((res = ctl_ask_streamd(c, "GET", "/healthz", &status, &body)) != CTL_DONE)
-		return res;
-	json_decref(body);
 	if (!(w.rows = ctl_rows_open(c, columns, sizeof(columns) / sizeof(columns[0]), false)))
 		return CTL_FAILED;
-	enum sg_result asked =
-	    ctl_ask_list(c, "/api/v1/sessions", print_one, &w, error, sizeof(error));
-	res = ctl_rows_close(w.rows, NULL);
-	return asked == SG_OK ? res : ctl_fail(CTL_FAILED, "%s", error);
+	res = ctl_call_list(c, "/api/v1/sessions", UINT64_MAX, "", print_one, &w, next);
+	return ctl_rows_end(w.rows, NULL, res);
 }

@@ -1,5 +1,5 @@
 /* switches.c - tokenctl enable, disable, reset, status: where tokens are needed (R8). */
-#include "tokenctl.h"
+#include "switches.h"
 #include "base/log.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,17 +125,9 @@ static const char *word(bool needs_token)
 	return needs_token ? "token" : "open";
 }
 
-/* What is in force now, whatever was asked for. */
-static int report(struct ctl *c, const char *app, const char *stream)
+int ctl_report_switches(
+    struct ctl *c, const char *app, const char *stream, bool publish, bool play)
 {
-	struct settings all;
-	int res = load(c, &all);
-
-	if (res != CTL_DONE)
-		return res;
-	bool publish = needed(c, &all, sg_str_from(app), sg_str_from(stream), SG_PUBLISH);
-	bool play = needed(c, &all, sg_str_from(app), sg_str_from(stream), SG_PLAY);
-	free(all.items);
 	if (c->opt[OPT_JSON])
 		ctl_print_json(
 		    c, json_pack("{ss so sb sb}", "app", app, "streamId",
@@ -147,6 +139,19 @@ static int report(struct ctl *c, const char *app, const char *stream)
 		ctl_printf(c, "%s%s%s: publish %s, play %s\n", app, *stream ? "/" : "", stream,
 		    publish ? "needs a token" : "is open", play ? "needs a token" : "is open");
 	return CTL_DONE;
+}
+
+static int report(struct ctl *c, const char *app, const char *stream)
+{
+	struct settings all;
+	int res = load(c, &all);
+
+	if (res != CTL_DONE)
+		return res;
+	bool publish = needed(c, &all, sg_str_from(app), sg_str_from(stream), SG_PUBLISH);
+	bool play = needed(c, &all, sg_str_from(app), sg_str_from(stream), SG_PLAY);
+	free(all.items);
+	return ctl_report_switches(c, app, stream, publish, play);
 }
 
 static int set_switches(struct ctl *c, const char *value)
@@ -162,7 +167,11 @@ static int set_switches(struct ctl *c, const char *value)
 		    CTL_SHOW(c->args[0]));
 	if (c->opt[OPT_STREAM] && (res = ctl_check_stream(stream)))
 		return res;
-	if ((res = ctl_get_app(c, &app)) || (res = ctl_open_store(c)))
+	if ((res = ctl_get_app(c, &app)))
+		return res;
+	if (c->remote)
+		return ctl_switch_far(c, app, stream, c->arg_count ? (int)only : 0, value);
+	if ((res = ctl_open_store(c)))
 		return res;
 	for (int type = SG_PUBLISH; type <= SG_PLAY; type++)
 		if ((!c->arg_count || type == (int)only) &&
@@ -262,7 +271,7 @@ static const char *streamd_state(const struct ctl *c)
 	char error[400];
 	json_t *body = NULL;
 	int status;
-	enum sg_result res = ctl_ask(c, "GET", "/healthz", &status, &body, error, sizeof(error));
+	enum sg_result res = ctl_ask(c, "GET", "/healthz", NULL, &status, &body, error, sizeof(error));
 
 	json_decref(body);
 	if (res == SG_ERR_NOT_FOUND)
@@ -287,11 +296,16 @@ static int print_status(struct ctl *c, json_t *switches, const char *streamd)
 		return CTL_DONE;
 	}
 	char store[400];
-	sg_redact(store, sizeof(store), sg_str_from(c->cfg->store_url));
 	bool table = ctl_format(c) == CTL_TABLE;
+	/* From afar all that is known of the store is whose it is. */
+	sg_redact(
+	    store, sizeof(store), sg_str_from(c->remote ? c->remote->name : c->cfg->store_url));
 	ctl_printf(c, table ? "streamd is " : "streamd\t");
 	ctl_print_word(c, streamd);
-	ctl_printf(c, table ? ", the store is %s\n\n" : "\nstore\t%s\n", store);
+	if (table)
+		ctl_printf(c, c->remote ? " at %s\n\n" : ", the store is %s\n\n", store);
+	else
+		ctl_printf(c, "\nstore\t%s\n", store);
 	struct ctl_rows *rows =
 	    ctl_rows_open(c, columns, sizeof(columns) / sizeof(columns[0]), false);
 	if (rows)
@@ -303,16 +317,25 @@ static int print_status(struct ctl *c, json_t *switches, const char *streamd)
 	return res;
 }
 
-int ctl_status(struct ctl *c)
+static int switch_rows_here(struct ctl *c, json_t **rows)
 {
 	struct settings all;
 	int res;
 
 	if ((res = ctl_open_store(c)) || (res = load(c, &all)))
 		return res;
-	json_t *switches = switch_rows(c, &all);
+	*rows = switch_rows(c, &all);
 	free(all.items);
-	res = print_status(c, switches, streamd_state(c));
+	return CTL_DONE;
+}
+
+int ctl_status(struct ctl *c)
+{
+	json_t *switches = NULL;
+	int res = c->remote ? ctl_switch_rows_far(c, &switches) : switch_rows_here(c, &switches);
+
+	if (res == CTL_DONE)
+		res = print_status(c, switches, c->remote ? "running" : streamd_state(c));
 	json_decref(switches);
 	return res;
 }

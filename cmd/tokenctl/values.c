@@ -4,9 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <termios.h>
 #include <unistd.h>
 
-struct ctl_shown ctl_show(struct sg_str s)
+static struct ctl_shown show(struct sg_str s, size_t columns)
 {
 	struct ctl_shown out;
 	char clear[CTL_SHOWN_SIZE];
@@ -16,10 +17,20 @@ struct ctl_shown ctl_show(struct sg_str s)
 	sg_redact(clear, sizeof(clear), s);
 	/* One line, short, and nothing that a terminal would obey. */
 	sg_buf_init(&shown, sizeof(out.text) * 4);
-	ctl_put_shown(&shown, clear, 60);
+	ctl_put_shown(&shown, clear, columns);
 	sg_str_copy(out.text, sizeof(out.text), (struct sg_str){(char *)shown.p, shown.len});
 	sg_buf_reset(&shown);
 	return out;
+}
+
+struct ctl_shown ctl_show(struct sg_str s)
+{
+	return show(s, 60);
+}
+
+struct ctl_shown ctl_show_long(struct sg_str s)
+{
+	return show(s, 200);
 }
 
 int ctl_check_app(struct ctl *c, struct sg_str app)
@@ -27,6 +38,12 @@ int ctl_check_app(struct ctl *c, struct sg_str app)
 	char known[300] = "";
 	size_t len = 0;
 
+	if (c->remote && sg_app_is_valid(app))
+		return CTL_DONE; /* the server knows which there are */
+	if (c->remote)
+		return ctl_fail(CTL_UNKNOWN,
+		    "there is no application '%s': a name is 1 to 32 of A-Z a-z 0-9 _ -",
+		    ctl_show(app).text);
 	if (sg_config_app(c->cfg, app))
 		return CTL_DONE;
 	for (size_t i = 0; i < c->cfg->app_count; i++) {
@@ -163,6 +180,34 @@ static int read_secret_from(int fd, const char *what, struct sg_buf *out)
 	return CTL_DONE;
 }
 
+/* From a terminal one line, which is not shown while it is typed. */
+static int read_secret_typed(const char *what, struct sg_buf *out)
+{
+	struct termios shown, hidden;
+	uint8_t ch;
+	ssize_t n = 0;
+
+	if (tcgetattr(STDIN_FILENO, &shown))
+		return read_secret_from(STDIN_FILENO, what, out);
+	fprintf(stderr, "%s (not shown): ", what);
+	hidden = shown;
+	hidden.c_lflag &= ~(tcflag_t)ECHO;
+	ctl_catch_interrupt(true);
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+	while (!ctl_interrupted() && !out->failed &&
+	       (n = read(STDIN_FILENO, &ch, 1)) == 1 && ch != '\n')
+		sg_buf_put_u8(out, ch);
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
+	fprintf(stderr, "\n");
+	bool stop = ctl_interrupted();
+	ctl_catch_end();
+	if (stop || n < 0)
+		return ctl_fail(CTL_FAILED, "no %s: interrupted", what);
+	if (out->failed)
+		return ctl_fail(CTL_USAGE, "what was typed is too long: that is no %s", what);
+	return CTL_DONE;
+}
+
 static int read_secret_file(const char *path, const char *what, struct sg_buf *out)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -188,7 +233,9 @@ int ctl_secret_read(char *arg, const char *what, struct sg_buf *out)
 	/* One allocation: growing would leave copies behind. */
 	if (!sg_buf_reserve(out, CTL_SECRET_MAX))
 		return ctl_fail(CTL_FAILED, "out of memory: close something and try again");
-	if (!strcmp(arg, "-"))
+	if (!strcmp(arg, "-") && isatty(STDIN_FILENO))
+		res = read_secret_typed(what, out);
+	else if (!strcmp(arg, "-"))
 		res = read_secret_from(STDIN_FILENO, what, out);
 	else if (arg[0] == '@')
 		res = read_secret_file(arg + 1, what, out);
@@ -234,6 +281,35 @@ static enum sg_result find_by_text(struct ctl *c, struct sg_str text, struct sg_
 	return res;
 }
 
+int ctl_no_such_token(const char *id)
+{
+	return ctl_fail(CTL_UNKNOWN, "there is no token%s%s: 'tokenctl list' shows them",
+	    *id ? " " : " like that", CTL_SHOW(id));
+}
+
+/* The server is asked whose token it is; the token travels in the body, never in a path. */
+static enum sg_result find_far(struct ctl *c, struct sg_str text, struct sg_token *out, int *status)
+{
+	struct sg_token_key key;
+	json_t *body, *answer = NULL;
+
+	*out = (struct sg_token){0};
+	*status = CTL_DONE;
+	if (sg_id_parse(text, &out->id))
+		return SG_OK;
+	if (!sg_token_parse(text, &key))
+		return SG_ERR_NOT_FOUND;
+	sg_wipe(&key, sizeof(key));
+	/* Any stream will do: what counts is the id in the answer, null for an unknown token. */
+	body = json_pack("{ss% ss}", "tokenId", text.p, text.len, "streamId", "any");
+	*status = ctl_call(c, "POST", "/api/v1/tokens/check", body, NULL, &answer);
+	ctl_json_drop(body);
+	bool known = sg_id_parse(sg_str_from(ctl_json_get(answer, "id")), &out->id) &&
+		     strcmp(ctl_json_get(answer, "reason"), "unknown_token") != 0;
+	json_decref(answer);
+	return known ? SG_OK : SG_ERR_NOT_FOUND;
+}
+
 int ctl_find_token(struct ctl *c, char *arg, struct sg_token *out)
 {
 	struct sg_buf secret;
@@ -244,13 +320,12 @@ int ctl_find_token(struct ctl *c, char *arg, struct sg_token *out)
 		snprintf(id, sizeof(id), "%s", arg);
 	int status = ctl_secret_read(arg, "token", &secret);
 	if (status == CTL_DONE) {
-		enum sg_result res =
-		    find_by_text(c, (struct sg_str){(char *)secret.p, secret.len}, out);
-		if (res == SG_ERR_NOT_FOUND)
-			status = ctl_fail(CTL_UNKNOWN,
-			    "there is no token%s%s: 'tokenctl list' shows them",
-			    *id ? " " : " like that", CTL_SHOW(id));
-		else if (res != SG_OK)
+		struct sg_str text = {(char *)secret.p, secret.len};
+		enum sg_result res = c->remote ? find_far(c, text, out, &status)
+					       : find_by_text(c, text, out);
+		if (status == CTL_DONE && res == SG_ERR_NOT_FOUND)
+			status = ctl_no_such_token(id);
+		else if (status == CTL_DONE && res != SG_OK)
 			status = ctl_store_failed(c, "read the token");
 	}
 	ctl_secret_free(&secret);
