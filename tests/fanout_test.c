@@ -595,6 +595,30 @@ static void a_follower_and_its_fanout_close_before_the_end_is_told(void **state)
 	room_close(&room);
 }
 
+static void write_and_shut(void *user)
+{
+	struct viewer *v = user;
+
+	write_video(v->room, 1, 1, 100);
+	shut(v);
+}
+
+static void a_follower_closes_while_news_of_a_frame_are_on_their_way(void **state)
+{
+	struct room room;
+	struct viewer v = { 0 };
+
+	(void)state;
+	room_open(&room, 0, 64);
+	viewer_open(&room, &v, SG_FORM_RAW, 0);
+	settle(&room);
+	sg_loop_call(room.loop, write_and_shut, &v);
+	settle(&room);
+	assert_no_more(&v);
+	viewer_close(&v);
+	room_close(&room);
+}
+
 static void followers_come_and_go_while_frames_are_written(void **state)
 {
 	struct room room;
@@ -824,6 +848,7 @@ int main(void)
 		cmocka_unit_test(one_that_joins_after_the_end_gets_what_is_kept_and_is_told),
 		cmocka_unit_test(closing_others_inside_ended_is_allowed),
 		cmocka_unit_test(a_follower_and_its_fanout_close_before_the_end_is_told),
+		cmocka_unit_test(a_follower_closes_while_news_of_a_frame_are_on_their_way),
 		cmocka_unit_test(followers_come_and_go_while_frames_are_written),
 		cmocka_unit_test(configurations_and_metadata_are_not_the_first_media),
 		cmocka_unit_test(ungathered_each_frame_is_written_at_once),
