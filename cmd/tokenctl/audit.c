@@ -182,8 +182,8 @@ static int print_coming(struct ctl *c, const struct sg_audit_filter *f, struct c
 	struct sg_audit *page = calloc(PAGE, sizeof(*page));
 	bool changed = true;
 	int64_t last = 0;
-	int res = page ? CTL_DONE
-		       : ctl_fail(CTL_FAILED, "out of memory: close something and try again");
+	int res =
+	    page ? CTL_DONE : ctl_fail(CTL_FAILED, "out of memory: close something and try again");
 
 	/* Asked before the first look, so that nothing falls between the two. */
 	if (page && sg_store_poll(c->store, &changed) != SG_OK)
@@ -242,9 +242,9 @@ static int past_far(struct ctl *c, uint64_t limit, const char *before)
 
 	if (!rows)
 		return CTL_FAILED;
-	int res = audit_path(c, &path, 0) ? ctl_call_list(c, (char *)path.p, limit, before,
-						print_item, rows, next)
-					  : CTL_FAILED;
+	int res = audit_path(c, &path, 0)
+		      ? ctl_call_list(c, (char *)path.p, limit, before, print_item, rows, next)
+		      : CTL_FAILED;
 	sg_buf_reset(&path);
 	return ctl_rows_end(rows, next, res);
 }
@@ -275,9 +275,10 @@ static int print_new_far(struct ctl *c, struct ctl_rows *rows, int64_t *last)
 	json_t *item;
 	size_t i;
 
-	int res = audit_path(c, &path, *last)
-		      ? ctl_call_list(c, (char *)path.p, h.first ? FOLLOW_TAIL : PAGE, "", hear, &h, next)
-		      : CTL_FAILED;
+	int res =
+	    audit_path(c, &path, *last)
+		? ctl_call_list(c, (char *)path.p, h.first ? FOLLOW_TAIL : PAGE, "", hear, &h, next)
+		: CTL_FAILED;
 	json_array_foreach(h.items, i, item) if (!ctl_rows_add(rows, json_incref(item))) break;
 	*last = h.last;
 	json_decref(h.items);
@@ -354,8 +355,8 @@ int ctl_follow_audit(struct ctl *c)
 	return res ? res : follow(c, &all);
 }
 
-static enum sg_result newest_here(struct ctl *c, size_t max,
-    bool (*each)(void *user, json_t *row), void *user, char *error, size_t size)
+static enum sg_result newest_here(struct ctl *c, size_t max, bool (*each)(void *user, json_t *row),
+    void *user, char *error, size_t size)
 {
 	const struct sg_audit_filter all = {0};
 	struct sg_audit *page = calloc(max, sizeof(*page));
@@ -376,8 +377,8 @@ static enum sg_result newest_here(struct ctl *c, size_t max,
 	return res;
 }
 
-enum sg_result ctl_newest_audit(struct ctl *c, size_t max,
-    bool (*each)(void *user, json_t *row), void *user, char *error, size_t size)
+enum sg_result ctl_newest_audit(struct ctl *c, size_t max, bool (*each)(void *user, json_t *row),
+    void *user, char *error, size_t size)
 {
 	char path[64];
 	json_t *answer, *item;
@@ -394,7 +395,8 @@ enum sg_result ctl_newest_audit(struct ctl *c, size_t max,
 		res = SG_ERR_BAD_INPUT;
 	}
 	if (res == SG_OK)
-		json_array_foreach(json_object_get(answer, "items"), i, item) if (!each(user, item)) break;
+		json_array_foreach(
+		    json_object_get(answer, "items"), i, item) if (!each(user, item)) break;
 	json_decref(answer);
 	return res;
 }

@@ -8,8 +8,8 @@ struct question {
 	int type;
 };
 
-static void print_people(struct ctl *c, bool ok, const char *reason, const char *live,
-    bool needed, const struct question *q)
+static void print_people(struct ctl *c, bool ok, const char *reason, const char *live, bool needed,
+    const struct question *q)
 {
 	ctl_print_word(c, ok ? "admitted" : "refused");
 	if (!ok)
@@ -66,10 +66,9 @@ static int check_here(struct ctl *c, const struct question *q, struct sg_str tok
 
 static int check_far(struct ctl *c, const struct question *q, struct sg_str token)
 {
-	json_t *verdict,
-	    *body = json_pack("{ss% ss ss ss}", "tokenId", token.p ? token.p : "", token.len, "app",
-		q->app, "streamId", q->stream, "type",
-		sg_token_type_name((enum sg_token_type)q->type));
+	json_t *verdict, *body = json_pack("{ss% ss ss ss}", "tokenId", token.p ? token.p : "",
+			     token.len, "app", q->app, "streamId", q->stream, "type",
+			     sg_token_type_name((enum sg_token_type)q->type));
 	int res = ctl_call(c, "POST", "/api/v1/tokens/check", body, NULL, &verdict);
 
 	ctl_json_drop(body);

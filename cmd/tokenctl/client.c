@@ -58,7 +58,8 @@ static bool write_request(struct sg_buf *out, const struct ctl_remote *r, const 
 
 	sg_buf_init(out, REQUEST_MAX);
 	/* One allocation: growing would leave copies behind. */
-	if ((body && !text) || !sg_buf_reserve(out, (text ? strlen(text) : 0) + strlen(path) + 1200))
+	if ((body && !text) ||
+	    !sg_buf_reserve(out, (text ? strlen(text) : 0) + strlen(path) + 1200))
 		out->failed = true;
 	bool v6 = r && strchr(r->host, ':');
 	sg_buf_printf(out, "%s %s%s HTTP/1.0\r\nHost: ", method, r ? r->prefix : "", path);
@@ -68,7 +69,8 @@ static bool write_request(struct sg_buf *out, const struct ctl_remote *r, const 
 		sg_buf_puts(out, "localhost");
 	if (r && *r->key)
 		sg_buf_printf(out, "\r\nAuthorization: Bearer %s", r->key);
-	sg_buf_printf(out, "\r\nAccept: application/json\r\nUser-Agent: tokenctl/" SG_VERSION "%s"
+	sg_buf_printf(out,
+	    "\r\nAccept: application/json\r\nUser-Agent: tokenctl/" SG_VERSION "%s"
 	    "\r\nContent-Length: %zu\r\n\r\n",
 	    text ? "\r\nContent-Type: application/json" : "", text ? strlen(text) : 0);
 	if (text) {
@@ -97,10 +99,11 @@ static enum sg_result exchange(const struct ctl *c, const struct sg_buf *request
 	if (res != SG_OK)
 		return res;
 	sg_buf_init(&in, ANSWER_MAX);
-	if (!ctl_conn_send(&k, request->p, request->len) ||
-	    !ctl_conn_receive(&k, patience, &in) || !read_answer(&in, status, answer)) {
-		snprintf(error, size, c->remote ? "%s gives no proper answer: is streamd there?"
-						: "streamd at %s gives no proper answer: look at its log",
+	if (!ctl_conn_send(&k, request->p, request->len) || !ctl_conn_receive(&k, patience, &in) ||
+	    !read_answer(&in, status, answer)) {
+		snprintf(error, size,
+		    c->remote ? "%s gives no proper answer: is streamd there?"
+			      : "streamd at %s gives no proper answer: look at its log",
 		    place(c));
 		res = SG_ERR_IO;
 	}
@@ -143,8 +146,7 @@ int ctl_ask_streamd(const struct ctl *c, const char *method, const char *path, c
     int *status, json_t **answer)
 {
 	char error[400];
-	enum sg_result res =
-	    ctl_ask(c, method, path, body, status, answer, error, sizeof(error));
+	enum sg_result res = ctl_ask(c, method, path, body, status, answer, error, sizeof(error));
 
 	return res == SG_OK ? CTL_DONE : ask_failed(c, res, error);
 }
@@ -281,8 +283,7 @@ int ctl_call_list(const struct ctl *c, const char *path, uint64_t limit, const c
 
 	snprintf(p.next, sizeof(p.next), "%s", after);
 	do {
-		enum sg_result asked =
-		    ask_page(c, path, &p, &status, &body, error, sizeof(error));
+		enum sg_result asked = ask_page(c, path, &p, &status, &body, error, sizeof(error));
 		if (asked == SG_ERR_BAD_INPUT && status != 200)
 			res = ctl_call_failed(c, status, body, NULL);
 		else if (asked != SG_OK)

@@ -285,8 +285,8 @@ static void find_place(const struct ctl *base, const struct words *before, struc
 	}
 }
 
-void ctl_offer(const struct ctl *base, const struct words *before, const char *prefix,
-    struct offers *o)
+void ctl_offer(
+    const struct ctl *base, const struct words *before, const char *prefix, struct offers *o)
 {
 	const struct ctl_command *cmd = NULL;
 	struct place at;

@@ -14,8 +14,8 @@ struct offers {
 };
 /* Offers what begins with `prefix` behind the words `before`. Asks store and streamd, quietly, and
  * for no longer than a moment. Ends with offers_free. */
-void ctl_offer(const struct ctl *base, const struct words *before, const char *prefix,
-    struct offers *out);
+void ctl_offer(
+    const struct ctl *base, const struct words *before, const char *prefix, struct offers *out);
 void offers_free(struct offers *o);
 
 #endif

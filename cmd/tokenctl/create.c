@@ -71,8 +71,8 @@ static int get_model(struct ctl *c, struct sg_token *model, uint64_t *count)
 	    (res = ctl_get_number(c, OPT_COUNT, 1, COUNT_MAX, count)) ||
 	    (res = ctl_get_duration(c, OPT_RESUME, 1, RESUME_MAX_S, &resume_s)) ||
 	    (res = ctl_get_label(c, model->label)) ||
-	    (res = get_expiry(c, c->cfg ? sg_config_app(c->cfg, sg_str_from(app)) : NULL,
-		 &model->expires_at)))
+	    (res = get_expiry(
+		 c, c->cfg ? sg_config_app(c->cfg, sg_str_from(app)) : NULL, &model->expires_at)))
 		return res;
 	snprintf(model->app, sizeof(model->app), "%s", app);
 	snprintf(model->stream, sizeof(model->stream), "%s", c->args[0]);

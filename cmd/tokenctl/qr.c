@@ -42,7 +42,8 @@ static void draw_blocks(struct ctl *c, const QRcode *code, int margin)
 			/* The row below the last one is no part of it. */
 			bool last = y + 1 >= code->width + margin;
 			ctl_printf(c, "%s",
-			    blocks[(upper != inverse) * 2 + (!(last && inverse) && lower != inverse)]);
+			    blocks[(upper != inverse) * 2 +
+				   (!(last && inverse) && lower != inverse)]);
 		}
 		ctl_printf(c, "%s\n", c->colour ? "\033[0m" : "");
 	}
@@ -72,8 +73,9 @@ static int draw(struct ctl *c, const QRcode *code)
 	size_t wanted = (size_t)(code->width + 2 * margin) * per;
 	if (wanted > columns) {
 		ctl_flush(c);
-		ctl_warn("the QR code needs %zu columns and the terminal has %zu: make it wider for "
-			 "the next one, or give the URL to qrencode",
+		ctl_warn(
+		    "the QR code needs %zu columns and the terminal has %zu: make it wider for "
+		    "the next one, or give the URL to qrencode",
 		    wanted, columns);
 		return CTL_DONE; /* the token is made, and has been shown */
 	}

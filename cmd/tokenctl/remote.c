@@ -59,9 +59,9 @@ static int take_key(struct ctl_remote *r, char *arg)
 	if (res == CTL_DONE && !key.len)
 		res = ctl_fail(CTL_USAGE, "there is no API key in it: 'tokenctl apikey create' "
 					  "makes one on the server");
-	if (res == CTL_DONE && (!is_plain((struct sg_str){(char *)key.p, key.len}) ||
-				   !sg_str_copy(r->key, sizeof(r->key),
-				       (struct sg_str){(char *)key.p, key.len})))
+	if (res == CTL_DONE &&
+	    (!is_plain((struct sg_str){(char *)key.p, key.len}) ||
+		!sg_str_copy(r->key, sizeof(r->key), (struct sg_str){(char *)key.p, key.len})))
 		res = ctl_fail(CTL_USAGE,
 		    "that is no API key: it is sgk_ and 32 characters, and nothing else");
 	ctl_secret_free(&key);

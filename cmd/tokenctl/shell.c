@@ -155,6 +155,16 @@ static void greet(const struct ctl *base)
 	printf("'help' lists the commands, Tab completes, 'exit' or Ctrl-D leaves\n");
 }
 
+/* Behind a line that was given up, and behind Ctrl-D. Where readline takes the terminal's pasting
+ * back it has begun a new line itself (rltty.c, rl_deprep_terminal). */
+static void end_line(void)
+{
+	const char *pasting = rl_variable_value("enable-bracketed-paste");
+
+	if (!pasting || strcmp(pasting, "on") != 0)
+		printf("\n");
+}
+
 static int read_lines(const struct ctl *base)
 {
 	char prompt[160];
@@ -167,12 +177,12 @@ static int read_lines(const struct ctl *base)
 		fflush(stdout);
 		char *line = readline(prompt);
 		if (ctl_interrupted()) {
-			printf("\n");
+			end_line();
 			free(line);
 			continue;
 		}
 		if (!line) {
-			printf("\n");
+			end_line();
 			break;
 		}
 		ctl_history_add(line);

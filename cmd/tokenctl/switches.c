@@ -125,8 +125,7 @@ static const char *word(bool needs_token)
 	return needs_token ? "token" : "open";
 }
 
-int ctl_report_switches(
-    struct ctl *c, const char *app, const char *stream, bool publish, bool play)
+int ctl_report_switches(struct ctl *c, const char *app, const char *stream, bool publish, bool play)
 {
 	if (c->opt[OPT_JSON])
 		ctl_print_json(
@@ -271,7 +270,8 @@ static const char *streamd_state(const struct ctl *c)
 	char error[400];
 	json_t *body = NULL;
 	int status;
-	enum sg_result res = ctl_ask(c, "GET", "/healthz", NULL, &status, &body, error, sizeof(error));
+	enum sg_result res =
+	    ctl_ask(c, "GET", "/healthz", NULL, &status, &body, error, sizeof(error));
 
 	json_decref(body);
 	if (res == SG_ERR_NOT_FOUND)

@@ -260,8 +260,7 @@ int ctl_ask_streamd(const struct ctl *c, const char *method, const char *path, c
 int ctl_call(const struct ctl *c, const char *method, const char *path, const json_t *body,
     const char *missing, json_t **answer);
 /* Tells what an answer other than a success says; answers the exit status that it stands for. */
-int ctl_call_failed(
-    const struct ctl *c, int status, const json_t *answer, const char *missing);
+int ctl_call_failed(const struct ctl *c, int status, const json_t *answer, const char *missing);
 /* Calls `each` for every item of a list ({items, next} or an array), page by page, until it
  * answers false. */
 enum sg_result ctl_ask_list(const struct ctl *c, const char *path,
@@ -332,9 +331,8 @@ int ctl_help(struct ctl *c);
 /* `audit --follow` of everything: what `watch` is without a terminal. */
 int ctl_follow_audit(struct ctl *c);
 /* Calls `each` for the newest verdicts and acts (at most `max`, newest first). */
-enum sg_result ctl_newest_audit(
-    struct ctl *c, size_t max, bool (*each)(void *user, json_t *row), void *user, char *error,
-    size_t error_size);
+enum sg_result ctl_newest_audit(struct ctl *c, size_t max, bool (*each)(void *user, json_t *row),
+    void *user, char *error, size_t error_size);
 extern const struct ctl_column ctl_audit_columns[];
 extern const size_t ctl_audit_column_count;
 

@@ -72,8 +72,8 @@ static int connect_any(const struct addrinfo *list, int patience_ms)
 	return -1;
 }
 
-static enum sg_result dial(struct ctl_conn *k, const struct ctl_remote *r, int patience_ms,
-    char *error, size_t size)
+static enum sg_result dial(
+    struct ctl_conn *k, const struct ctl_remote *r, int patience_ms, char *error, size_t size)
 {
 	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
 	struct addrinfo *list = NULL;
@@ -88,7 +88,8 @@ static enum sg_result dial(struct ctl_conn *k, const struct ctl_remote *r, int p
 	freeaddrinfo(list);
 	if (k->fd >= 0)
 		return SG_OK;
-	snprintf(error, size, "cannot reach %s: %s: is streamd running there?", r->name, strerror(why));
+	snprintf(
+	    error, size, "cannot reach %s: %s: is streamd running there?", r->name, strerror(why));
 	return SG_ERR_IO;
 }
 
@@ -109,7 +110,8 @@ static void tell_tls(const struct ctl_conn *k, const struct ctl_remote *r, char 
 
 	if (verdict != X509_V_OK)
 		snprintf(error, size,
-		    "the certificate of %s is not to be trusted: %s (SSL_CERT_FILE may name the one "
+		    "the certificate of %s is not to be trusted: %s (SSL_CERT_FILE may name the "
+		    "one "
 		    "that is)",
 		    r->name, X509_verify_cert_error_string(verdict));
 	else
@@ -136,8 +138,8 @@ static enum sg_result begin_tls(
 	return SG_ERR_IO;
 }
 
-enum sg_result ctl_conn_open_remote(struct ctl_conn *k, const struct ctl_remote *r,
-    int patience_ms, char *error, size_t size)
+enum sg_result ctl_conn_open_remote(
+    struct ctl_conn *k, const struct ctl_remote *r, int patience_ms, char *error, size_t size)
 {
 	*k = (struct ctl_conn){.fd = -1};
 	enum sg_result res = dial(k, r, patience_ms, error, size);

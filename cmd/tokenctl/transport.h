@@ -14,8 +14,8 @@ struct ctl_conn {
  * then, too, nothing stays open. Sends and receives give up after `patience_ms`. */
 enum sg_result ctl_conn_open_unix(
     struct ctl_conn *k, const char *path, int patience_ms, char *error, size_t size);
-enum sg_result ctl_conn_open_remote(struct ctl_conn *k, const struct ctl_remote *r,
-    int patience_ms, char *error, size_t size);
+enum sg_result ctl_conn_open_remote(
+    struct ctl_conn *k, const struct ctl_remote *r, int patience_ms, char *error, size_t size);
 bool ctl_conn_send(struct ctl_conn *k, const void *p, size_t len);
 /* Everything up to the end of the connection. */
 bool ctl_conn_receive(struct ctl_conn *k, int patience_ms, struct sg_buf *in);

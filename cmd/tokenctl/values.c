@@ -194,8 +194,8 @@ static int read_secret_typed(const char *what, struct sg_buf *out)
 	hidden.c_lflag &= ~(tcflag_t)ECHO;
 	ctl_catch_interrupt(true);
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
-	while (!ctl_interrupted() && !out->failed &&
-	       (n = read(STDIN_FILENO, &ch, 1)) == 1 && ch != '\n')
+	while (!ctl_interrupted() && !out->failed && (n = read(STDIN_FILENO, &ch, 1)) == 1 &&
+	       ch != '\n')
 		sg_buf_put_u8(out, ch);
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
 	fprintf(stderr, "\n");
@@ -321,8 +321,8 @@ int ctl_find_token(struct ctl *c, char *arg, struct sg_token *out)
 	int status = ctl_secret_read(arg, "token", &secret);
 	if (status == CTL_DONE) {
 		struct sg_str text = {(char *)secret.p, secret.len};
-		enum sg_result res = c->remote ? find_far(c, text, out, &status)
-					       : find_by_text(c, text, out);
+		enum sg_result res =
+		    c->remote ? find_far(c, text, out, &status) : find_by_text(c, text, out);
 		if (status == CTL_DONE && res == SG_ERR_NOT_FOUND)
 			status = ctl_no_such_token(id);
 		else if (status == CTL_DONE && res != SG_OK)

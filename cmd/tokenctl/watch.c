@@ -78,8 +78,8 @@ static void keep_bytes(struct view *v)
 
 	json_decref(v->bytes);
 	v->bytes = json_object();
-	json_array_foreach(v->sessions, i, item) json_object_set(
-	    v->bytes, ctl_json_get(item, "id"), json_object_get(item, "bytes"));
+	json_array_foreach(v->sessions, i, item)
+	    json_object_set(v->bytes, ctl_json_get(item, "id"), json_object_get(item, "bytes"));
 	v->before_ms = v->at_ms;
 }
 
@@ -101,8 +101,8 @@ static void read_view(struct view *v)
 	if (v->sessions)
 		keep_bytes(v);
 	forget(v);
-	res = ctl_ask_list(
-	    v->c, "/api/v1/sessions", take_session, v, v->trouble, sizeof(v->trouble));
+	res =
+	    ctl_ask_list(v->c, "/api/v1/sessions", take_session, v, v->trouble, sizeof(v->trouble));
 	if (res == SG_OK)
 		*v->trouble = 0;
 	else if (res == SG_ERR_NOT_FOUND)
@@ -129,8 +129,8 @@ static void format_since(char *out, size_t size, int64_t s)
 	if (s < 0)
 		s = 0;
 	if (s < 86400)
-		snprintf(out, size, "%d:%02d:%02d", (int)(s / 3600), (int)(s / 60 % 60),
-		    (int)(s % 60));
+		snprintf(
+		    out, size, "%d:%02d:%02d", (int)(s / 3600), (int)(s / 60 % 60), (int)(s % 60));
 	else
 		snprintf(out, size, "%lldd %dh", (long long)(s / 86400), (int)(s / 3600 % 24));
 }
@@ -140,7 +140,7 @@ static void format_rate(char *out, size_t size, const struct view *v, const json
 	const json_t *was = json_object_get(v->bytes, ctl_json_get(item, "id"));
 	int64_t ms = v->at_ms - v->before_ms;
 	double bits = 8e3 * (double)(json_integer_value(json_object_get(item, "bytes")) -
-				json_integer_value(was));
+				     json_integer_value(was));
 
 	*out = 0;
 	if (!was || ms <= 0)

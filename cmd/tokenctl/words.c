@@ -22,8 +22,7 @@ static bool take_quoted(struct cursor *k)
 	char quote = *k->p++;
 
 	for (; k->p < k->end && *k->p != quote; k->p++) {
-		if (quote == '"' && *k->p == '\\' && k->p + 1 < k->end &&
-		    strchr("\"\\$`", k->p[1]))
+		if (quote == '"' && *k->p == '\\' && k->p + 1 < k->end && strchr("\"\\$`", k->p[1]))
 			k->p++;
 		*k->out++ = *k->p;
 	}
@@ -160,7 +159,8 @@ static bool keep_words(struct words *w, struct sg_buf *out)
 		bool option = word[0] == '-' && word[1], secret = false;
 		if (!value && !option && words++ >= used)
 			secret = takes_secrets(cmd) && !is_harmless(word);
-		value = !value && option && ctl_takes_word(ctl_find_option(word, &behind)) && !behind;
+		value =
+		    !value && option && ctl_takes_word(ctl_find_option(word, &behind)) && !behind;
 		changed |= keep_word(out, word, secret);
 	}
 	return changed;
