@@ -12,8 +12,9 @@ static struct sg_str name_of(struct sg_str host)
 	struct sg_str name, rest;
 
 	if (host.len && host.p[0] == '[') {
-		sg_str_cut((struct sg_str){host.p + 1, host.len - 1}, ']', &name, &rest);
-		return name;
+		bool closed = sg_str_cut(
+		    (struct sg_str){host.p + 1, host.len - 1}, ']', &name, &rest);
+		return closed ? name : (struct sg_str){0};
 	}
 	sg_str_cut(host, ':', &name, &rest);
 	return name;

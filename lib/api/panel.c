@@ -90,13 +90,13 @@ static void serve(struct sg_http_request *req, const struct panel_file *f)
 
 static void panel_root(struct sg_http_request *req, void *user)
 {
-	if (api_check_address(user, req))
+	if (api_check_address(user, req) && api_check_host(user, req))
 		serve(req, &files[0]);
 }
 
 static void panel_file(struct sg_http_request *req, void *user)
 {
-	if (!api_check_address(user, req))
+	if (!api_check_address(user, req) || !api_check_host(user, req))
 		return;
 	for (size_t i = 1; i < FILE_COUNT; i++) {
 		if (sg_str_is(sg_http_part(req, 0), files[i].name)) {
