@@ -184,6 +184,7 @@ static void add_routes(struct sg_api *api)
 	api_compat_routes(api, http);
 	/* Last: the first route that matches wins. */
 	sg_http_route(http, all, "/api", no_call, api);
+	sg_http_route(http, all, "/api/", no_call, api);
 	sg_http_route(http, all, "/api/{...}", no_call, api);
 }
 

@@ -13,6 +13,7 @@
 struct file {
 	char app[SG_APP_MAX + 1], name[SG_STREAM_MAX + 1];
 	int64_t size, modified;
+	size_t found; /* which of several of that name came first */
 };
 struct folder {
 	struct sg_str app, stream, search; /* filters; absent: any */
@@ -58,6 +59,7 @@ static void take_file(struct folder *f, int dir, const char *app, const char *na
 	struct file *file = &f->items[f->count++];
 	snprintf(file->app, sizeof(file->app), "%s", app);
 	snprintf(file->name, sizeof(file->name), "%s", name);
+	file->found = f->count;
 	file->size = (int64_t)st.st_size;
 	file->modified = (int64_t)st.st_mtim.tv_sec;
 }
@@ -104,6 +106,14 @@ static int by_name(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
+static int by_name_found(const void *a, const void *b)
+{
+	const struct file *x = a, *y = b;
+	int order = by_name(a, b);
+
+	return order ? order : (x->found > y->found) - (x->found < y->found);
+}
+
 /* All files, in order; those in an application's own folder hide those beside it. */
 static void read_all(struct api_call *c, struct folder *f)
 {
@@ -118,7 +128,7 @@ static void read_all(struct api_call *c, struct folder *f)
 	if (root >= 0)
 		close(root);
 	if (f->count)
-		qsort(f->items, f->count, sizeof(*f->items), by_name);
+		qsort(f->items, f->count, sizeof(*f->items), by_name_found);
 	for (size_t i = 0; i < f->count; i++)
 		if (!kept || by_name(&f->items[kept - 1], &f->items[i]))
 			f->items[kept++] = f->items[i];
