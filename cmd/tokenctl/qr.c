@@ -60,7 +60,7 @@ static void draw_text(struct ctl *c, const QRcode *code, int margin)
 }
 
 /* A code that is wrapped or cut cannot be read: better none. */
-static int draw(struct ctl *c, const QRcode *code)
+static int draw(struct ctl *c, const QRcode *code, const char *protocol)
 {
 	bool blocks = c->out_tty && terminal_is_utf8();
 	size_t columns = SIZE_MAX, lines, per = blocks ? 1 : 2;
@@ -79,6 +79,7 @@ static int draw(struct ctl *c, const QRcode *code)
 		    wanted, columns);
 		return CTL_DONE; /* the token is made, and has been shown */
 	}
+	ctl_printf(c, c->out_tty ? "\n%s:\n" : "\n", protocol);
 	if (blocks)
 		draw_blocks(c, code, margin);
 	else
@@ -121,10 +122,7 @@ int ctl_print_qr(struct ctl *c, const json_t *urls)
 	QRcode *code = QRcode_encodeString8bit(url, 0, QR_ECLEVEL_L);
 	if (!code)
 		return ctl_fail(CTL_FAILED, "cannot draw the QR code: %s", strerror(errno));
-	ctl_printf(c, "\n");
-	if (c->out_tty)
-		ctl_printf(c, "%s:\n", protocol);
-	int res = draw(c, code);
+	int res = draw(c, code, protocol);
 	QRcode_free(code);
 	return res;
 }

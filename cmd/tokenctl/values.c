@@ -189,11 +189,12 @@ static int read_secret_typed(const char *what, struct sg_buf *out)
 
 	if (tcgetattr(STDIN_FILENO, &shown))
 		return read_secret_from(STDIN_FILENO, what, out);
-	fprintf(stderr, "%s (not shown): ", what);
 	hidden = shown;
 	hidden.c_lflag &= ~(tcflag_t)ECHO;
 	ctl_catch_interrupt(true);
+	/* First, so that nothing of an answer is shown or lost. */
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+	fprintf(stderr, "%s (not shown): ", what);
 	while (!ctl_interrupted() && !out->failed && (n = read(STDIN_FILENO, &ch, 1)) == 1 &&
 	       ch != '\n')
 		sg_buf_put_u8(out, ch);
