@@ -107,7 +107,7 @@ load cli_tokenctl_fixture
 	grep -qxP "rtmp\trtmp://127.0.0.1/live/cam-1\?token=$token" "$dir/out"
 	grep -qxP "hls\thttp://127.0.0.1:5080/live/streams/cam-1.m3u8\?token=$token" "$dir/out"
 	grep -qxP "flv\thttp://127.0.0.1:5080/live/streams/cam-1.flv\?token=$token" "$dir/out"
-	! grep -qE '^(srt|whep|rtmps)' "$dir/out"
+	! grep -qE '^(srt|whep|rtmps)' "$dir/out" || false
 }
 
 @test "create --json tells the token's fields" {
@@ -195,7 +195,7 @@ load cli_tokenctl_fixture
 @test "--count makes so many different tokens, one per line, more than a batch of them" {
 	tokenctl create cam --count 25001 --quiet | sort -u >"$dir/tokens"
 	[ "$(wc -l <"$dir/tokens")" -eq 25001 ]
-	! grep -qvxE '[A-Za-z0-9_-]{32}' "$dir/tokens"
+	! grep -qvxE '[A-Za-z0-9_-]{32}' "$dir/tokens" || false
 	[ "$(tokenctl list | wc -l)" -eq 25001 ]
 	tokenctl create cam --count 3 | grep -cxP '[A-Za-z0-9_-]{32}\t[0-9a-v]{13}' | grep -qx 3
 	tokenctl create cam --count 3 --json | jq -e '(.items | length) == 3 and .items[2].tokenId'
@@ -221,8 +221,8 @@ load cli_tokenctl_fixture
 @test "the store holds no secret" {
 	token=$(tokenctl create cam --quiet)
 	tokenctl list >/dev/null
-	! grep -qaF "$token" "$dir"/t.db*
-	! grep -qaF "${token:11}" "$dir"/t.db*
+	! grep -qaF "$token" "$dir"/t.db* || false
+	! grep -qaF "${token:11}" "$dir"/t.db* || false
 }
 
 # ---- list and show ----
@@ -318,16 +318,16 @@ load cli_tokenctl_fixture
 		done
 		on_terminal tokenctl list | head -1 | grep -qE '^ID +.*STREAM .*STATE .*LABEL'
 	done
-	! columns=80 on_terminal tokenctl list | grep -q CREATED
+	! columns=80 on_terminal tokenctl list | grep -q CREATED || false
 }
 
 @test "colour is for terminals that want it" {
 	tokenctl create cam --quiet >/dev/null
 	coloured() { script -qefc "tokenctl list" /dev/null </dev/null | grep -q $'\033'; }
 	TERM=xterm NO_COLOR= coloured
-	! TERM=xterm NO_COLOR=1 coloured
-	! TERM=dumb NO_COLOR= coloured
-	! TERM=xterm tokenctl list | grep -q $'\033'
+	! TERM=xterm NO_COLOR=1 coloured || false
+	! TERM=dumb NO_COLOR= coloured || false
+	! TERM=xterm tokenctl list | grep -q $'\033' || false
 }
 
 @test "a table never passes the terminal's edge with its free text" {

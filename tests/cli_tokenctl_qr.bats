@@ -50,7 +50,7 @@ for row in rows:
 	sed -n 's/^\x1b\[30;47m\(.*\)\x1b\[0m$/\1/p' "$dir/out" >"$dir/drawn"
 	[ "$(read_code blocks <"$dir/drawn")" = "$(url_of hls)" ]
 	LC_ALL=C.UTF-8 on_terminal tokenctl create cam --qr=hls >"$dir/out"
-	! grep -q $'\033' "$dir/out"
+	[ -z "$(grep -a $'\033' "$dir/out")" ]
 	[ "$(grep -a $'\xe2\x96' "$dir/out" | read_code blocks-inverse)" = "$(url_of hls)" ]
 }
 

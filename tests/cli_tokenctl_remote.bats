@@ -187,22 +187,31 @@ fails() {
 	stop "$job"
 }
 
-@test "https asks for a certificate that is good for the host" {
-	cd "$BATS_TEST_TMPDIR"
+# A TLS port in front of streamd with a certificate for one name: sets port and job.
+tls_front() { # NAME
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout tls.key -out tls.crt \
-		-days 2 -subj /CN=test -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' 2>/dev/null
+		-days 2 -subj /CN=test -addext "subjectAltName=$1" 2>/dev/null
+	: >socat
 	socat -d -d "OPENSSL-LISTEN:0,bind=127.0.0.1,fork,reuseaddr,verify=0,cert=tls.crt,key=tls.key" "TCP:$HTTP" 3>&- 2>socat &
 	job=$!
 	for _ in $(seq 100); do grep -q listening socat && break || sleep 0.05; done
 	port=$(sed -n 's/.*listening on .*:\([0-9]*\)$/\1/p' socat)
-	fails 1 tokenctl list --url "https://127.0.0.1:$port" --key-file "$key"
-	[[ $errors == *certificate* ]]
-	export SSL_CERT_FILE=$PWD/tls.crt
-	diff <(tokenctl list) <(tokenctl list --url "https://127.0.0.1:$port" --key-file "$key")
-	diff <(tokenctl list) <(tokenctl list --url "https://localhost:$port/" --key-file "$key")
-	# For another name it is no good.
-	fails 1 tokenctl list --url "https://127.0.0.2:$port" --key-file "$key"
-	stop "$job"
+}
+
+@test "https asks for a certificate that is good for the host" {
+	cd "$BATS_TEST_TMPDIR"
+	for good in DNS:localhost IP:127.0.0.1; do
+		[ $good = DNS:localhost ] && other=127.0.0.1 || other=localhost
+		tls_front $good
+		fails 1 tokenctl list --url "https://${good#*:}:$port" --key-file "$key"
+		[[ $errors == *certificate* ]]
+		export SSL_CERT_FILE=$PWD/tls.crt
+		diff <(tokenctl list) <(tokenctl list --url "https://${good#*:}:$port/" --key-file "$key")
+		fails 1 tokenctl list --url "https://$other:$port" --key-file "$key"
+		[[ $errors == *certificate* ]]
+		unset SSL_CERT_FILE
+		stop "$job"
+	done
 }
 
 @test "the shell asks there, too, and completes from there" {

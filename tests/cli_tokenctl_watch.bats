@@ -69,7 +69,7 @@ sessions() { # N viewers and a publisher
 @test "NO_COLOR means no colours" {
 	printf 'see 1049h\nsee nobody is in\ntype q\nsee 1049l\nend 0\n' >"$dir/script"
 	NO_COLOR=1 watch 80 24 <"$dir/script" >"$dir/plain"
-	! grep -aqE $'\033\\[[1-9][0-9;]*m' "$dir/plain"
+	[ -z "$(grep -aE $'\033\\[[1-9][0-9;]*m' "$dir/plain")" ]
 	watch 80 24 <"$dir/script" >"$dir/colour"
 	grep -aqE $'\033\\[[1-9][0-9;]*m' "$dir/colour"
 }
@@ -100,6 +100,6 @@ sessions() { # N viewers and a publisher
 		type \x03
 		end 0
 	END
-	! grep -q 1049h "$dir/dumb"
+	[ -z "$(grep -a 1049h "$dir/dumb")" ]
 	timeout -s INT 2 tokenctl watch --json | head -n 1 | jq -e '.event == "setting"'
 }

@@ -74,7 +74,7 @@ offers() {
 	[ "$(offers cre)" = create ]
 	offers '' | grep -qx purge
 	offers create cam --exp | grep -qx -- --expires-at
-	! offers list --exp | grep -q expires
+	! offers list --exp | grep -q expires || false
 	offers apikey create --sc | grep -qx -- --scope
 	[ "$(offers list --state ex)" = expired ]
 	# As bash takes them apart.

@@ -44,6 +44,8 @@ int ctl_open_store(struct ctl *c)
 	const char *path = c->cfg->store_url;
 	struct stat st;
 
+	if (c->store)
+		return CTL_DONE;
 	path += strncmp(path, "sqlite:", 7) ? 0 : 7;
 	bool fresh = stat(path, &st) != 0;
 	enum sg_result res =

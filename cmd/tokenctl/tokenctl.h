@@ -121,7 +121,7 @@ void ctl_init(struct ctl *c);
 /* Prints "tokenctl: ..." and answers `status`. */
 int ctl_fail(int status, const char *fmt, ...) SG_PRINTF(2, 3);
 void ctl_warn(const char *fmt, ...) SG_PRINTF(1, 2);
-/* Opens the configured store, made if missing. CTL_DONE, or the error has been printed. */
+/* Opens the configured store, made if missing; once. CTL_DONE, or the error has been printed. */
 int ctl_open_store(struct ctl *c);
 /* The store said `res`: prints why while `doing`, answers CTL_FAILED. */
 int ctl_store_failed(struct ctl *c, const char *doing);
