@@ -123,6 +123,46 @@ static void a_task_may_post_itself(void **state)
 	sg_loop_stop(a.loop);
 }
 
+struct held {
+	struct sg_task task;
+	sem_t entered, leave;
+};
+
+static void hold_loop(struct sg_task *task)
+{
+	struct held *h = SG_CONTAINER_OF(task, struct held, task);
+
+	sem_post(&h->entered);
+	sem_wait(&h->leave);
+}
+
+static void *leave_soon(void *arg)
+{
+	usleep(20000); /* time for the stop to be asked for */
+	sem_post(&((struct held *)arg)->leave);
+	return NULL;
+}
+
+static void what_a_task_posts_while_the_loop_is_being_stopped_runs_too(void **state)
+{
+	struct held held = { .task.run = hold_loop };
+	struct again a = { .task.run = post_again, .loop = loop_start(), .left = 1 };
+	struct sg_executor *ex = sg_loop_executor(a.loop);
+	pthread_t thread;
+
+	(void)state;
+	sem_init(&held.entered, 0, 0);
+	sem_init(&held.leave, 0, 0);
+	sem_init(&a.done, 0, 0);
+	ex->post(ex, &held.task);
+	await(&held.entered);
+	ex->post(ex, &a.task);
+	assert_int_equal(pthread_create(&thread, NULL, leave_soon, &held), 0);
+	sg_loop_stop(a.loop);
+	pthread_join(thread, NULL);
+	assert_int_equal(sem_trywait(&a.done), 0);
+}
+
 static void note_call(void *user)
 {
 	struct again *a = user;
@@ -843,6 +883,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tasks_of_many_threads_run_on_the_loop_in_each_ones_order),
 		cmocka_unit_test(a_task_may_post_itself),
+		cmocka_unit_test(what_a_task_posts_while_the_loop_is_being_stopped_runs_too),
 		cmocka_unit_test(a_call_returns_when_it_has_run_on_the_loop),
 		cmocka_unit_test(there_is_a_processor),
 		cmocka_unit_test(a_timer_fires_once_after_its_delay),

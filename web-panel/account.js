@@ -24,7 +24,6 @@ export async function account() {
 			h('dl.facts',
 				h('dt', 'Signed in as'), h('dd', me.who === 'admin' ? 'Administrator' : me.who),
 				me.endsAt && [h('dt', 'Until'), h('dd', `${when(me.endsAt * 1000)}, or half an hour without anybody here`)],
-				h('dt', 'Time zone'), h('dd', Intl.DateTimeFormat().resolvedOptions().timeZone),
 				h('dt', 'Server'), h('dd', `streamd ${me.version ?? ''}`)),
 			h('p.help', 'The password is changed with ', h('code', 'tokenctl passwd'), ' on the server; that signs everybody out.')),
 		h('footer', button('Sign out', () => close(true), 'danger'), button('Close', () => close(), 'primary', { autofocus: true })),

@@ -1,7 +1,7 @@
 // audit.js - who was let in, who was refused and why, who did what.
 import { h, say, button, select, later, icon } from './dom.js';
 import { get, all, state, params as query } from './api.js';
-import { list, timeColumn, moreButton, filters, streamFilters } from './list.js';
+import { list, timeColumn, moreButton, filters, streamFilters, values } from './list.js';
 import { failure, announce } from './dialog.js';
 import { exporter } from './sessions.js';
 import { protocol, tell, eventName, number, EVENTS, REASONS, TYPES } from './words.js';
@@ -43,7 +43,7 @@ export const audit = {
 			if (!paused)
 				refresh().catch(failure);
 		}, '', { 'aria-pressed': 'false' });
-		const filter = () => Object.fromEntries(Object.entries(f).map(([k, el]) => [k, el.value.trim()]));
+		const filter = () => values(f);
 		function show() {
 			table.update(rows);
 			more.set(next);

@@ -2,7 +2,7 @@
 import { h, say, button, select, suggesting, keep } from './dom.js';
 import { get, patch, del, all, each, at, state, loadApps, isOpen } from './api.js';
 import { ask, notice, failure } from './dialog.js';
-import { many, number } from './words.js';
+import { many, number, TYPES } from './words.js';
 
 const SWITCHES = [
 	{ type: 'publish', key: 'publishTokenControlEnabled', own: 'publishOverridden', title: 'Publishing needs a token', does: 'publish', doing: 'publishing', who: 'publisher' },
@@ -101,7 +101,7 @@ function overrideRow(app, stream, current, without) {
 	const now = h('p.help');
 	const out = button('Show them out', () => showOutOf(app, stream, without()), 'small', { 'aria-label': `Show out who is in ${stream} without a token` });
 	const el = h('li.override', h('div.name', h('strong', stream), now), SWITCHES.map((s, i) =>
-		h('div.choice', h('span.tag', { 'aria-hidden': 'true' }, TITLES[s.type]), choices[i])), out);
+		h('div.choice', h('span.tag', { 'aria-hidden': 'true' }, TYPES[s.type]), choices[i])), out);
 	return { el, update() {
 		choices.forEach(c => document.activeElement !== c && c.sync());
 		const guarded = SWITCHES.filter(s => current().streams[stream]?.[s.key] ?? current()[s.key]).map(s => s.type);
@@ -110,7 +110,6 @@ function overrideRow(app, stream, current, without) {
 		out.hidden = !these.length;
 	} };
 }
-const TITLES = { publish: 'Publish', play: 'Watch' };
 
 async function showOutOf(app, stream, sessions) {
 	if (!await ask(`Show out ${many(sessions.length, 'session')}?`, [`They came into ${stream} without a token and are cut off at once.`], 'Show them out', { danger: true }))

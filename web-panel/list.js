@@ -102,3 +102,5 @@ export function filters(controls, names, changed, ...extra) {
 	el.addEventListener('input', changed);
 	return el;
 }
+
+export const values = f => Object.fromEntries(Object.entries(f).map(([k, el]) => [k, el.value.trim()]));

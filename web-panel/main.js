@@ -115,7 +115,7 @@ async function leave() {
 
 function route() {
 	const [, name, query] = /^#\/(\w+)(?:\?(.*))?$/.exec(location.hash) ?? [];
-	return { name: VIEWS[name] ? name : 'live', params: new URLSearchParams(query ?? '') };
+	return { name: Object.hasOwn(VIEWS, name ?? '') ? name : 'live', params: new URLSearchParams(query ?? '') };
 }
 
 function show(first) {

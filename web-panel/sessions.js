@@ -1,7 +1,7 @@
 // sessions.js - who is in.
 import { h, say, button, select, later, icon, save } from './dom.js';
 import { get, del, all, at, state, params as query } from './api.js';
-import { list, timeColumn, filters, streamFilters } from './list.js';
+import { list, timeColumn, filters, streamFilters, values } from './list.js';
 import { ask, notice, failure } from './dialog.js';
 import { protocol, bytes, csv, many, number, duration, PROTOCOLS, TYPES } from './words.js';
 
@@ -67,7 +67,7 @@ export const sessions = {
 		const total = h('p.total');
 		const table = list({ label: 'Sessions', key: s => s.id, columns,
 			empty: () => [icon('sessions'), h('h2', 'Nobody is in'), h('p', 'Publishers and viewers stand here from the moment they are let in until they leave.')] });
-		const filter = () => Object.fromEntries(Object.entries(f).map(([k, el]) => [k, el.value.trim()]));
+		const filter = () => values(f);
 		let turn = 0;
 		async function refresh() {
 			const mine = ++turn, a = await get('/api/v1/sessions', { ...filter(), limit: SHOWN });

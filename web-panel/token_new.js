@@ -49,6 +49,8 @@ function form(preset, created) {
 		go.disabled = true;
 		say(wrong, '');
 		try {
+			if (!f.stream.value.trim())
+				throw new Error('Which stream is it to open?');
 			created(await post('/api/v1/tokens', asked(f)));
 		} catch (error) {
 			fill(wrong, icon('warn'), error.message);
@@ -79,14 +81,19 @@ function asked(f) {
 // ---- what came of it ----
 
 function copyButton(text, what) {
-	const el = h('button.button.small.copy', { type: 'button', 'aria-label': `Copy ${what}` }, icon('copy'), h('span', 'Copy'));
+	const el = h('button.button.small', { type: 'button' }, icon('copy'), h('span'));
 	let back;
+	const name = text => {
+		say(el.lastChild, text);
+		el.setAttribute('aria-label', `${text} ${what}`);
+	};
+	name('Copy');
 	el.addEventListener('click', async () => {
 		const done = await copy(text);
-		say(el.lastChild, done ? 'Copied' : 'Select it');
+		name(done ? 'Copied' : 'Select');
 		announce(done ? `${what} copied.` : 'Copying is not allowed here: select the text.');
 		clearTimeout(back);
-		back = setTimeout(() => say(el.lastChild, 'Copy'), 2500);
+		back = setTimeout(name, 2500, 'Copy');
 	});
 	return el;
 }

@@ -1,7 +1,7 @@
 // tokens.js - the list of tokens, over however many there are.
 import { h, fill, say, button, select, later, suggesting, icon } from './dom.js';
 import { get, state, params as query } from './api.js';
-import { list, timeColumn, moreButton, filters, streamFilters } from './list.js';
+import { list, timeColumn, moreButton, filters, streamFilters, values } from './list.js';
 import { dialog, failure } from './dialog.js';
 import { many, number, when, exactly, duration, TYPES } from './words.js';
 import { newToken } from './token_new.js';
@@ -107,7 +107,7 @@ export const tokens = {
 				button('Choose none', () => { chosen.clear(); table.update(rows); bar(); }, 'small quiet'));
 		}
 
-		const filter = () => Object.fromEntries(Object.entries(f).map(([k, el]) => [k, el.value.trim()]));
+		const filter = () => values(f);
 		function show() {
 			table.update(rows);
 			more.set(next);

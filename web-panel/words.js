@@ -36,7 +36,7 @@ export const GOODBYES = {
 
 export const EVENTS = {
 	admitted: 'Let in', refused: 'Refused', ended: 'Left', revoked: 'Token revoked', kicked: 'Shown out',
-	setting: 'Switch changed', login: 'Signed in', logout: 'Signed out',
+	setting: 'Switch changed', login: 'Sign-in',
 };
 
 /** An audit row, told in one sentence. */
@@ -56,7 +56,7 @@ export function eventName(event) {
 
 export const PROTOCOLS = {
 	rtmp: 'RTMP', rtmps: 'RTMPS', srt: 'SRT', webrtc: 'WebRTC', whip: 'WHIP', whep: 'WHEP',
-	hls: 'HLS', llhls: 'LL-HLS', flv: 'HTTP-FLV', ts: 'HTTP-TS', mp4: 'Recording', dash: 'DASH', api: 'Panel or API',
+	hls: 'HLS', flv: 'HTTP-FLV', ts: 'HTTP-TS', mp4: 'Recording', authorize: 'Authorize', api: 'Panel or API',
 };
 export const protocol = name => PROTOCOLS[name] ?? name ?? '';
 const CODECS = { h264: 'H.264', hevc: 'H.265', h265: 'H.265', av1: 'AV1', vp8: 'VP8', vp9: 'VP9', aac: 'AAC', opus: 'Opus', mp3: 'MP3' };

@@ -345,17 +345,8 @@ void sg_hls_write(struct sg_hls *h, struct sg_frame *f)
 		return;
 	if (!h->mux && (!may_begin(h, f) || !open_mux(h)))
 		return;
-	if (!sg_mux_has(h->mux, f->kind)) {
-		struct sg_stream_info *info = &h->stream->info;
-		pthread_mutex_lock(&h->stream->lock);
-		bool wanted = carried(track ? info->audio : info->video);
-		pthread_mutex_unlock(&h->stream->lock);
-		if (!wanted)
-			return;
-		sg_hls_break(h); /* the other track has come late */
-		if (!may_begin(h, f) || !open_mux(h))
-			return;
-	}
+	if (!sg_mux_has(h->mux, f->kind)) /* of a codec that does not go in: others broke with the former */
+		return;
 	/* Segments go by the video, where there is one. */
 	bool leads = !track || !sg_mux_has(h->mux, SG_FRAME_VIDEO);
 	if (!leads && (h->written_bytes >= SEGMENT_MAX_BYTES ||
