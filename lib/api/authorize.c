@@ -232,7 +232,8 @@ static unsigned take(struct authorize *a, struct api_call *c, const json_t *body
 	sg_str_copy(a->agent, sizeof(a->agent), agent);
 	/* One that is cut is not a token any more, and is refused as one. */
 	sg_str_copy(a->token, sizeof(a->token), token);
-	if (!api_is_type(c, first_of(api_string(body, "type"), api_query(c, "type")), &type))
+	struct sg_str named = api_string(body, "type");
+	if (!api_is_type(c, named.p ? named : api_query(c, "type"), &type))
 		return 400; /* answered */
 	a->type = (enum sg_token_type)type;
 	if (!take_names(a, c, body, uri, text, sizeof(text)) || !take_peer(a, c, body))
