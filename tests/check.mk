@@ -13,7 +13,7 @@ unit: tests ## Run the unit tests alone
 	TEST_LOGS=$(OUT)/test-logs tests/run.sh $(TEST_BIN)
 
 # Where threads meet: for a build with SANITIZE=thread.
-THREAD_TESTS := gate gate_race ring fanout net base_log
+THREAD_TESTS := gate gate_now gate_race ring fanout net base_log
 thread-unit: $(THREAD_TESTS:%=$(OUT)/tests/%_test)
 	TEST_LOGS=$(OUT)/test-logs tests/run.sh $^
 

@@ -352,8 +352,9 @@ static bool take_names(struct sg_session *s, const struct sg_request *req)
 	return false;
 }
 
-struct sg_session *sg_gate_admit(
-    struct sg_gate *g, const struct sg_request *req, const struct sg_gate_client *client)
+/* NULL: no memory, or over the limit. *verdict: what memory says; a refusal has been dealt with. */
+static struct sg_session *new_session(struct sg_gate *g, const struct sg_request *req,
+    const struct sg_gate_client *client, enum sg_reason *verdict)
 {
 	struct sg_session *s = calloc(1, sizeof(*s));
 
@@ -388,21 +389,63 @@ struct sg_session *sg_gate_admit(
 	atomic_fetch_add(&g->refs, 1);
 	s->id = new_session_id(g);
 	HASH_ADD(hh, g->sessions, id, sizeof(s->id), s);
-	enum sg_reason verdict = screen_locked(s, req, names_ok);
-	if (verdict != SG_ADMITTED)
-		refuse_locked(s, verdict);
+	*verdict = screen_locked(s, req, names_ok);
+	if (*verdict != SG_ADMITTED)
+		refuse_locked(s, *verdict);
 	pthread_mutex_unlock(&g->lock);
+	return s;
+}
 
-	if (verdict == SG_ADMITTED && sg_queue_push(&g->lookups, s)) {
+/* False: the queue is full, and the session refused for it. */
+static bool queue_lookup(struct sg_session *s)
+{
+	struct sg_gate *g = s->gate;
+
+	if (sg_queue_push(&g->lookups, s)) {
 		sg_session_unref(s); /* the queue has its own */
+		return true;
+	}
+	pthread_mutex_lock(&g->lock);
+	refuse_locked(s, SG_OVERLOAD);
+	pthread_mutex_unlock(&g->lock);
+	return false;
+}
+
+struct sg_session *sg_gate_admit(
+    struct sg_gate *g, const struct sg_request *req, const struct sg_gate_client *client)
+{
+	enum sg_reason verdict;
+	struct sg_session *s = new_session(g, req, client, &verdict);
+
+	if (s && (verdict != SG_ADMITTED || !queue_lookup(s)))
+		sg_session_post_verdict(s);
+	return s;
+}
+
+struct sg_session *sg_gate_admit_now(struct sg_gate *g, const struct sg_request *req,
+    const struct sg_gate_client *client, enum sg_reason *verdict)
+{
+	struct sg_session *s = new_session(g, req, client, verdict);
+	bool looked = false;
+
+	if (!s)
+		return NULL;
+	if (*verdict != SG_ADMITTED) {
+		sg_session_unref(s); /* no verdict follows */
 		return s;
 	}
-	if (verdict == SG_ADMITTED) {
-		pthread_mutex_lock(&g->lock);
-		refuse_locked(s, SG_OVERLOAD);
-		pthread_mutex_unlock(&g->lock);
+	s->now = true;
+	pthread_mutex_lock(&g->now_lock);
+	looked = sg_gate_look_up(g, g->stores[5], s);
+	pthread_mutex_unlock(&g->now_lock);
+	pthread_mutex_lock(&g->lock);
+	s->now = false;
+	*verdict = s->decided ? s->verdict : SG_REASON_COUNT;
+	pthread_mutex_unlock(&g->lock);
+	if (!looked && !queue_lookup(s)) {
+		*verdict = SG_OVERLOAD;
+		sg_session_unref(s);
 	}
-	sg_session_post_verdict(s);
 	return s;
 }
 
@@ -556,6 +599,11 @@ void sg_gate_looked_up(struct sg_session *s, enum sg_reason token_verdict,
 		/* Waiting (for a commit, for a hanging connection) keeps the reference; the commit
 		 * queue has taken its own. */
 		drop = !post && s->state == ST_COMMITTING;
+		if (post && s->now) { /* told where it was asked */
+			s->decided = drop = true;
+			post = false;
+		}
+		s->now = false;
 	}
 	pthread_mutex_unlock(&g->lock);
 	if (post)

@@ -8,6 +8,7 @@ void sg_gate_unref(struct sg_gate *g)
 	sg_queue_destroy(&g->lookups);
 	sg_queue_destroy(&g->commits);
 	pthread_mutex_destroy(&g->lock);
+	pthread_mutex_destroy(&g->now_lock);
 	pthread_mutex_destroy(&g->query_lock);
 	pthread_mutex_destroy(&g->watch_lock);
 	pthread_cond_destroy(&g->query_wake);
@@ -18,11 +19,12 @@ void sg_gate_unref(struct sg_gate *g)
 static enum sg_result open_stores(struct sg_gate *g, const char *url, char *error, size_t size)
 {
 	/* The first makes and migrates; the others find it made. */
-	for (unsigned i = 0; i < 5; i++) {
+	for (unsigned i = 0; i < SG_GATE_STORES; i++) {
 		enum sg_result res = sg_store_open(&g->stores[i], url, i == 0, error, size);
 		if (res != SG_OK)
 			return res;
 	}
+	sg_store_set_patience(g->stores[5], 0);
 	return SG_OK;
 }
 
@@ -59,6 +61,7 @@ enum sg_result sg_gate_open(struct sg_gate **out, const struct sg_config *cfg,
 	g->cfg = cfg;
 	g->media = *media;
 	pthread_mutex_init(&g->lock, NULL);
+	pthread_mutex_init(&g->now_lock, NULL);
 	pthread_mutex_init(&g->query_lock, NULL);
 	pthread_mutex_init(&g->watch_lock, NULL);
 	pthread_cond_init(&g->query_wake, NULL);
@@ -101,7 +104,7 @@ void sg_gate_close(struct sg_gate *g)
 		return;
 	sg_gate_detached_end_all(g);
 	sg_gate_stop_threads(g);
-	for (unsigned i = 0; i < 5; i++)
+	for (unsigned i = 0; i < SG_GATE_STORES; i++)
 		sg_store_close(g->stores[i]);
 	free_tables(g);
 	sg_gate_unref(g);

@@ -127,6 +127,14 @@ struct sg_gate_client {
  * SG_OVERLOAD); else `admitted` will be called, unless sg_gate_end comes first. */
 struct sg_session *sg_gate_admit(struct sg_gate *gate, const struct sg_request *req,
     const struct sg_gate_client *client);
+/* The same, decided where it is called, for a protocol that must answer a handshake on a thread that
+ * many peers share (SRT): the token's row is read on this thread, which takes microseconds from the page
+ * cache and never waits for a writer. Not with at_once or a recording.
+ *   *verdict SG_ADMITTED: HELD; a refusal: it has ended; `admitted` is not called in either case.
+ *   *verdict SG_REASON_COUNT: not known yet (another attempt's commit is under way, a hanging connection
+ *   has to go first, the store is busy): `admitted` will be called, as after sg_gate_admit. */
+struct sg_session *sg_gate_admit_now(struct sg_gate *gate, const struct sg_request *req,
+    const struct sg_gate_client *client, enum sg_reason *verdict);
 /* Once, in HELD. `committed` is called with SG_ADMITTED, or with why not. */
 void sg_gate_commit(struct sg_session *s);
 /* In any state; frees the handle. Before ACTIVE nothing has been spent (but for a commit that is

@@ -17,6 +17,7 @@
 #include <uthash.h>
 #include <utlist.h>
 
+#define SG_GATE_STORES 6
 #define SG_GATE_SESSIONS_MAX 200000
 #define SG_GATE_QUEUE_MAX 16384
 #define SG_GATE_AUDIT_QUEUE_MAX 8192
@@ -87,6 +88,7 @@ struct sg_session {
 	enum session_state state;
 	bool at_once, elsewhere, handle, in_tables, detached, resumed, kicked;
 	bool verdict_is_commit; /* which callback verdict_task is for */
+	bool now, decided; /* the caller of sg_gate_admit_now waits; it has its verdict */
 	enum sg_reason verdict;
 	enum sg_goodbye kick_why;
 	uint64_t id, token_id;
@@ -172,7 +174,8 @@ struct sg_gate {
 
 	atomic_uint refs; /* the owner, and each session */
 	atomic_uint_fast64_t batches_done, audit_dropped;
-	struct sg_store *stores[5]; /* lookup, commit, checkpoint, watch, query */
+	struct sg_store *stores[SG_GATE_STORES]; /* lookup, commit, checkpoint, watch, query, now */
+	pthread_mutex_t now_lock; /* stores[5], which callers of sg_gate_admit_now use in turn */
 	pthread_t threads[5];
 	unsigned thread_count;
 };
@@ -234,6 +237,9 @@ void sg_gate_unref(struct sg_gate *g);
 /* workers.c */
 enum sg_result sg_gate_start_threads(struct sg_gate *g);
 void sg_gate_stop_threads(struct sg_gate *g);
+/* Reads the token's row and gives sg_gate_looked_up its answer. False: the store is busy and the handle
+ * has no patience; nothing was decided. */
+bool sg_gate_look_up(struct sg_gate *g, struct sg_store *store, struct sg_session *s);
 /* Takes a reference of its own; false when the queue is full. */
 bool sg_queue_push(struct session_queue *q, struct sg_session *s);
 void sg_queue_init(struct session_queue *q);

@@ -97,24 +97,33 @@ static enum sg_reason media_verdict(struct sg_session *s)
 	return there ? SG_ADMITTED : SG_STREAM_NOT_LIVE;
 }
 
-static enum sg_reason token_verdict(
-    struct sg_store *store, struct sg_session *s, struct sg_token *row)
+/* False: the store is busy, and this handle does not wait. */
+static bool token_verdict(struct sg_store *store, struct sg_session *s, struct sg_token *row,
+    enum sg_reason *verdict)
 {
+	*verdict = s->key_malformed ? SG_UNKNOWN_TOKEN : SG_MISSING_TOKEN;
 	if (!s->has_key)
-		return s->key_malformed ? SG_UNKNOWN_TOKEN : SG_MISSING_TOKEN;
+		return true;
 	switch (sg_store_token_lookup(store, &s->key, row)) {
 	case SG_OK:
-		return sg_gate_judge_token(
+		*verdict = sg_gate_judge_token(
 		    row, sg_str_from(s->app), sg_str_from(s->stream), s->type, sg_wall_s());
+		return true;
 	case SG_ERR_NOT_FOUND:
-		return SG_UNKNOWN_TOKEN;
+		*verdict = SG_UNKNOWN_TOKEN;
+		return true;
+	case SG_ERR_STORE_BUSY:
+		if (s->now)
+			return false;
+		/* fall through */
 	default:
 		sg_log_limited(SG_LOG_ERROR, "gate: token lookup: %s", sg_store_error(store));
-		return SG_OVERLOAD;
+		*verdict = SG_OVERLOAD;
+		return true;
 	}
 }
 
-static void look_up(struct sg_gate *g, struct sg_store *store, struct sg_session *s)
+bool sg_gate_look_up(struct sg_gate *g, struct sg_store *store, struct sg_session *s)
 {
 	struct sg_token row = {0};
 	enum sg_reason token = SG_ADMITTED, media = SG_ADMITTED;
@@ -123,16 +132,17 @@ static void look_up(struct sg_gate *g, struct sg_store *store, struct sg_session
 		sg_gate_looked_up(s,
 		    s->has_key || s->key_malformed ? SG_WRONG_STREAM : SG_MISSING_TOKEN, media,
 		    NULL);
-		return;
+		return true;
 	}
 	pthread_mutex_lock(&g->lock);
 	bool needs = sg_gate_needs_token_locked(g, s->app, s->stream, s->type);
 	pthread_mutex_unlock(&g->lock);
-	if (needs)
-		token = token_verdict(store, s, &row);
+	if (needs && !token_verdict(store, s, &row, &token))
+		return false;
 	if (token == SG_ADMITTED || token == SG_USED || token == SG_EXPIRED)
 		media = media_verdict(s);
 	sg_gate_looked_up(s, token, media, row.id ? &row : NULL);
+	return true;
 }
 
 static void *lookup_thread(void *arg)
@@ -149,7 +159,7 @@ static void *lookup_thread(void *arg)
 		if (!n)
 			return NULL;
 		for (size_t i = 0; i < n; i++)
-			look_up(g, g->stores[0], batch[i]);
+			sg_gate_look_up(g, g->stores[0], batch[i]);
 	}
 }
 

@@ -319,8 +319,14 @@ static void sqlite_close(struct sg_store *st)
 	free(s);
 }
 
+static void set_patience(struct sg_store *st, int64_t ms)
+{
+	sg_sqlite_of(st)->busy_ms = ms;
+}
+
 static const struct sg_store_backend sqlite_backend = {
     .close = sqlite_close,
+    .set_patience = set_patience,
     .token_create = sg_sqlite_token_create,
     .token_get = sg_sqlite_token_get,
     .token_lookup = sg_sqlite_token_lookup,

@@ -33,6 +33,11 @@ void sg_store_close(struct sg_store *st)
 		st->backend->close(st);
 }
 
+void sg_store_set_patience(struct sg_store *st, int64_t ms)
+{
+	st->backend->set_patience(st, ms);
+}
+
 const char *sg_store_error(const struct sg_store *st)
 {
 	return st->error;

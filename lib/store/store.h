@@ -66,6 +66,9 @@ const char *sg_token_state_name(enum sg_token_state s);
 SG_MUST_CHECK enum sg_result sg_store_open(struct sg_store **out, const char *url, bool create,
     char *error, size_t error_size);
 void sg_store_close(struct sg_store *st); /* NULL allowed */
+/* From now on a call on this handle waits at most so long for another's lock, then SG_ERR_STORE_BUSY;
+ * 0: not at all. */
+void sg_store_set_patience(struct sg_store *st, int64_t ms);
 /* One line about the last failure of this handle; valid until the next call. */
 const char *sg_store_error(const struct sg_store *st);
 
