@@ -22,6 +22,7 @@
 #include "gate/gate.h"
 #include "media/stream.h"
 #include "net/loop.h"
+#include "webrtc/sdp.h" /* SG_SDP_MAX: the largest SDP taken and given */
 
 struct sg_webrtc_server;
 struct sg_webrtc_peer;
@@ -42,9 +43,6 @@ SG_MUST_CHECK enum sg_result sg_webrtc_server_open(struct sg_webrtc_server **out
 void sg_webrtc_server_drain(struct sg_webrtc_server *srv); /* ends every peer as SG_BYE_SHUTDOWN */
 /* Waits until every peer is gone. Not on a loop. NULL allowed. */
 void sg_webrtc_server_close(struct sg_webrtc_server *srv);
-
-/* Largest SDP taken and given. */
-#define SG_SDP_MAX (80u << 10)
 
 struct sg_webrtc_events {
 	/* Admitted and held. `sdp` is the answer to the offer given; or, where none was given, our offer
