@@ -10,7 +10,7 @@ SANITIZE ?=
 VERSION  := 0.1.0
 
 PKGS      := libuv libmicrohttpd sqlite3 jansson openssl libxcrypt libavformat libavcodec libavutil \
-             libswresample libqrencode readline
+             libswresample libqrencode readline libsrtp2
 PLAY_PKGS := libswscale sdl2
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm -pthread
