@@ -1,5 +1,6 @@
-# Tests. Everything they need comes from Debian's packages: tests/packages.txt.
-.PHONY: deps check unit thread-unit fuzz
+# Tests. What they need comes from Debian's packages (tests/packages.txt), and for the browser tests from
+# the npm registry, pinned (tests/browser/package-lock.json).
+.PHONY: deps check unit browser thread-unit fuzz
 
 # A package that is there costs nothing; one that cannot be had ends the run with apt's own words.
 deps: ## Install what building and testing need (Debian packages; asks for root)
@@ -7,10 +8,14 @@ deps: ## Install what building and testing need (Debian packages; asks for root)
 
 check: deps ## Install what the tests need, build, run every test
 	$(MAKE) -j$$(nproc) all tests
-	BUILD_DIR=$(OUT) TEST_LOGS=$(OUT)/test-logs tests/run.sh $(TEST_BIN) $(sort $(wildcard tests/*.bats))
+	BUILD_DIR=$(OUT) TEST_LOGS=$(OUT)/test-logs tests/run.sh $(TEST_BIN) $(sort $(wildcard tests/*.bats tests/browser/*_test.js))
 
 unit: tests ## Run the unit tests alone
 	TEST_LOGS=$(OUT)/test-logs tests/run.sh $(TEST_BIN)
+
+browser: all ## Run the browser tests alone
+	@tests/browser/install.sh
+	BUILD_DIR=$(OUT) TEST_LOGS=$(OUT)/test-logs tests/run.sh $(sort $(wildcard tests/browser/*_test.js))
 
 # Where threads meet: for a build with SANITIZE=thread.
 THREAD_TESTS := gate gate_now gate_race ring fanout net base_log

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every test given (cmocka programs, bats files) and ends with "N passed, N failed".
+# Runs every test given (cmocka programs, bats files, browser tests) and ends with "N passed, N failed".
 # A skipped test counts as failed: what cannot run here must be mended, not passed over.
 # usage: tests/run.sh TEST...          TEST_LOGS: where outputs are kept (default build/test-logs)
 set -u
@@ -30,6 +30,14 @@ for test in "$@"; do
 		status=$?
 		p=$(grep -cE '^ok [0-9]+' "$log")
 		s=$(grep -cE '^ok [0-9]+.*# skip' "$log")
+		f=$(grep -cE '^not ok [0-9]+' "$log")
+		tally "$name" "$log" "$status" $((p - s)) $((f + s))
+		;;
+	*.js)
+		timeout --kill-after=10 900 node --test-reporter=tap "$test" >"$log" 2>&1 </dev/null
+		status=$?
+		p=$(grep -cE '^ok [0-9]+' "$log")
+		s=$(grep -cE '^(not )?ok [0-9]+.*# (SKIP|TODO)' "$log")
 		f=$(grep -cE '^not ok [0-9]+' "$log")
 		tally "$name" "$log" "$status" $((p - s)) $((f + s))
 		;;
