@@ -13,7 +13,7 @@ PKGS      := libuv libmicrohttpd sqlite3 jansson openssl libxcrypt libavformat l
              libswresample libqrencode readline libsrtp2
 PLAY_PKGS := libswscale sdl2
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm -pthread
+PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lwslay -lm -pthread
 
 SG_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DSG_VERSION='"$(VERSION)"' -Ilib -I$(BUILD) -MMD -MP -pthread \
              -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
@@ -45,7 +45,8 @@ tests: $(TEST_BIN)
 
 # One clear line instead of a missing header.
 libraries:
-	@pkg-config --print-errors --exists $(PKGS) $(PLAY_PKGS) || \
+	@{ pkg-config --print-errors --exists $(PKGS) $(PLAY_PKGS) && \
+		echo '#include <wslay/wslay.h>' | $(CC) -E -x c - >/dev/null; } || \
 		{ echo "make: libraries are missing: \`make deps\` installs them" >&2; exit 1; }
 
 $(OUT)/%.o: %.c | libraries

@@ -1,4 +1,5 @@
-/* http.h - the web server: routes, requests, answers; media over HTTP is in media.h beside it.
+/* http.h - the web server: routes, requests, answers; media over HTTP is in media.h beside it,
+ * WebSocket in websocket.h.
  *
  * libmicrohttpd parses; its threads run the handlers. A handler answers at once, or defers: the
  * connection is then suspended until sg_http_respond is called, from any thread. Handlers must not
@@ -78,7 +79,7 @@ void sg_http_wake(struct sg_http_request *req); /* any thread; only between pull
 void sg_http_defer(struct sg_http_request *req, void *data);
 
 struct sg_http_stats {
-	size_t connections, connections_max, suspended, streaming;
+	size_t connections, connections_max, suspended, streaming, websockets;
 	uint64_t requests, bytes_out;
 	uint64_t status[6]; /* by hundreds: [2] = 2xx */
 };

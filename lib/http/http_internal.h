@@ -179,6 +179,7 @@ struct sg_http_server {
 	struct http_routes routes;
 	struct http_admin_socket admin;
 	struct sg_http_media *media;
+	struct http_ws *websockets;
 	char public_url[320];
 
 	pthread_mutex_t lock;
@@ -201,6 +202,26 @@ void http_on_completed(void *cls, struct MHD_Connection *mhd, void **state,
     enum MHD_RequestTerminationCode why);
 /* Said over TLS, by a trusted proxy that ends it. */
 bool http_is_secure(const struct sg_http_request *req);
+
+/* ---- WebSocket conversations (websocket.c) ---- */
+
+struct http_ws_lane {
+	struct http_ws *room;
+	struct sg_loop *loop;
+	struct sg_timer *timer;
+	struct sg_ws *conversations;
+};
+struct http_ws {
+	struct sg_http_server *srv;
+	struct http_ws_lane *lanes;
+	size_t lane_count;
+	atomic_uint next_lane;
+	atomic_size_t count;
+};
+enum sg_result http_ws_open(struct http_ws **out, struct sg_http_server *srv);
+void http_ws_drain(struct http_ws *room); /* all are told; any thread but a loop's; NULL allowed */
+void http_ws_close(struct http_ws *room); /* after the daemon has stopped; NULL allowed */
+size_t http_ws_count(const struct http_ws *room);
 
 /* ---- media (media.c) ---- */
 

@@ -84,7 +84,8 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
 
 static void take_socket(struct sg_http_server *srv, int fd, const struct sockaddr *sa, socklen_t len)
 {
-	size_t open = atomic_load(&srv->connection_count) + http_media_viewers(srv->media);
+	size_t open = atomic_load(&srv->connection_count) + http_media_viewers(srv->media) +
+		      http_ws_count(srv->websockets);
 
 	if (open >= srv->cfg.max_connections) {
 		sg_log_limited(SG_LOG_WARNING, "http: %zu connections are open: turning others away",
@@ -224,7 +225,8 @@ enum sg_result sg_http_server_open(struct sg_http_server **out, const struct sg_
 	srv->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (srv->wake_fd < 0)
 		res = SG_ERR_IO;
-	if (srv->wake_fd < 0 || (res = http_media_open(&srv->media, srv)) != SG_OK) {
+	if (srv->wake_fd < 0 || (res = http_media_open(&srv->media, srv)) != SG_OK ||
+	    (res = http_ws_open(&srv->websockets, srv)) != SG_OK) {
 		snprintf(error, error_size, "http: starting: %s", sg_result_text(res));
 		sg_http_server_close(srv);
 		return res;
@@ -296,6 +298,7 @@ void sg_http_server_drain(struct sg_http_server *srv)
 	srv->listener = NULL;
 	http_streams_sweep(srv, true);
 	http_media_drain(srv->media);
+	http_ws_drain(srv->websockets);
 }
 
 static void stop_sweeper(struct sg_http_server *srv)
@@ -326,6 +329,7 @@ void sg_http_server_close(struct sg_http_server *srv)
 	if (srv->daemon)
 		MHD_stop_daemon(srv->daemon);
 	http_media_close(srv->media);
+	http_ws_close(srv->websockets);
 	if (srv->wake_fd >= 0)
 		close(srv->wake_fd);
 	free(srv->routes.items);
@@ -335,13 +339,14 @@ void sg_http_server_close(struct sg_http_server *srv)
 
 void sg_http_server_stats(struct sg_http_server *srv, struct sg_http_stats *out)
 {
-	size_t viewers = http_media_viewers(srv->media);
+	size_t viewers = http_media_viewers(srv->media), talks = http_ws_count(srv->websockets);
 
 	*out = (struct sg_http_stats){
-		.connections = atomic_load(&srv->connection_count) + viewers,
+		.connections = atomic_load(&srv->connection_count) + viewers + talks,
 		.connections_max = srv->cfg.max_connections,
 		.suspended = atomic_load(&srv->deferred_count),
 		.streaming = atomic_load(&srv->stream_count) + viewers,
+		.websockets = talks,
 		.requests = atomic_load(&srv->requests),
 		.bytes_out = atomic_load(&srv->bytes_out) + http_media_bytes(srv->media),
 	};
