@@ -140,6 +140,7 @@ static void broadcasts_are_listed_counted_and_deleted(void **state)
 	for (int i = 0; i < 4; i++) {
 		snprintf(body, sizeof(body), "{\"streamId\":\"z-%s\",\"name\":\"%c\"}", names[i], 'A' + i);
 		json_decref(get(f, "POST", "/vod/rest/v2/broadcasts/create", body, 200));
+		usleep(2000); /* dates are in milliseconds: no two alike */
 	}
 #define VOD "/vod/rest/v2/broadcasts"
 	static const struct {
