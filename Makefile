@@ -10,8 +10,10 @@ SANITIZE ?=
 VERSION  := 0.1.0
 
 PKGS      := libuv libmicrohttpd sqlite3 jansson openssl libxcrypt libavformat libavcodec libavutil \
-             libswresample libqrencode readline libsrtp2
-PLAY_PKGS := libswscale sdl2
+             libswresample libsrtp2
+# What one program alone stands on.
+PKGS_tokenctl   := libqrencode readline
+PKGS_streamplay := libswscale sdl2
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lwslay -lm -pthread
 
@@ -51,14 +53,15 @@ libraries:
 
 $(OUT)/%.o: %.c | libraries
 	@mkdir -p $(@D)
-	$(CC) $(SG_CFLAGS) $(CFLAGS) $(if $(filter cmd/streamplay/%,$<),$(shell pkg-config --cflags $(PLAY_PKGS))) -c -o $@ $<
+	$(CC) $(SG_CFLAGS) $(PROG_CFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(LIB): $(LIB_OBJ)
 	rm -f $@ && $(AR) rcs $@ $^
 
 define PROGRAM
 $(OUT)/$(1): $(patsubst %.c,$(OUT)/%.o,$(wildcard cmd/$(1)/*.c)) $(LIB)
-	$(CC) $(SG_LDFLAGS) $(LDFLAGS) -o $$@ $$^ $(PKG_LIBS) $(if $(filter streamplay,$(1)),$$(shell pkg-config --libs $(PLAY_PKGS)))
+	$(CC) $(SG_LDFLAGS) $(LDFLAGS) -o $$@ $$^ $(PKG_LIBS) $(if $(PKGS_$(1)),$$(shell pkg-config --libs $(PKGS_$(1))))
+$(OUT)/cmd/$(1)/%.o: PROG_CFLAGS = $(if $(PKGS_$(1)),$$(shell pkg-config --cflags $(PKGS_$(1))))
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call PROGRAM,$(p))))
 
