@@ -47,7 +47,7 @@ tests: $(TEST_BIN)
 
 # One clear line instead of a missing header.
 libraries:
-	@{ pkg-config --print-errors --exists $(PKGS) $(PLAY_PKGS) && \
+	@{ pkg-config --print-errors --exists $(PKGS) $(PKGS_tokenctl) $(PKGS_streamplay) && \
 		echo '#include <wslay/wslay.h>' | $(CC) -E -x c - >/dev/null; } || \
 		{ echo "make: libraries are missing: \`make deps\` installs them" >&2; exit 1; }
 

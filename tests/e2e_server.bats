@@ -196,6 +196,18 @@ start_fails() { # exit status, text that the one line must hold, streamd's argum
 	[[ $output == *other.conf:* ]]
 }
 
+@test "a store that this version does not serve" {
+	for url in postgresql://user:secretword@db/gate postgres:///gate mysql://db/gate sqlite:; do
+		sed "s|sqlite:.*|$url|" "$DIR/sg.conf" >"$DIR/other.conf"
+		start_fails 2 "use sqlite:/path/to/file" --config "$DIR/other.conf"
+		[[ $output == *other.conf:2:* && $output != *secretword* ]]
+		start_fails 2 "use sqlite:/path/to/file" --config "$DIR/other.conf" --check-config
+		run "$BIN/tokenctl" list --config "$DIR/other.conf"
+		[ "$status" = 2 ]
+		[ "${#lines[@]}" = 1 ]
+	done
+}
+
 @test "a store that is no store" {
 	echo "this is a letter to my aunt" >"$DIR/letter"
 	sed "s|sqlite:.*|sqlite:$DIR/letter|" "$DIR/sg.conf" >"$DIR/other.conf"

@@ -55,12 +55,14 @@ static enum sg_result set_text(char **at, struct sg_str value)
 
 static enum sg_result set_store_url(char **at, struct sg_str value, struct config_problem *p)
 {
-	static const char advice[] = "use sqlite:/path/to/file or postgresql://host/database";
-	bool known = sg_str_starts(value, "sqlite:") || sg_str_starts(value, "postgresql:") ||
-		     sg_str_starts(value, "postgres:");
+	static const char advice[] = "use sqlite:/path/to/file";
 
-	/* Not quoted when it may hold a password in a form that is not known here. */
-	if (!known) {
+	/* Not quoted: it may hold a password. */
+	if (sg_str_starts(value, "postgresql:") || sg_str_starts(value, "postgres:")) {
+		config_complain(p, advice, "a store in PostgreSQL is not served by this version");
+		return SG_ERR_CONFIG;
+	}
+	if (!sg_str_starts(value, "sqlite:")) {
 		config_complain(p, advice, "this is not the url of a store");
 		return SG_ERR_CONFIG;
 	}
@@ -373,14 +375,6 @@ static void print_text(const char *z, struct sg_buf *out)
 	sg_buf_puts(out, z ? z : "");
 }
 
-static void print_store_url(const char *z, struct sg_buf *out)
-{
-	char shown[4096]; /* no line of the file is longer */
-
-	sg_redact(shown, sizeof(shown), sg_str_from(z));
-	sg_buf_puts(out, shown);
-}
-
 static void print_listens(const struct sg_listen_list *l, struct sg_buf *out)
 {
 	char text[SG_ENDPOINT_TEXT_SIZE];
@@ -422,8 +416,6 @@ void config_print_value(const struct config_slot *slot, const void *base, struct
 
 	switch (slot->kind) {
 	case CONFIG_STORE_URL:
-		print_store_url(*(char *const *)at, out);
-		break;
 	case CONFIG_PATH:
 	case CONFIG_DIR:
 	case CONFIG_PUBLIC_URL:
