@@ -81,8 +81,9 @@ struct sg_sdp {
 	void *pool;
 };
 
-/* On SG_OK the caller owns *out; else it is NULL. SG_ERR_LIMIT: over SG_SDP_MAX or too many sections.
- * SG_ERR_BAD_INPUT: `error` (of at least 80 bytes) says what is wrong with which line. */
+/* On SG_OK the caller owns *out; else it is NULL, and `error` (of at least 80 bytes) says what is wrong
+ * with which line. SG_ERR_LIMIT: over SG_SDP_MAX. SG_ERR_BAD_INPUT: malformed, or too many sections.
+ * Candidates that are malformed are left out. */
 SG_MUST_CHECK enum sg_result sg_sdp_parse(struct sg_sdp **out, struct sg_str text, char *error, size_t error_size);
 void sg_sdp_free(struct sg_sdp *sdp); /* NULL allowed */
 
