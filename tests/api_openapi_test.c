@@ -179,6 +179,53 @@ static void every_call_is_described_with_its_scope(void **state)
 	assert_int_equal(described, count); /* and nothing else is */
 }
 
+/* The query parameters of an operation, by spaces, in its order. */
+static void name_query(char *out, const json_t *op)
+{
+	size_t i;
+	json_t *one;
+
+	*out = '\0';
+	json_array_foreach(at(op, "parameters"), i, one)
+	{
+		if (!strcmp(text_of(one, "in"), "query"))
+			out += sprintf(out, " %s", text_of(one, "name"));
+	}
+}
+
+static void every_query_is_described_and_no_other_is_taken(void **state)
+{
+	struct api_fixture *a = *state;
+	size_t count;
+	const struct api_route *routes = api_routes(&count);
+	char names[300];
+
+	for (size_t i = 0; i < count; i++) {
+		name_query(names, operation(routes[i].method, routes[i].pattern));
+		if (routes[i].query && strcmp(names + (*names == ' '), routes[i].query))
+			fail_msg("%s %s: %s, not %s", method_name(routes[i].method), routes[i].pattern,
+			    routes[i].query, names);
+	}
+	static const struct {
+		const char *method, *target, *detail;
+	} rows[] = {
+	    {"GET", "/api/v1/tokens?stat=used", "there is no query parameter 'stat': did you mean 'state'?"},
+	    {"GET", "/api/v1/tokens?app=live&app=vod", "'app' is there twice"},
+	    {"GET", "/api/v1/me?x", "there is no query parameter 'x': known are none"},
+	    {"GET", "/api/v1/tokens/0d3bq8kq4v2mc?%1b%5bm=1", "known are none"},
+	    /* One letter less must not revoke what it was to spare. */
+	    {"DELETE", "/api/v1/tokens?streamId=cam&typ=publish", "did you mean 'type'?"},
+	    {"DELETE", "/api/v1/tokens/0d3bq8kq4v2mc?keepsessions=true", "did you mean 'keepSessions'?"},
+	    {"GET", "/api/v1/events?since=4", "known are app, streamId, after"},
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		json_t *problem = get(a, rows[i].method, rows[i].target, NULL, 400);
+		if (!strstr(text_of(problem, "detail"), rows[i].detail))
+			fail_msg("%s: %s", rows[i].target, text_of(problem, "detail"));
+		json_decref(problem);
+	}
+}
+
 static void walk(const json_t *v)
 {
 	const char *key;
@@ -484,6 +531,7 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 	    CASE(every_call_is_described_with_its_scope),
+	    CASE(every_query_is_described_and_no_other_is_taken),
 	    CASE(every_reference_leads_somewhere),
 	    CASE(the_validator_finds_what_is_wrong),
 	    CASE(every_answer_has_the_shape_that_is_told),

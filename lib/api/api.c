@@ -5,29 +5,38 @@
 
 /* The only list of calls below /api. A call is one row and one handler. */
 static const struct api_route routes[] = {
-    {SG_HTTP_POST, "/api/v1/setup", API_OPEN, api_setup},
-    {SG_HTTP_POST, "/api/v1/login", API_OPEN, api_login},
-    {SG_HTTP_POST, "/api/v1/logout", API_OPEN, api_logout},
-    {SG_HTTP_GET, "/api/v1/me", API_OPEN, api_me},
-    {SG_HTTP_POST, "/api/v1/tokens", SG_SCOPE_TOKENS, api_tokens_create},
-    {SG_HTTP_GET, "/api/v1/tokens", SG_SCOPE_READ, api_tokens_list},
-    {SG_HTTP_DELETE, "/api/v1/tokens", SG_SCOPE_TOKENS, api_tokens_revoke_stream},
-    {SG_HTTP_POST, "/api/v1/tokens/check", SG_SCOPE_TOKENS, api_tokens_check},
-    {SG_HTTP_GET, "/api/v1/tokens/{}", SG_SCOPE_READ, api_tokens_show},
-    {SG_HTTP_DELETE, "/api/v1/tokens/{}", SG_SCOPE_TOKENS, api_tokens_revoke},
-    {SG_HTTP_GET, "/api/v1/apps", SG_SCOPE_READ, api_apps_list},
-    {SG_HTTP_GET, "/api/v1/apps/{}", SG_SCOPE_READ, api_apps_show},
-    {SG_HTTP_PATCH, "/api/v1/apps/{}", SG_SCOPE_ADMIN, api_apps_change},
-    {SG_HTTP_GET, "/api/v1/streams", SG_SCOPE_READ, api_streams_list},
-    {SG_HTTP_GET, "/api/v1/streams/{}/{}", SG_SCOPE_READ, api_streams_show},
-    {SG_HTTP_DELETE, "/api/v1/streams/{}/{}", SG_SCOPE_ADMIN, api_streams_end},
-    {SG_HTTP_GET, "/api/v1/sessions", SG_SCOPE_READ, api_sessions_list},
-    {SG_HTTP_DELETE, "/api/v1/sessions/{}", SG_SCOPE_ADMIN, api_sessions_end},
-    {SG_HTTP_GET, "/api/v1/recordings", SG_SCOPE_READ, api_recordings_list},
-    {SG_HTTP_GET, "/api/v1/audit", SG_SCOPE_READ, api_audit_list},
-    {SG_HTTP_GET, "/api/v1/events", SG_SCOPE_READ, api_events},
-    {SG_HTTP_GET, "/api/v1/authorize", SG_SCOPE_TOKENS, api_authorize},
-    {SG_HTTP_POST, "/api/v1/authorize", SG_SCOPE_TOKENS, api_authorize},
+    {SG_HTTP_POST, "/api/v1/setup", API_OPEN, api_setup, ""},
+    {SG_HTTP_POST, "/api/v1/login", API_OPEN, api_login, ""},
+    {SG_HTTP_POST, "/api/v1/logout", API_OPEN, api_logout, ""},
+    {SG_HTTP_GET, "/api/v1/me", API_OPEN, api_me, ""},
+    {SG_HTTP_POST, "/api/v1/tokens", SG_SCOPE_TOKENS, api_tokens_create, ""},
+    {SG_HTTP_GET, "/api/v1/tokens", SG_SCOPE_READ, api_tokens_list,
+        "app streamId type state q search limit cursor"},
+    {SG_HTTP_DELETE, "/api/v1/tokens", SG_SCOPE_TOKENS, api_tokens_revoke_stream,
+        "app streamId type keepSessions"},
+    {SG_HTTP_POST, "/api/v1/tokens/check", SG_SCOPE_TOKENS, api_tokens_check, ""},
+    {SG_HTTP_GET, "/api/v1/tokens/{}", SG_SCOPE_READ, api_tokens_show, ""},
+    {SG_HTTP_DELETE, "/api/v1/tokens/{}", SG_SCOPE_TOKENS, api_tokens_revoke,
+        "keepSessions"},
+    {SG_HTTP_GET, "/api/v1/apps", SG_SCOPE_READ, api_apps_list,
+        "limit cursor"},
+    {SG_HTTP_GET, "/api/v1/apps/{}", SG_SCOPE_READ, api_apps_show, ""},
+    {SG_HTTP_PATCH, "/api/v1/apps/{}", SG_SCOPE_ADMIN, api_apps_change, ""},
+    {SG_HTTP_GET, "/api/v1/streams", SG_SCOPE_READ, api_streams_list,
+        "app streamId limit cursor"},
+    {SG_HTTP_GET, "/api/v1/streams/{}/{}", SG_SCOPE_READ, api_streams_show, ""},
+    {SG_HTTP_DELETE, "/api/v1/streams/{}/{}", SG_SCOPE_ADMIN, api_streams_end, ""},
+    {SG_HTTP_GET, "/api/v1/sessions", SG_SCOPE_READ, api_sessions_list,
+        "app streamId type protocol limit cursor"},
+    {SG_HTTP_DELETE, "/api/v1/sessions/{}", SG_SCOPE_ADMIN, api_sessions_end, ""},
+    {SG_HTTP_GET, "/api/v1/recordings", SG_SCOPE_READ, api_recordings_list,
+        "app streamId q limit cursor"},
+    {SG_HTTP_GET, "/api/v1/audit", SG_SCOPE_READ, api_audit_list,
+        "app streamId event reason token tokenId after limit cursor"},
+    {SG_HTTP_GET, "/api/v1/events", SG_SCOPE_READ, api_events,
+        "app streamId after"},
+    {SG_HTTP_GET, "/api/v1/authorize", SG_SCOPE_TOKENS, api_authorize, NULL},
+    {SG_HTTP_POST, "/api/v1/authorize", SG_SCOPE_TOKENS, api_authorize, NULL},
 };
 #define ROUTE_COUNT (sizeof(routes) / sizeof(routes[0]))
 _Static_assert(ROUTE_COUNT <= API_ROUTES_MAX, "struct sg_api has a slot for every route");
@@ -61,7 +70,7 @@ static void run(void *user, struct sg_gate *gate, struct sg_store *store)
 	(void)gate;
 	c->store = store;
 	c->now = sg_wall_s();
-	if (api_check_key(c))
+	if (api_check_key(c) && api_check_query(c))
 		c->route->handle(c);
 	free(c);
 }

@@ -145,6 +145,7 @@ struct api_route {
 	const char *pattern;
 	enum sg_scope scope; /* the least that a key must have; API_OPEN: no credentials */
 	api_handler handle;
+	const char *query; /* the names that its query may have, by spaces; NULL: any */
 };
 
 #define API_OPEN ((enum sg_scope)0)
@@ -264,6 +265,9 @@ bool api_is_app(struct api_call *c, struct sg_str app);
 bool api_is_stream(struct api_call *c, struct sg_str stream);
 bool api_is_type(struct api_call *c, struct sg_str text, int *type);
 
+/* Has the query only names of the route's, and none twice? Else answered: a filter that is mistyped is
+ * not a filter less, least of all where something is revoked. */
+bool api_check_query(struct api_call *c);
 struct sg_str api_query(const struct api_call *c, const char *key); /* empty is absent */
 bool api_query_stream(struct api_call *c, struct sg_str *app, struct sg_str *stream);
 bool api_query_type(struct api_call *c, int *type);

@@ -119,12 +119,13 @@ static void name_kinds(char *out, size_t size, unsigned kinds)
 			    out + len, size - len, "%s%s", len ? " or " : "", names[i]);
 }
 
-/* A field's name may be anything, a token too: shown with secrets taken out, and cut. */
+#define KNOWN_MAX 16
+
+/* A name may be anything, a token too: shown with secrets taken out, and cut. `what` has that name. */
 static void refuse_unknown(
-    struct api_call *c, const char *key, const struct api_field *fields, size_t count)
+    struct api_call *c, const char *what, const char *key, const char *const *names, size_t count)
 {
 	char clear[256], known[200] = "";
-	const char *names[16];
 	size_t len = 0;
 
 	sg_redact(clear, sizeof(clear), sg_str_from(key));
@@ -132,17 +133,27 @@ static void refuse_unknown(
 		if ((unsigned char)clear[i] < 0x20 || (unsigned char)clear[i] > 0x7e)
 			clear[i] = '?';
 	clear[SHOWN_MAX] = '\0';
-	for (size_t i = 0; i < count && i < 16; i++) {
-		names[i] = fields[i].name;
-		if (len < sizeof(known))
-			len += (size_t)snprintf(known + len, sizeof(known) - len, "%s%s",
-			    i ? ", " : "", fields[i].name);
-	}
-	const char *near = sg_nearest(sg_str_from(key), names, count < 16 ? count : 16);
+	for (size_t i = 0; i < count && len < sizeof(known); i++)
+		len += (size_t)snprintf(
+		    known + len, sizeof(known) - len, "%s%s", i ? ", " : "", names[i]);
+	const char *near = sg_nearest(sg_str_from(key), names, count);
 	if (near)
-		api_problem(c->req, 400, "there is no field '%s': did you mean '%s'?", clear, near);
+		api_problem(c->req, 400, "there is no %s '%s': did you mean '%s'?", what, clear, near);
 	else
-		api_problem(c->req, 400, "there is no field '%s': known are %s", clear, known);
+		api_problem(c->req, 400, "there is no %s '%s': known are %s", what, clear,
+		    count ? known : "none");
+}
+
+static void refuse_field(
+    struct api_call *c, const char *key, const struct api_field *fields, size_t count)
+{
+	const char *names[KNOWN_MAX];
+
+	if (count > KNOWN_MAX)
+		count = KNOWN_MAX;
+	for (size_t i = 0; i < count; i++)
+		names[i] = fields[i].name;
+	refuse_unknown(c, "field", key, names, count);
 }
 
 bool api_check_fields(
@@ -158,7 +169,7 @@ bool api_check_fields(
 		while (i < count && strcmp(fields[i].name, key) != 0)
 			i++;
 		if (i == count) {
-			refuse_unknown(c, key, fields, count);
+			refuse_field(c, key, fields, count);
 			return false;
 		}
 		if (!(fields[i].kinds & kind_of(value))) {
@@ -279,6 +290,35 @@ bool api_is_type(struct api_call *c, struct sg_str text, int *type)
 }
 
 /* ---- query parameters ---- */
+
+bool api_check_query(struct api_call *c)
+{
+	char text[200];
+	const char *names[KNOWN_MAX], *key;
+	bool seen[KNOWN_MAX] = {false};
+	size_t count = 0, i;
+
+	if (!c->route->query)
+		return true;
+	snprintf(text, sizeof(text), "%s", c->route->query);
+	for (char *left = text, *name; count < KNOWN_MAX && (name = strsep(&left, " "));)
+		if (*name)
+			names[count++] = name;
+	for (size_t n = 0; (key = sg_http_query_name(c->req, n)); n++) {
+		for (i = 0; i < count && strcmp(names[i], key) != 0;)
+			i++;
+		if (i == count) {
+			refuse_unknown(c, "query parameter", key, names, count);
+			return false;
+		}
+		if (seen[i]) {
+			api_problem(c->req, 400, "'%s' is there twice", names[i]);
+			return false;
+		}
+		seen[i] = true;
+	}
+	return true;
+}
 
 struct sg_str api_query(const struct api_call *c, const char *key)
 {

@@ -50,6 +50,7 @@ struct sg_str sg_http_path(const struct sg_http_request *req);               /* 
 struct sg_str sg_http_part(const struct sg_http_request *req, unsigned i); /* i-th "{}" or the "{...}", decoded */
 /* Decoded query parameter; absent when there is none. */
 struct sg_str sg_http_query(const struct sg_http_request *req, const char *key);
+const char *sg_http_query_name(const struct sg_http_request *req, size_t i); /* the i-th's; NULL: no more */
 struct sg_str sg_http_header(const struct sg_http_request *req, const char *name);
 struct sg_str sg_http_cookie(const struct sg_http_request *req, const char *name);
 struct sg_str sg_http_body(const struct sg_http_request *req); /* whole, at most SG_HTTP_BODY_MAX (else 413) */

@@ -240,18 +240,27 @@ static void decode_query(struct sg_http_request *req)
 	}
 }
 
-struct sg_str sg_http_query(const struct sg_http_request *req, const char *key)
+static void need_query(const struct sg_http_request *req)
 {
 	struct sg_http_request *mutable = (struct sg_http_request *)req; /* its cache */
 
-	if (!req->target.query.len)
-		return (struct sg_str){ 0 };
-	if (!req->query)
+	if (req->target.query.len && !req->query)
 		decode_query(mutable);
+}
+
+struct sg_str sg_http_query(const struct sg_http_request *req, const char *key)
+{
+	need_query(req);
 	for (size_t i = 0; i < req->query_count; i++)
 		if (!strcmp(req->query[i].key, key))
 			return req->query[i].value;
 	return (struct sg_str){ 0 };
+}
+
+const char *sg_http_query_name(const struct sg_http_request *req, size_t i)
+{
+	need_query(req);
+	return i < req->query_count ? req->query[i].key : NULL;
 }
 
 struct sg_str sg_http_header(const struct sg_http_request *req, const char *name)
