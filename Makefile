@@ -13,7 +13,7 @@ PKGS      := libuv libmicrohttpd sqlite3 jansson openssl libxcrypt libavformat l
              libswresample libsrtp2
 # What one program alone stands on.
 PKGS_tokenctl   := libqrencode readline
-PKGS_streamplay := libswscale sdl2
+PKGS_streamplay := libswscale sdl2 libcurl
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lwslay -lm -pthread
 

@@ -83,6 +83,8 @@ static int run(struct options *o)
 	}
 	if ((status = check_config(o->arg[OPT_CONFIG])) != PLAYED)
 		return status;
+	if (o->arg[OPT_PUBLISH])
+		return publish_run(o);
 	return o->clients ? clients_run(o) : play_run(o);
 }
 

@@ -163,6 +163,13 @@ void measure_broken(struct measure *m)
 	pthread_mutex_unlock(&m->lock);
 }
 
+void measure_lost(struct measure *m, uint64_t total)
+{
+	pthread_mutex_lock(&m->lock);
+	m->transport_lost = total;
+	pthread_mutex_unlock(&m->lock);
+}
+
 static double tenth(double x)
 {
 	return (double)(int64_t)(x * 10 + 0.5) / 10;
@@ -179,6 +186,7 @@ void measure_facts(struct measure *m, int64_t now_us, struct facts *out)
 	if (m->ended_us)
 		now_us = m->ended_us;
 	*out = m->facts;
+	out->lost += m->transport_lost;
 	out->seconds = (double)(now_us - m->began_us) / 1e6;
 	out->media_s =
 	    max_double((double)m->packets[0].span_us, (double)m->packets[1].span_us) / 1e6;

@@ -1,6 +1,6 @@
 /* options.c - from argv to what is to be done.
  * Options may stand anywhere, "--" ends them; "--name value" and "--name=value" are the same. */
-#include "streamplay.h"
+#include "rtc.h"
 #include "base/text.h"
 #include <errno.h>
 #include <stdio.h>
@@ -20,7 +20,7 @@ void options_help(void)
 
 	printf(
 	    "usage: streamplay URL [OPTIONS]\n\n"
-	    "  Plays a stream (rtmp, http, srt) or a file, shows it where there is a display, and\n"
+	    "  Plays a stream (rtmp, http, srt, whep, webrtc) or a file, shows it where there is a display, and\n"
 	    "  tells what it measured.\n\n");
 	for (int i = 0; i < OPT_COUNT_; i++) {
 		snprintf(left, sizeof(left), "--%s%s%s", table[i].name, table[i].value ? " " : "",
@@ -139,6 +139,24 @@ static int take_clients(struct options *o)
 	return PLAYED;
 }
 
+/* Publishing is over WHIP, and nothing is shown or checked. */
+static int take_publish(struct options *o)
+{
+	static const enum play_opt others[] = {OPT_RECORD, OPT_WINDOW, OPT_EXPECT, OPT_CLIENTS};
+
+	if (!o->arg[OPT_PUBLISH])
+		return PLAYED;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (o->arg[others[i]])
+			return play_fail(PLAY_USAGE, "--%s is for playing: leave it or --publish out",
+			    table[others[i]].name);
+	if (rtc_way(o->url) != RTC_HTTP && strncasecmp(o->url, "http://", 7) &&
+	    strncasecmp(o->url, "https://", 8))
+		return play_fail(PLAY_USAGE,
+		    "--publish speaks WHIP: give a URL like http://host:5080/live/whip/stream");
+	return PLAYED;
+}
+
 static int take_values(struct options *o)
 {
 	int status;
@@ -151,7 +169,7 @@ static int take_values(struct options *o)
 		return play_fail(
 		    PLAY_USAGE, "--window and --no-window exclude each other: choose one");
 	if ((status = url_check(o->url)) != PLAYED || (status = take_duration(o)) != PLAYED ||
-	    (status = take_clients(o)) != PLAYED)
+	    (status = take_clients(o)) != PLAYED || (status = take_publish(o)) != PLAYED)
 		return status;
 	if (o->arg[OPT_EXPECT])
 		return expect_parse(o->arg[OPT_EXPECT], &o->expect, &o->expect_count);

@@ -1,5 +1,5 @@
 /* play.c - one viewer. A thread reads and decodes; the main thread shows, and watches the clock. */
-#include "streamplay.h"
+#include "rtc.h"
 #include "base/clock.h"
 #include <signal.h>
 #include <stdio.h>
@@ -53,6 +53,8 @@ static int read_all(struct player *p, struct decoding *d)
 		decoding_packet(d, fmt, pkt); /* first, so that the codecs are known */
 		if (pkt->stream_index == d->video.index || pkt->stream_index == d->sound.index)
 			measure_packet(&p->measure, type, us, pkt, now - asked > 2000, now);
+		if (p->source.rtc)
+			measure_lost(&p->measure, rtc_lost(p->source.rtc));
 		if (p->record && !record_packet(p->record, fmt, pkt))
 			err = AVERROR_EXTERNAL; /* has been told */
 		av_packet_unref(pkt);

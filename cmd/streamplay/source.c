@@ -1,5 +1,5 @@
 /* source.c - opens a stream with libavformat, never waits for ever, and tells why it failed. */
-#include "streamplay.h"
+#include "rtc.h"
 #include "base/clock.h"
 #include "base/url.h"
 #include <stdio.h>
@@ -15,14 +15,12 @@ static bool remote(const char *url)
 	return strstr(url, "://") && strncmp(url, "file:", 5);
 }
 
-/* Called by libav again and again while it waits. */
-static int give_up(void *opaque)
+bool source_gives_up(struct source *s)
 {
-	struct source *s = opaque;
 	int64_t now = sg_mono_ms();
 
 	if (play_interrupted() || (s->stop && atomic_load(s->stop)))
-		return 1;
+		return true;
 	if (s->fmt && s->fmt->pb && s->fmt->pb->bytes_read != s->bytes_seen) {
 		s->bytes_seen = s->fmt->pb->bytes_read;
 		s->progress_ms = now;
@@ -32,6 +30,12 @@ static int give_up(void *opaque)
 	if (now - s->progress_ms > SOURCE_PATIENCE_MS)
 		s->silent = true;
 	return s->silent;
+}
+
+/* Called by libav again and again while it waits. */
+static int give_up(void *opaque)
+{
+	return source_gives_up(opaque);
 }
 
 static void set_options(AVDictionary **opts, const char *url)
@@ -68,6 +72,8 @@ int source_open(
 	trouble_watch(&s->trouble);
 	if (!(s->fmt = avformat_alloc_context()))
 		return AVERROR(ENOMEM);
+	if (rtc_way(url))
+		return rtc_open(s, url, token, analyze);
 	s->fmt->interrupt_callback = (AVIOInterruptCB){give_up, s};
 	set_options(&opts, url);
 	int err = avformat_open_input(&s->fmt, url, NULL, &opts); /* frees s->fmt when it fails */
@@ -85,6 +91,7 @@ int source_open(
 
 void source_close(struct source *s)
 {
+	rtc_close(s->rtc);
 	avformat_close_input(&s->fmt);
 	trouble_watch(NULL);
 }
@@ -94,6 +101,8 @@ int source_read(struct source *s, AVPacket *pkt)
 	int err;
 
 	s->progress_ms = sg_mono_ms();
+	if (s->rtc)
+		return rtc_read(s, pkt);
 	while ((err = av_read_frame(s->fmt, pkt)) == AVERROR(EAGAIN) && !give_up(s))
 		usleep(5000);
 	if (!err) /* what was refused before was something else, and we got over it */

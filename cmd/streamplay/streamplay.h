@@ -24,6 +24,7 @@ bool play_interrupted(void);
 	X(OPT_TOKEN, "token", "TOKEN", "the token; - reads it from standard input, @FILE a file")  \
 	X(OPT_DURATION, "duration", "TIME", "stop after this time, such as 10s")                   \
 	X(OPT_RECORD, "record", "FILE", "also write it to FILE: .mp4 .mkv .flv .ts")               \
+	X(OPT_PUBLISH, "publish", "FILE", "send FILE to URL over WHIP, at its own pace")           \
 	X(OPT_WINDOW, "window", NULL, "open a window, or fail")                                    \
 	X(OPT_NO_WINDOW, "no-window", NULL, "open no window")                                      \
 	X(OPT_JSON, "json", NULL, "print one object at the end")                                   \
@@ -61,6 +62,9 @@ void options_help(void);
 
 /* ---- token.c: the token and the URL it goes into ---- */
 
+#define TOKEN_MAX 8192
+#define URL_MAX 4096 /* libavformat keeps its own URLs in as much */
+
 /* From --token, else $STREAMGATE_TOKEN; an argument is blotted out so that `ps` shows it no more.
  * *token is NULL when there is none; the caller wipes and frees it with token_free. */
 int token_read(const struct options *o, char **token);
@@ -92,8 +96,10 @@ void trouble_watch(struct trouble *t);
 
 #define SOURCE_PATIENCE_MS 10000
 
+struct rtc;
 struct source {
-	AVFormatContext *fmt;
+	AVFormatContext *fmt; /* of WebRTC: made by us, without a demuxer */
+	struct rtc *rtc;      /* WebRTC (rtc.h), else NULL */
 	struct trouble trouble;
 	const atomic_bool *stop; /* set by another thread */
 	int64_t opened_us, connected_us; /* open began; the server had answered */
@@ -109,6 +115,8 @@ void source_close(struct source *s);
 int source_read(struct source *s, AVPacket *pkt);
 /* Does this `err` of a read, after something was played, mean that the stream came to its end? */
 bool source_ended(const struct source *s, int err);
+/* To be asked again and again by what waits: interrupted, stopped, or nothing came for too long. */
+bool source_gives_up(struct source *s);
 /* What `err` of an open or a read means: the status, and the reason and advice in `why`. */
 int source_explain(const struct source *s, int err, char *why, size_t size);
 
@@ -135,7 +143,7 @@ struct measure {
 	struct facts facts;
 	int64_t began_us, connected_us, ended_us;
 	struct track packets[2], frames; /* packets: video, sound */
-	uint64_t reads;
+	uint64_t reads, transport_lost;
 	bool settled; /* what had piled up before we read has been read */
 	int64_t settled_us, offset_min, offset_max, worst_us, first_dts;
 	bool have_offset;
@@ -152,6 +160,7 @@ void measure_codec(struct measure *m, const AVCodecParameters *par);
 void measure_frame(struct measure *m, enum AVMediaType type, int64_t pts_us, const AVFrame *frame,
     int64_t now_us);
 void measure_broken(struct measure *m);
+void measure_lost(struct measure *m, uint64_t total); /* as the transport counts it */
 void measure_facts(struct measure *m, int64_t now_us, struct facts *out);
 
 /* ---- decode.c ---- */
@@ -235,9 +244,10 @@ const char *status_name(int status);
 /* The URL fit to be shown. The caller frees it. */
 char *url_shown(const char *url);
 
-/* ---- play.c, clients.c ---- */
+/* ---- play.c, clients.c, publish.c ---- */
 
 int play_run(const struct options *o);
 int clients_run(const struct options *o);
+int publish_run(const struct options *o);
 
 #endif

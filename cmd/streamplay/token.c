@@ -1,5 +1,5 @@
 /* token.c - where the token comes from, and how it goes into the URL (INTERFACE.md section 4). */
-#include "streamplay.h"
+#include "rtc.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "base/url.h"
@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define TOKEN_MAX 8192
-#define URL_MAX 4096 /* libavformat keeps its own URLs in as much */
 
 void token_free(char *token)
 {
@@ -158,7 +156,8 @@ char *url_with_token(const char *url, const char *token)
 	struct sg_str all = sg_str_from(url);
 	char *out = NULL;
 
-	if (!token || !sg_url_parse(all, &u) || has_token(&u))
+	/* Over HTTP and the WebSocket of WebRTC it travels in a header or a message (rtc.h). */
+	if (!token || !sg_url_parse(all, &u) || has_token(&u) || rtc_way(url))
 		return strdup(url);
 	sg_buf_init(&b, 2 * URL_MAX + 4 * TOKEN_MAX);
 	const char *id_end = stream_id_end(&u);
@@ -205,7 +204,10 @@ int url_check(const char *url)
 	for (size_t i = 0; i < sizeof(speaks) / sizeof(speaks[0]); i++)
 		if (sg_str_equal_nocase(u.scheme, sg_str_from(speaks[i])))
 			return PLAYED;
+	if (rtc_way(url))
+		return PLAYED;
 	sg_str_copy(scheme, sizeof(scheme), u.scheme);
 	return play_fail(PLAY_USAGE,
-	    "streamplay does not speak %s: use the stream's URL of rtmp, http or srt", scheme);
+	    "streamplay does not speak %s: use the stream's URL of rtmp, http, srt, whep+http or webrtc",
+	    scheme);
 }
