@@ -57,11 +57,13 @@ static int choose(struct sender *p, int i, enum AVMediaType type)
 		return PLAYED;
 	}
 	if (l->codec == SG_CODEC_H264 && (par->extradata_size < 7 || par->extradata[0] != 1))
-		return play_fail(PLAY_FAILED, "this file's H.264 is not in MP4's form: ffmpeg -c copy "
-					      "turns it into an .mp4 or .mkv");
+		return play_fail(PLAY_FAILED,
+		    "this file's H.264 is not in MP4's form: ffmpeg -c copy "
+		    "turns it into an .mp4 or .mkv");
 	if (l->codec == SG_CODEC_H264 && par->video_delay > 0)
-		return play_fail(PLAY_FAILED, "the picture has B-frames, which browsers cannot play: "
-					      "encode it with -bf 0");
+		return play_fail(PLAY_FAILED,
+		    "the picture has B-frames, which browsers cannot play: "
+		    "encode it with -bf 0");
 	return PLAYED;
 }
 
@@ -104,8 +106,8 @@ static int ask(struct sender *p, const char *token)
 	sg_buf_init(&answer, SG_SDP_MAX);
 	sg_rtc_client_offer(p->link.client, &offer);
 	int err = rtc_http_open(&p->http, made, token, &offer, &answer, t, give_up, &p->source);
-	if (!err && sg_rtc_client_set_answer(p->link.client,
-			(struct sg_str){(char *)answer.p, answer.len}) != SG_OK) {
+	if (!err && sg_rtc_client_set_answer(
+			p->link.client, (struct sg_str){(char *)answer.p, answer.len}) != SG_OK) {
 		snprintf(t->last, sizeof(t->last), "%s", sg_rtc_client_error(p->link.client));
 		err = AVERROR_INVALIDDATA;
 	}
@@ -147,14 +149,13 @@ static int wait_until_open(struct sender *p)
 
 static bool send_config(struct sender *p, int i)
 {
-	const AVCodecParameters *par = p->lanes[i].index < 0
-					   ? NULL
-					   : p->file->streams[p->lanes[i].index]->codecpar;
+	const AVCodecParameters *par =
+	    p->lanes[i].index < 0 ? NULL : p->file->streams[p->lanes[i].index]->codecpar;
 
 	if (!par || par->extradata_size <= 0)
 		return true;
-	struct sg_frame *f = sg_frame_new(i ? SG_FRAME_AUDIO : SG_FRAME_VIDEO, p->lanes[i].codec,
-	    (size_t)par->extradata_size);
+	struct sg_frame *f = sg_frame_new(
+	    i ? SG_FRAME_AUDIO : SG_FRAME_VIDEO, p->lanes[i].codec, (size_t)par->extradata_size);
 	if (!f)
 		return false;
 	f->flags = SG_FRAME_CONFIG;
@@ -166,8 +167,8 @@ static bool send_config(struct sender *p, int i)
 
 static int send_packet(struct sender *p, int i, const AVPacket *pkt, int64_t us)
 {
-	struct sg_frame *f = sg_frame_new(
-	    i ? SG_FRAME_AUDIO : SG_FRAME_VIDEO, p->lanes[i].codec, (size_t)pkt->size);
+	struct sg_frame *f =
+	    sg_frame_new(i ? SG_FRAME_AUDIO : SG_FRAME_VIDEO, p->lanes[i].codec, (size_t)pkt->size);
 
 	if (!f)
 		return AVERROR(ENOMEM);
@@ -236,11 +237,11 @@ static int report(struct sender *p, int status, const char *why)
 		play_fail(0, "%s", why);
 	if (p->o->arg[OPT_JSON]) {
 		char *shown = url_shown(p->o->url);
-		json_t *o = json_pack("{s:s?, s:s, s:i, s:f, s:I, s:I, s:I, s:I, s:I}", "url", shown,
-		    "status", status == PLAYED ? "published" : status_name(status), "exit", status,
-		    "seconds", p->seconds, "videoFrames", (json_int_t)p->lanes[0].frames, "audioFrames",
-		    (json_int_t)p->lanes[1].frames, "packets", (json_int_t)s.packets, "bytes",
-		    (json_int_t)s.bytes, "retransmitted", (json_int_t)s.retransmitted);
+		json_t *o = json_pack("{s:s?, s:s, s:i, s:f, s:I, s:I, s:I, s:I, s:I}", "url",
+		    shown, "status", status == PLAYED ? "published" : status_name(status), "exit",
+		    status, "seconds", p->seconds, "videoFrames", (json_int_t)p->lanes[0].frames,
+		    "audioFrames", (json_int_t)p->lanes[1].frames, "packets", (json_int_t)s.packets,
+		    "bytes", (json_int_t)s.bytes, "retransmitted", (json_int_t)s.retransmitted);
 		free(shown);
 		if (o && s.round_trip_ms >= 0)
 			json_object_set_new(o, "roundTripMs", json_real(s.round_trip_ms));
@@ -288,12 +289,13 @@ int publish_run(const struct options *o)
 	p.source.progress_ms = sg_mono_ms();
 	if (status == PLAYED && (status = token_read(o, &token)) == PLAYED) {
 		p.source.trouble.token = token;
-		if (rtc_link_open(&p.link, (struct sg_rtc_client_config){.publish = true,
-					       .video = p.lanes[0].codec,
-					       .audio = p.lanes[1].codec}))
+		if (rtc_link_open(&p.link,
+			(struct sg_rtc_client_config){
+			    .publish = true, .video = p.lanes[0].codec, .audio = p.lanes[1].codec}))
 			status = run(&p, token);
 		else
-			status = play_fail(PLAY_FAILED, "cannot make a socket: free some descriptors");
+			status =
+			    play_fail(PLAY_FAILED, "cannot make a socket: free some descriptors");
 	}
 	if (p.link.identity)
 		rtc_link_close(&p.link);

@@ -10,10 +10,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define QUEUE_MAX 1024      /* frames that wait while the streams are being found out */
+#define QUEUE_MAX 1024 /* frames that wait while the streams are being found out */
 #define SECOND_TRACK_MS 1500 /* after the first track's first frame */
 #define SOCKET_BYTES (4 << 20)
-#define TURN_MAX 64          /* datagrams read before the clock is looked at */
+#define TURN_MAX 64 /* datagrams read before the clock is looked at */
 
 /* ---- the sockets ---- */
 
@@ -67,25 +67,26 @@ static void read_datagrams(struct rtc_link *l, int fd)
 
 	for (int i = 0; i < TURN_MAX; i++) {
 		socklen_t len = sizeof(from);
-		ssize_t n = recvfrom(fd, datagram, sizeof(datagram), 0, (struct sockaddr *)&from, &len);
+		ssize_t n =
+		    recvfrom(fd, datagram, sizeof(datagram), 0, (struct sockaddr *)&from, &len);
 		if (n < 0)
 			return;
-		sg_rtc_client_feed(l->client, (const struct sockaddr *)&from, len, datagram, (size_t)n,
-		    sg_mono_us());
+		sg_rtc_client_feed(l->client, (const struct sockaddr *)&from, len, datagram,
+		    (size_t)n, sg_mono_us());
 	}
 }
 
 void rtc_link_wait(struct rtc_link *l, int other_fd, int64_t until_us)
 {
-	struct pollfd p[3] = {{.fd = l->fds[0], .events = POLLIN}, {.fd = l->fds[1], .events = POLLIN},
-	    {.fd = other_fd, .events = POLLIN}};
+	struct pollfd p[3] = {{.fd = l->fds[0], .events = POLLIN},
+	    {.fd = l->fds[1], .events = POLLIN}, {.fd = other_fd, .events = POLLIN}};
 	int64_t now = sg_mono_us(), next = sg_rtc_client_tick(l->client, now);
 
 	if (next < until_us)
 		until_us = next;
 	int64_t wait_us = until_us - now;
-	struct timespec ts = {wait_us > 0 ? wait_us / 1000000 : 0,
-	    wait_us > 0 ? wait_us % 1000000 * 1000 : 0};
+	struct timespec ts = {
+	    wait_us > 0 ? wait_us / 1000000 : 0, wait_us > 0 ? wait_us % 1000000 * 1000 : 0};
 	if (ppoll(p, 3, &ts, NULL) <= 0)
 		return;
 	for (int i = 0; i < 2; i++)
@@ -97,14 +98,14 @@ void rtc_link_wait(struct rtc_link *l, int other_fd, int64_t until_us)
 
 struct rtc {
 	struct rtc_link link;
-	struct rtc_http *http;     /* one of the two */
+	struct rtc_http *http; /* one of the two */
 	struct rtc_socket *socket;
 	struct sg_frame *queue[QUEUE_MAX];
 	size_t first, count;
 	struct sg_frame *config[2]; /* in force; referenced */
-	bool new_config[2];         /* the next packet brings it along */
-	int index[2];               /* of the track's stream; -1 = none (yet) */
-	bool begun[2];              /* a frame has come */
+	bool new_config[2]; /* the next packet brings it along */
+	int index[2]; /* of the track's stream; -1 = none (yet) */
+	bool begun[2]; /* a frame has come */
 	int64_t begun_ms;
 	bool ended;
 };
@@ -169,8 +170,7 @@ static int pump(struct source *s)
 	struct sg_frame *f;
 	int err;
 
-	rtc_link_wait(
-	    &r->link, r->socket ? rtc_socket_fd(r->socket) : -1, sg_mono_us() + 100000);
+	rtc_link_wait(&r->link, r->socket ? rtc_socket_fd(r->socket) : -1, sg_mono_us() + 100000);
 	while ((f = sg_rtc_client_next(c, sg_mono_us()))) {
 		s->progress_ms = sg_mono_ms();
 		keep(r, f);
@@ -214,8 +214,9 @@ static int add_stream(struct source *s, int i, const struct sg_frame *frame)
 		av_channel_layout_default(&par->ch_layout, 2);
 	} else {
 		struct sg_video_params v;
-		if (sg_video_params_parse((enum sg_codec)frame->codec, config ? config->payload : NULL,
-			config ? config->size : 0, frame, &v) == SG_OK) {
+		if (sg_video_params_parse((enum sg_codec)frame->codec,
+			config ? config->payload : NULL, config ? config->size : 0, frame,
+			&v) == SG_OK) {
 			par->width = v.width;
 			par->height = v.height;
 		}
@@ -248,10 +249,10 @@ static int ask_over_http(struct source *s, const char *endpoint, const char *tok
 	sg_buf_init(&offer, SG_SDP_MAX);
 	sg_buf_init(&answer, SG_SDP_MAX);
 	sg_rtc_client_offer(r->link.client, &offer);
-	int err = rtc_http_open(
-	    &r->http, endpoint, token, &offer, &answer, &s->trouble, give_up, s);
-	if (!err && sg_rtc_client_set_answer(r->link.client,
-			(struct sg_str){(char *)answer.p, answer.len}) != SG_OK) {
+	int err =
+	    rtc_http_open(&r->http, endpoint, token, &offer, &answer, &s->trouble, give_up, s);
+	if (!err && sg_rtc_client_set_answer(
+			r->link.client, (struct sg_str){(char *)answer.p, answer.len}) != SG_OK) {
 		snprintf(s->trouble.last, sizeof(s->trouble.last), "%s",
 		    sg_rtc_client_error(r->link.client));
 		err = AVERROR_INVALIDDATA;
@@ -268,8 +269,8 @@ static int answer_offer(struct source *s, const struct sg_buf *offer)
 	int err = 0;
 
 	sg_buf_init(&answer, SG_SDP_MAX);
-	if (sg_rtc_client_answer(r->link.client, (struct sg_str){(char *)offer->p, offer->len},
-		&answer) != SG_OK) {
+	if (sg_rtc_client_answer(
+		r->link.client, (struct sg_str){(char *)offer->p, offer->len}, &answer) != SG_OK) {
 		snprintf(s->trouble.last, sizeof(s->trouble.last), "%s",
 		    sg_rtc_client_error(r->link.client));
 		err = AVERROR_INVALIDDATA;
@@ -370,8 +371,7 @@ static int fill(struct rtc *r, const struct sg_frame *f, AVPacket *pkt)
 	if (!r->new_config[i] || !r->config[i])
 		return 0;
 	r->new_config[i] = false;
-	uint8_t *side =
-	    av_packet_new_side_data(pkt, AV_PKT_DATA_NEW_EXTRADATA, r->config[i]->size);
+	uint8_t *side = av_packet_new_side_data(pkt, AV_PKT_DATA_NEW_EXTRADATA, r->config[i]->size);
 	if (side)
 		memcpy(side, r->config[i]->payload, r->config[i]->size);
 	return 0;

@@ -122,7 +122,8 @@ static int judge(struct rtc_http *h, CURLcode code, struct trouble *t)
 		return AVERROR_INVALIDDATA;
 	}
 	t->http_code = status >= 400 ? (int)status : 0;
-	snprintf(t->last, sizeof(t->last), "the server answered HTTP %ld where 201 was wanted", status);
+	snprintf(
+	    t->last, sizeof(t->last), "the server answered HTTP %ld where 201 was wanted", status);
 	return AVERROR(EIO);
 }
 

@@ -47,8 +47,7 @@ static ssize_t read_some(struct rtc_socket *w, void *p, size_t size)
 	return code == CURLE_OK && n ? (ssize_t)n : -1;
 }
 
-static ssize_t on_recv(
-    wslay_event_context_ptr ctx, uint8_t *p, size_t size, int flags, void *user)
+static ssize_t on_recv(wslay_event_context_ptr ctx, uint8_t *p, size_t size, int flags, void *user)
 {
 	struct rtc_socket *w = user;
 	ssize_t n = read_some(w, p, size);
@@ -113,8 +112,9 @@ static bool flush(struct rtc_socket *w)
 static bool say(struct rtc_socket *w, json_t *message)
 {
 	char *text = message ? json_dumps(message, JSON_COMPACT) : NULL;
-	struct wslay_event_msg m = {
-	    .opcode = WSLAY_TEXT_FRAME, .msg = (uint8_t *)text, .msg_length = text ? strlen(text) : 0};
+	struct wslay_event_msg m = {.opcode = WSLAY_TEXT_FRAME,
+	    .msg = (uint8_t *)text,
+	    .msg_length = text ? strlen(text) : 0};
 	bool ok = text && wslay_event_queue_msg(w->frames, &m) == 0 && flush(w);
 
 	if (text)
@@ -126,8 +126,8 @@ static bool say(struct rtc_socket *w, json_t *message)
 
 /* ---- the beginning ---- */
 
-static int wait_for(struct rtc_socket *w, short events, int64_t until_ms, bool (*give_up)(void *),
-    void *user)
+static int wait_for(
+    struct rtc_socket *w, short events, int64_t until_ms, bool (*give_up)(void *), void *user)
 {
 	struct pollfd p = {.fd = w->fd, .events = events};
 
@@ -159,7 +159,8 @@ static int send_request(struct rtc_socket *w, const char *endpoint)
 	    !curl_url_get(u, CURLUPART_PATH, &path, 0))
 		len = (size_t)snprintf(request, sizeof(request),
 		    "GET %s?target=edge HTTP/1.1\r\nHost: %s:%s\r\nUpgrade: websocket\r\n"
-		    "Connection: Upgrade\r\nSec-WebSocket-Key: %s==\r\nSec-WebSocket-Version: 13\r\n"
+		    "Connection: Upgrade\r\nSec-WebSocket-Key: %s==\r\nSec-WebSocket-Version: "
+		    "13\r\n"
 		    "User-Agent: streamplay/" SG_VERSION "\r\n\r\n",
 		    path, host, port, key);
 	curl_free(host);
@@ -172,7 +173,8 @@ static int send_request(struct rtc_socket *w, const char *endpoint)
 	return 0;
 }
 
-static int take_response(struct rtc_socket *w, struct trouble *t, bool (*give_up)(void *), void *user)
+static int take_response(
+    struct rtc_socket *w, struct trouble *t, bool (*give_up)(void *), void *user)
 {
 	int64_t until = sg_mono_ms() + PATIENCE_MS;
 	char chunk[2048];
@@ -194,7 +196,8 @@ static int take_response(struct rtc_socket *w, struct trouble *t, bool (*give_up
 	if (status == 101)
 		return 0;
 	t->http_code = status >= 400 ? status : 0;
-	snprintf(t->last, sizeof(t->last), "the server answered HTTP %d where 101 was wanted", status);
+	snprintf(
+	    t->last, sizeof(t->last), "the server answered HTTP %d where 101 was wanted", status);
 	return AVERROR(EIO);
 }
 
@@ -238,8 +241,8 @@ int rtc_socket_open(struct rtc_socket **out, const char *endpoint, const char *s
 	if ((err = connect_to(w, endpoint, t)) || (err = send_request(w, endpoint)) ||
 	    (err = take_response(w, t, give_up, user)))
 		return err;
-	if (!say(w, json_pack("{s:s, s:s, s:s, s:s, s:[]}", "command", "play", "streamId", w->stream,
-			"token", token ? token : "", "room", "", "trackList")))
+	if (!say(w, json_pack("{s:s, s:s, s:s, s:s, s:[]}", "command", "play", "streamId",
+			w->stream, "token", token ? token : "", "room", "", "trackList")))
 		return AVERROR(EIO);
 	return 0;
 }

@@ -73,6 +73,7 @@ void rtc_token_of(const char *url, char *out, size_t size)
 {
 	struct sg_url u;
 
-	if (!sg_url_parse(sg_str_from(url), &u) || sg_query_get(u.query, "token", out, size) != SG_OK)
+	if (!sg_url_parse(sg_str_from(url), &u) ||
+	    sg_query_get(u.query, "token", out, size) != SG_OK)
 		*out = '\0';
 }

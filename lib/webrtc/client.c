@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CHECK_US 50000ll        /* between checks until one is answered (section 14.2) */
-#define CONSENT_US 4000000ll    /* and afterwards */
-#define GIVE_UP_US 15000000ll   /* without an answer, or without a handshake */
+#define CHECK_US 50000ll /* between checks until one is answered (section 14.2) */
+#define CONSENT_US 4000000ll /* and afterwards */
+#define GIVE_UP_US 15000000ll /* without an answer, or without a handshake */
 #define PRIORITY_HOST 0x7e0000ffu /* of a peer-reflexive candidate of ours (section 7.1.1) */
 
 const char *sg_rtc_state_name(enum sg_rtc_state s)
@@ -45,7 +45,8 @@ static void random_text(char *out, size_t characters)
 
 	sg_random(raw, sizeof(raw));
 	for (size_t i = 0; i < characters; i++)
-		out[i] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"[raw[i] & 63];
+		out[i] =
+		    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"[raw[i] & 63];
 	out[characters] = '\0';
 }
 

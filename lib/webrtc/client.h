@@ -18,12 +18,12 @@
 struct sg_rtc_client;
 
 #define SG_RTC_STATES(X)                                                                           \
-	X(SG_RTC_NEW, "new")               /* no remote description yet */                         \
-	X(SG_RTC_CHECKING, "checking")     /* looking for a way to the server */                   \
+	X(SG_RTC_NEW, "new") /* no remote description yet */                                       \
+	X(SG_RTC_CHECKING, "checking") /* looking for a way to the server */                       \
 	X(SG_RTC_HANDSHAKE, "handshaking") /* DTLS */                                              \
-	X(SG_RTC_OPEN, "open")             /* media may flow */                                    \
-	X(SG_RTC_CLOSED, "closed")         /* the server said goodbye */                           \
-	X(SG_RTC_FAILED, "failed")         /* sg_rtc_client_error says why */
+	X(SG_RTC_OPEN, "open") /* media may flow */                                                \
+	X(SG_RTC_CLOSED, "closed") /* the server said goodbye */                                   \
+	X(SG_RTC_FAILED, "failed") /* sg_rtc_client_error says why */
 enum sg_rtc_state {
 #define SG_RTC_STATE_NAME(name, text) name,
 	SG_RTC_STATES(SG_RTC_STATE_NAME)
@@ -37,7 +37,8 @@ struct sg_rtc_client_config {
 	/* What is published; NONE: no such track. When playing: NONE for what is not wanted. */
 	enum sg_codec video, audio;
 	/* One datagram to be sent; may be called in any call below. */
-	void (*send)(void *user, const struct sockaddr *to, socklen_t to_len, const uint8_t *p, size_t len);
+	void (*send)(
+	    void *user, const struct sockaddr *to, socklen_t to_len, const uint8_t *p, size_t len);
 	void *user;
 };
 SG_MUST_CHECK enum sg_result sg_rtc_client_open(

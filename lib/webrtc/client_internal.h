@@ -13,7 +13,7 @@
 
 #define CLIENT_REMOTES_MAX 8
 #define CLIENT_CREDENTIAL_SIZE 257 /* RFC 8839 section 5.4: up to 256 characters */
-#define CLIENT_STORE 1024          /* sent packets kept for NACKs; a power of two */
+#define CLIENT_STORE 1024 /* sent packets kept for NACKs; a power of two */
 
 struct client_remote {
 	struct sockaddr_storage sa;

@@ -7,7 +7,7 @@
 #define REPORT_US 1000000ll
 #define VIDEO_WAIT_MS 300 /* for what is missing */
 #define AUDIO_WAIT_MS 60
-#define PLI_US 300000ll   /* between two requests for a keyframe */
+#define PLI_US 300000ll /* between two requests for a keyframe */
 #define NACKS_MAX 128
 #define RTCP_MAX 1100
 
@@ -98,7 +98,8 @@ static void report_sent(struct sg_rtc_client *c, struct sg_buf *b, int64_t now_u
 		sg_rtcp_write_sr(b,
 		    &(struct sg_rtcp_sender){.ssrc = t->ssrc,
 			.ntp = sg_ntp_from_unix_us(sg_wall_ms() * 1000),
-			.rtp_timestamp = t->last_timestamp + (uint32_t)(since_us * rate_of(i) / 1000000),
+			.rtp_timestamp =
+			    t->last_timestamp + (uint32_t)(since_us * rate_of(i) / 1000000),
 			.packets = t->packets,
 			.octets = t->octets},
 		    NULL, 0);
@@ -184,7 +185,8 @@ static struct client_track *track_of(struct sg_rtc_client *c, const struct sg_rt
 {
 	for (int i = 0; i < 2; i++) {
 		struct client_track *t = &c->tracks[i];
-		if (!t->in || t->payload_type != p->payload_type || (t->has_ssrc && t->ssrc != p->ssrc))
+		if (!t->in || t->payload_type != p->payload_type ||
+		    (t->has_ssrc && t->ssrc != p->ssrc))
 			continue;
 		if (!t->has_ssrc) {
 			t->has_ssrc = true;

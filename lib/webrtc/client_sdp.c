@@ -77,7 +77,8 @@ static void put_section(struct sg_rtc_client *c, struct sg_buf *out, bool video,
 	put_lines(out, video_lines, sizeof(video_lines) / sizeof(video_lines[0]));
 	for (int pt = 96; pt <= 100; pt++)
 		sg_buf_printf(out,
-		    "a=rtcp-fb:%d nack\r\na=rtcp-fb:%d nack pli\r\na=rtcp-fb:%d ccm fir\r\n", pt, pt, pt);
+		    "a=rtcp-fb:%d nack\r\na=rtcp-fb:%d nack pli\r\na=rtcp-fb:%d ccm fir\r\n", pt,
+		    pt, pt);
 }
 
 static void offer_to_play(struct sg_rtc_client *c, struct sg_buf *out)
@@ -115,7 +116,8 @@ static enum sg_result take_transport(struct sg_rtc_client *c, const struct sg_sd
 	if (!t->has_fingerprint || t->setup == SG_SDP_ACTIVE ||
 	    !sg_str_copy(c->remote_ufrag, sizeof(c->remote_ufrag), t->ufrag) ||
 	    !sg_str_copy(c->remote_pwd, sizeof(c->remote_pwd), t->pwd) || !t->ufrag.len) {
-		client_fail(c, "the server's description lacks a fingerprint, credentials or a role");
+		client_fail(
+		    c, "the server's description lacks a fingerprint, credentials or a role");
 		return SG_ERR_BAD_INPUT;
 	}
 	memcpy(c->remote_fingerprint, t->fingerprint, sizeof(c->remote_fingerprint));
@@ -126,8 +128,8 @@ static enum sg_result take_transport(struct sg_rtc_client *c, const struct sg_sd
 }
 
 /* The codec of one section, as the server has agreed to it. */
-static void take_section(struct sg_rtc_client *c, const struct sg_sdp_media *m,
-    const struct sg_sdp_codec *codec)
+static void take_section(
+    struct sg_rtc_client *c, const struct sg_sdp_media *m, const struct sg_sdp_codec *codec)
 {
 	struct client_track *t = &c->tracks[m->kind == SG_SDP_AUDIO];
 
@@ -135,7 +137,8 @@ static void take_section(struct sg_rtc_client *c, const struct sg_sdp_media *m,
 	t->payload_type = codec->payload_type;
 }
 
-static const struct sg_sdp_codec *agreed(const struct sg_rtc_client *c, const struct sg_sdp_media *m)
+static const struct sg_sdp_codec *agreed(
+    const struct sg_rtc_client *c, const struct sg_sdp_media *m)
 {
 	enum sg_codec sent = c->tracks[m->kind == SG_SDP_AUDIO].codec;
 
@@ -201,7 +204,8 @@ enum sg_result sg_rtc_client_set_answer(struct sg_rtc_client *c, struct sg_str t
 	return res;
 }
 
-enum sg_result sg_rtc_client_answer(struct sg_rtc_client *c, struct sg_str offer, struct sg_buf *out)
+enum sg_result sg_rtc_client_answer(
+    struct sg_rtc_client *c, struct sg_str offer, struct sg_buf *out)
 {
 	struct sg_sdp_section sections[SG_SDP_SECTIONS_MAX] = {0};
 	const struct sg_sdp_local local = ours(c, SG_SDP_ACTIVE);
