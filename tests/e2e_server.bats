@@ -142,6 +142,37 @@ ended_within() { # milliseconds since $1 until each named viewer's end
 	[ "$(http_status "/live/streams/cam.flv?token=$early")" = 200 ]
 }
 
+@test "the clock set back and forth under a running server" {
+	stop_streamd
+	echo "+0" >"$DIR/clock"
+	STREAMD_ENV=("${CLOCK_BACK[@]}" FAKETIME_NO_CACHE=1 FAKETIME_TIMESTAMP_FILE="$DIR/clock")
+	unset 'STREAMD_ENV[0]' # the file alone says by how much
+	run_streamd
+	publish cam "$(token cam --type publish)"
+	used=$(token cam) fresh=$(token cam) short=$(token cam --expires 1h)
+	view flv "http://$HTTP/live/streams/cam.flv?token=$used"
+	echo "-2h" >"$DIR/clock"
+	[ "$(http_status "/live/streams/cam.flv?token=$used")" = 403 ]
+	[ "$(last_audit reason)" = used ]
+	[ "$(http_status "/live/streams/cam.flv?token=$fresh")" = 200 ]
+	[ "$(http_status "/live/streams/cam.flv?token=$fresh")" = 403 ]
+	echo "+2h" >"$DIR/clock"
+	[ "$(http_status "/live/streams/cam.flv?token=$short")" = 403 ]
+	[ "$(last_audit reason)" = expired ]
+	echo "+0" >"$DIR/clock"
+	[ "$(http_status "/live/streams/cam.flv?token=$short")" = 200 ]
+	# Whoever was in has stayed, and the stream goes on.
+	[ ! -e "$DIR/flv.end" ]
+	size=$(stat -c %s "$DIR/flv.bytes")
+	for _ in $(seq 100); do
+		[ "$(stat -c %s "$DIR/flv.bytes")" -gt $((size + 50000)) ] && break
+		sleep 0.05
+	done
+	[ "$(stat -c %s "$DIR/flv.bytes")" -gt $((size + 50000)) ]
+	# The audit keeps the order of what happened, whatever the clock said.
+	"$BIN/tokenctl" audit --json | jq -e '[.items[].seq] | . == (sort | reverse)' >/dev/null
+}
+
 @test "SIGTERM tells publishers and viewers, and ends with 0" {
 	publish cam "$(token cam --type publish)"
 	view flv "http://$HTTP/live/streams/cam.flv?token=$(token cam)"
@@ -182,6 +213,12 @@ start_fails() { # exit status, text that the one line must hold, streamd's argum
 @test "a port in use" {
 	sed "s/^listen = 127.0.0.1:0/listen = $RTMP/; s/streamgate.db/other.db/" "$DIR/sg.conf" >"$DIR/other.conf"
 	start_fails 1 "Address already in use: stop the other server or choose another port" --config "$DIR/other.conf"
+	[[ $output == *"$RTMP"* ]]
+	sed "s/^listen = 127.0.0.1:0/listen = $HTTP/; s/streamgate.db/other.db/" "$DIR/sg.conf" >"$DIR/other.conf"
+	start_fails 1 "Address already in use: stop the other server or choose another port" --config "$DIR/other.conf"
+	[[ $output == *"$HTTP"* ]]
+	# The one that runs has not noticed.
+	[ "$(http_status /healthz)" = 200 ]
 }
 
 @test "a data directory that cannot be written" {
@@ -268,7 +305,6 @@ rtmp_bytes() { # printf format: a handshake that passes, then these bytes
 
 @test "a viewer that never reads does not stop the others" {
 	publish cam "$(token cam --type publish)"
-	mkfifo "$DIR/pipe"
 	(curl -sN --limit-rate 1 -o /dev/null "http://$HTTP/live/streams/cam.flv?token=$(token cam)" 3>&-) &
 	VIEWERS="${VIEWERS-} $!"
 	view good "http://$HTTP/live/streams/cam.flv?token=$(token cam)"
