@@ -202,6 +202,7 @@ static struct talk {
 	pthread_mutex_t lock;
 	struct sg_ws *ws;
 	unsigned opened, closed;
+	bool goodbye;
 	char peer[SG_ADDR_TEXT_SIZE], query[32];
 } talk = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -230,10 +231,11 @@ static void on_text(void *user, struct sg_str message)
 		sg_ws_send(talk.ws, message);
 }
 
-static void on_closed(void *user)
+static void on_closed(void *user, bool goodbye)
 {
 	(void)user;
 	pthread_mutex_lock(&talk.lock);
+	talk.goodbye = goodbye;
 	talk.ws = NULL;
 	talk.closed++;
 	pthread_mutex_unlock(&talk.lock);
@@ -408,11 +410,13 @@ static void our_goodbye_waits_for_the_peers(void **state)
 	assert_int_equal(send(fd, goodbye, sizeof(goodbye), 0), sizeof(goodbye));
 	assert_int_equal(client_byte(fd, 15000), -1);
 	talk_await_closed(1);
+	assert_true(talk.goodbye);
 	close(fd);
 	/* One who never answers is not waited for long. */
 	fd = talk_open(f, NULL, "");
 	talk_say(fd, "bye", 3);
 	talk_await_closed(2);
+	assert_false(talk.goodbye);
 	close(fd);
 }
 

@@ -199,6 +199,11 @@ struct sg_buf *ws_frames_out(struct ws_frames *f)
 	return &f->out;
 }
 
+bool ws_frames_heard_goodbye(const struct ws_frames *f)
+{
+	return wslay_event_get_close_received(f->wslay);
+}
+
 bool ws_frames_is_over(const struct ws_frames *f)
 {
 	return wslay_event_get_close_sent(f->wslay) && wslay_event_get_close_received(f->wslay);

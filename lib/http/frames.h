@@ -33,6 +33,7 @@ SG_MUST_CHECK enum sg_result ws_frames_ping(struct ws_frames *f);
 SG_MUST_CHECK enum sg_result ws_frames_goodbye(struct ws_frames *f, unsigned code, const char *why);
 /* What is to be sent; the caller consumes it. */
 struct sg_buf *ws_frames_out(struct ws_frames *f);
+bool ws_frames_heard_goodbye(const struct ws_frames *f); /* the peer's */
 /* Goodbyes have gone both ways. */
 bool ws_frames_is_over(const struct ws_frames *f);
 

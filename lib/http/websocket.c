@@ -42,9 +42,10 @@ static void finish(struct sg_task *task)
 		ws->lane->conversations = ws->next;
 	if (ws->next)
 		ws->next->prev = ws->prev;
+	bool goodbye = ws->frames && ws_frames_heard_goodbye(ws->frames);
 	sg_conn_close(ws->conn);
 	ws_frames_close(ws->frames);
-	ws->events->closed(ws->user);
+	ws->events->closed(ws->user, goodbye);
 	free(ws);
 	atomic_fetch_sub(&room->count, 1);
 }

@@ -22,7 +22,8 @@ struct sg_ws_events {
 	/* The handshake is over. Not called when the peer has left meanwhile: then `closed` alone. */
 	void (*opened)(void *user, struct sg_ws *ws);
 	void (*text)(void *user, struct sg_str message); /* valid for the call */
-	void (*closed)(void *user);                      /* `ws` is gone */
+	/* `ws` is gone. `goodbye`: the peer said so, it did not just break. */
+	void (*closed)(void *user, bool goodbye);
 };
 /* Answers the request: 101, and `user` is the conversation's until `closed`; or, for a request that
  * is no handshake, 400 or 426, and false. */
