@@ -464,6 +464,8 @@ static void viewers_are_told_bit_rates(void **state)
 	ant_described(world.last, SG_STR(OFFER));
 	ant_started(world.last);
 	said();
+	ant_tick(ant, 95000);
+	SAID("");
 	ant_tick(ant, 100000);
 	SAID("{\"audioBitrate\":0,\"command\":\"notification\",\"definition\":\"bitrateMeasurement\","
 	     "\"streamId\":\"cam-1\",\"targetBitrate\":2000000,\"videoBitrate\":2000000}");

@@ -114,7 +114,11 @@ void ant_measure(struct ant_stream *s, int64_t now_ms)
 	struct sg_stream_info info;
 	json_int_t video, audio;
 
-	if (s->type != SG_PLAY || s->state != ANT_STARTED || now_ms - s->measured_ms < ANT_MEASURE_MS)
+	if (s->type != SG_PLAY || s->state != ANT_STARTED)
+		return;
+	if (!s->measured_ms) /* there is nothing to measure yet */
+		s->measured_ms = now_ms;
+	if (now_ms - s->measured_ms < ANT_MEASURE_MS)
 		return;
 	s->measured_ms = now_ms;
 	if (!a->actions->info(a->user, stream, &info))
