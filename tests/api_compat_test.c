@@ -525,6 +525,78 @@ static void verdicts_are_in_the_audit(void **state)
 	assert_int_equal(admitted, 1);
 }
 
+/* ---- bodies of all kinds ---- */
+
+static uint32_t dice(uint32_t *seed)
+{
+	*seed = *seed * 1664525u + 1013904223u;
+	return *seed >> 8;
+}
+
+static json_t *something(uint32_t *seed)
+{
+	static const char *const words[] = {"", "cam", "play", "publish", "a/b", "..", "\xc3\xa9", "\x1b[2J", "<b>",
+	    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "true", "-1", "99999999999999999999"};
+
+	switch (dice(seed) % 8) {
+	case 0: return json_null();
+	case 1: return json_boolean(dice(seed) & 1);
+	case 2: return json_integer((json_int_t)dice(seed) - 5000000);
+	case 3: return json_integer(dice(seed) & 1 ? INT64_MAX : INT64_MIN);
+	case 4: return json_real(1e300);
+	case 5: return json_pack("[{s:[]}]", "streamId");
+	default: return json_string(words[dice(seed) % (sizeof(words) / sizeof(words[0]))]);
+	}
+}
+
+/* One body: an object of some fields, and now and then with a byte bent or the end cut off. */
+static char *some_body(uint32_t *seed)
+{
+	static const char *const fields[] = {"tokenId", "streamId", "type", "roomId", "expireDate", "name",
+	    "description", "publishTokenControlEnabled", "playTokenControlEnabled", "tokenControlEnabled",
+	    "enableTimeTokenForPlay", "acceptOnlyStreamsInDataStore", "email", "password", "unknown"};
+	json_t *body = json_object();
+
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		if (dice(seed) % 3 == 0)
+			json_object_set_new(body, fields[i], something(seed));
+	char *text = json_dumps(body, JSON_COMPACT);
+	json_decref(body);
+	size_t len = strlen(text);
+	if (dice(seed) % 4 == 0)
+		text[dice(seed) % len] = (char)(1 + dice(seed) % 255);
+	else if (dice(seed) % 8 == 0)
+		text[dice(seed) % len] = '\0';
+	return text;
+}
+
+static void no_body_whatever_breaks_a_call(void **state)
+{
+	struct fixture *f = *state;
+	static const struct {
+		const char *method, *target;
+	} doors[] = {
+	    {"POST", V2 "/create"}, {"POST", V2 "/validate-token"}, {"PUT", V2 "/cam"}, {"POST", V2 "/cam/stop"},
+	    {"POST", V1 "create"}, {"POST", V1 "validateToken"},
+	    {"POST", "/rest/v2/applications/settings/live"}, {"POST", "/rest/v2/users/authenticate"},
+	};
+	uint32_t seed = 7;
+
+	for (int i = 0; i < 1600; i++) {
+		const char *method = doors[i % 8].method, *target = doors[i % 8].target;
+		char *body = some_body(&seed);
+		struct answer a = send_as(f, TRUSTED, method, target, JSON, body);
+		if (a.r.status < 200 || a.r.status >= 500 || a.r.status == 404 || a.r.status == 405)
+			fail_msg("%s %s %s: %d", method, target, body, a.r.status);
+		done(&a);
+		free(body);
+	}
+	/* It is as it was: what is asked rightly is answered rightly. */
+	json_t *o = get(f, "GET", V2 "/count", NULL, 200);
+	json_decref(o);
+	assert_result(f, "DELETE", V2 "/none/tokens", NULL, 200, false);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -543,6 +615,7 @@ int main(void)
 	    cmocka_unit_test(the_secret_is_in_the_creating_answer_alone),
 	    cmocka_unit_test(of_a_hundred_at_once_one_is_let_in),
 	    cmocka_unit_test(verdicts_are_in_the_audit),
+	    cmocka_unit_test(no_body_whatever_breaks_a_call),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

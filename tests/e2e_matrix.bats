@@ -117,6 +117,46 @@ matrix() { # protocol try type stream
 	done
 }
 
+# Ninety over HTTP and ten over RTMP, ready before the first of them asks.
+@test "of a hundred at once, over all protocols, one is admitted" {
+	for _ in 1 2 3; do
+		t=$(token cam)
+		rm -f "$DIR"/hundred.*
+		players=
+		for i in $(seq 10); do
+			timeout 5 sh -c 'until [ -e "$1/hundred.go" ]; do sleep 0.01; done
+				exec rtmpdump -q --live -r "$2" -o "$1/hundred.$3"' - "$DIR" "rtmp://$RTMP/live/cam?token=$t" "$i" 3>&- &
+			players="$players $!"
+		done
+		python3 - "$HTTP" "$t" "$DIR/hundred.go" <<-'END' >"$DIR/http"
+			import socket, sys, threading
+			host, port = sys.argv[1].split(":")
+			forms, start, answers = ("m3u8", "flv", "ts", "mp4"), threading.Barrier(90), []
+			open_until_the_end = []
+
+			def come(i):
+			    # Addresses of their own, as viewers have.
+			    s = socket.create_connection((host, int(port)), 10, (f"127.2.0.{i + 1}", 0))
+			    open_until_the_end.append(s)
+			    if start.wait() == 0:
+			        open(sys.argv[3], "w")
+			    s.sendall(f"GET /live/streams/cam.{forms[i % 4]}?token={sys.argv[2]} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+			    answers.append(s.recv(12).decode()[9:])
+
+			threads = [threading.Thread(target=come, args=(i,)) for i in range(90)]
+			for t in threads: t.start()
+			for t in threads: t.join()
+			print(*answers, sep="\n")
+		END
+		for p in $players; do wait "$p" || true; done
+		[ "$(wc -l <"$DIR/http")" = 90 ]
+		admitted=$(($(grep -cx 200 "$DIR/http" || true) + $(find "$DIR" -name 'hundred.[0-9]*' -size +0 | wc -l)))
+		echo "$admitted admitted; over HTTP: $(sort "$DIR/http" | uniq -c | xargs)"
+		[ "$admitted" = 1 ]
+		[ "$(uses "$t" cam)" = 1 ]
+	done
+}
+
 @test "what is not live, and HEAD, spend nothing" {
 	t=$(token nobody)
 	[ "$(http_status "/live/streams/nobody.m3u8?token=$t")" = 404 ]
