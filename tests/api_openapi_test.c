@@ -368,6 +368,8 @@ static void every_answer_has_the_shape_that_is_told(void **state)
 	    {"DELETE", "/api/v1/sessions/x", "/api/v1/sessions/{}", NULL, 404},
 	    {"GET", "/api/v1/recordings", "/api/v1/recordings", NULL, 200},
 	    {"GET", "/api/v1/audit", "/api/v1/audit", NULL, 200},
+	    {"POST", "/api/v1/streams/live/none/preview", "/api/v1/streams/{}/{}/preview", NULL, 404},
+	    {"POST", "/api/v1/streams/none/cam/preview", "/api/v1/streams/{}/{}/preview", NULL, 404},
 	    {"GET", "/api/v1/authorize?streamId=cam", "/api/v1/authorize", NULL, 401},
 	    {"GET", "/api/v1/authorize?streamId=cam&token=x", "/api/v1/authorize", NULL, 403},
 	    {"DELETE", path, "/api/v1/tokens/{}", NULL, 200},
@@ -387,6 +389,7 @@ static void answers_about_a_live_stream_have_the_shape_that_is_told(void **state
 	static const uint8_t frame[] = {0xaf, 1, 0x21, 0x10, 0x04, 0x60, 0x8c, 0x1c};
 	const struct row rows[] = {{"GET", "/api/v1/streams", "/api/v1/streams", NULL, 200},
 	    {"GET", "/api/v1/streams/live/cam", "/api/v1/streams/{}/{}", NULL, 200},
+	    {"POST", "/api/v1/streams/live/cam/preview", "/api/v1/streams/{}/{}/preview", NULL, 201},
 	    {"DELETE", "/api/v1/streams/live/cam", "/api/v1/streams/{}/{}", NULL, 200}};
 	struct sg_publisher *publisher = NULL;
 
@@ -394,7 +397,7 @@ static void answers_about_a_live_stream_have_the_shape_that_is_told(void **state
 	assert_int_equal(sg_publisher_write_flv(publisher, 8, 0, config, sizeof(config)), SG_OK);
 	for (uint32_t i = 0; i < 20; i++)
 		assert_int_equal(sg_publisher_write_flv(publisher, 8, i * 23, frame, sizeof(frame)), SG_OK);
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < 4; i++)
 		try_row(a, &rows[i], a->bearer);
 	sg_publisher_close(publisher, true);
 }

@@ -522,6 +522,42 @@ static void a_recording_belongs_to_its_catalogued_stream_or_its_stem(void **stat
 	finish(f);
 }
 
+/* ---- administrators ---- */
+
+static void an_administrator_looks_without_a_token_and_stays_out_of_the_switches_way(void **state)
+{
+	struct fixture *f = begin(ON);
+	struct attempt a = {.admitted = -1, .kicked = -1};
+	struct sg_request req = {.protocol = "preview",
+	    .app = LIVE,
+	    .stream = CAM,
+	    .type = SG_PLAY,
+	    .peer = addr("192.0.2.1"),
+	    .at_once = true,
+	    .by_admin = true};
+	struct sg_gate_client client = {&f->pump.ex, on_admitted, NULL, on_kicked, &a};
+	struct sg_session_info info;
+
+	(void)state;
+	a.s = sg_gate_admit(f->gate, &req, &client);
+	assert_verdict(wait_for(f, &a.admitted), SG_ADMITTED);
+	assert_int_equal(sg_gate_sessions(f->gate, 0, &info, 1), 1);
+	assert_true(info.by_admin);
+	const struct sg_end_filter tokenless = {.app = LIVE, .without_token = true},
+				   all = {.app = LIVE};
+	assert_int_equal(sg_gate_end_sessions(f->gate, &tokenless, SG_BYE_KICKED), 0);
+	assert_int_equal(sg_gate_end_sessions(f->gate, &all, SG_BYE_KICKED), 1);
+	assert_int_equal(wait_for(f, &a.kicked), SG_BYE_KICKED);
+	leave(&a);
+	/* What is not there is not there for an administrator either. */
+	f->live = false;
+	a = (struct attempt){.admitted = -1};
+	a.s = sg_gate_admit(f->gate, &req, &client);
+	assert_verdict(wait_for(f, &a.admitted), SG_STREAM_NOT_LIVE);
+	leave(&a);
+	finish(f);
+}
+
 /* ---- the rest ---- */
 
 static void guessing_costs_an_address_its_attempts_and_nobody_elses(void **state)
@@ -598,6 +634,8 @@ int main(void)
 	    cmocka_unit_test(strict_keeps_the_first_place_and_off_asks_nothing),
 	    cmocka_unit_test(revoking_ends_a_detached_session_and_cuts_what_is_under_way),
 	    cmocka_unit_test(a_recording_belongs_to_its_catalogued_stream_or_its_stem),
+	    cmocka_unit_test(
+		an_administrator_looks_without_a_token_and_stays_out_of_the_switches_way),
 	    cmocka_unit_test(guessing_costs_an_address_its_attempts_and_nobody_elses),
 	    cmocka_unit_test(the_audit_tells_every_verdict),
 	};

@@ -26,6 +26,7 @@ static const struct api_route routes[] = {
         "app streamId limit cursor"},
     {SG_HTTP_GET, "/api/v1/streams/{}/{}", SG_SCOPE_READ, api_streams_show, ""},
     {SG_HTTP_DELETE, "/api/v1/streams/{}/{}", SG_SCOPE_ADMIN, api_streams_end, ""},
+    {SG_HTTP_POST, "/api/v1/streams/{}/{}/preview", SG_SCOPE_ADMIN, api_streams_preview, ""},
     {SG_HTTP_GET, "/api/v1/sessions", SG_SCOPE_READ, api_sessions_list,
         "app streamId type protocol limit cursor"},
     {SG_HTTP_DELETE, "/api/v1/sessions/{}", SG_SCOPE_ADMIN, api_sessions_end, ""},

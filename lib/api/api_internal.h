@@ -193,7 +193,7 @@ struct sg_api {
 	struct api_events *events;
 	atomic_uint_fast64_t calls, busy, refused_keys, refused_addresses, refused_rates,
 	    failed_logins;
-	atomic_size_t authorizing;
+	atomic_size_t authorizing, previewing;
 	struct api_slot slots[API_ROUTES_MAX];
 };
 
@@ -331,6 +331,7 @@ void api_sessions_end(struct api_call *c);
 void api_streams_list(struct api_call *c);
 void api_streams_show(struct api_call *c);
 void api_streams_end(struct api_call *c);
+void api_streams_preview(struct api_call *c); /* preview.c */
 void api_audit_list(struct api_call *c);
 void api_apps_list(struct api_call *c);
 void api_apps_show(struct api_call *c);

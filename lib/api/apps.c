@@ -59,7 +59,7 @@ static bool count_session(void *user, const struct sg_session_info *s)
 
 	if (!strcmp(s->app, n->app) && !strcmp(s->state, "active")) {
 		n->all[s->type]++;
-		n->without[s->type] += !s->token_id;
+		n->without[s->type] += !s->token_id && !s->by_admin;
 	}
 	return true;
 }
@@ -279,7 +279,7 @@ static bool end_if_needed(void *user, const struct sg_session_info *s)
 	struct leaving *l = user;
 	struct sg_gate *gate = l->c->api->cfg.gate;
 
-	if (!s->token_id && !strcmp(s->app, l->app) &&
+	if (!s->token_id && !s->by_admin && !strcmp(s->app, l->app) &&
 	    sg_gate_needs_token(gate, sg_str_from(s->app), sg_str_from(s->stream), s->type))
 		l->ended += sg_gate_end_sessions(
 		    gate, &(struct sg_end_filter){.session_id = s->id}, SG_BYE_KICKED);

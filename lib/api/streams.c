@@ -14,7 +14,7 @@ static bool count_viewer(void *user, const struct sg_session_info *s)
 	struct viewers *v = user;
 	char key[SG_APP_MAX + SG_STREAM_MAX + 2];
 
-	if (s->type != SG_PLAY || strcmp(s->state, "active") ||
+	if (s->type != SG_PLAY || s->by_admin || strcmp(s->state, "active") ||
 	    (v->app.p && !sg_str_is(v->app, s->app)) ||
 	    (v->stream.p && !sg_str_is(v->stream, s->stream)))
 		return true;

@@ -198,7 +198,9 @@ static void activate_locked(struct sg_session *s)
 	if (!s->token_id || s->resumed) {
 		struct sg_audit row;
 		sg_gate_audit_session(
-		    s, "admitted", "", s->resumed ? "resumed" : "no token needed", &row);
+		    s, "admitted", "", s->resumed	  ? "resumed"
+					: s->by_admin ? "by an administrator"
+						      : "no token needed", &row);
 		sg_gate_audit_push(g, &row);
 	}
 }
@@ -329,7 +331,8 @@ static enum sg_reason screen_locked(
 		return SG_TOO_MANY_ATTEMPTS;
 	if (!names_ok)
 		return req->token.len ? SG_WRONG_STREAM : SG_MISSING_TOKEN;
-	if (*s->recording || !sg_gate_needs_token_locked(g, s->app, s->stream, s->type))
+	if (*s->recording || s->by_admin ||
+	    !sg_gate_needs_token_locked(g, s->app, s->stream, s->type))
 		return SG_ADMITTED;
 	return !req->token.len	  ? SG_MISSING_TOKEN
 	       : s->key_malformed ? SG_UNKNOWN_TOKEN
@@ -365,6 +368,7 @@ static struct sg_session *new_session(struct sg_gate *g, const struct sg_request
 	s->handle = true;
 	s->at_once = req->at_once;
 	s->elsewhere = req->elsewhere;
+	s->by_admin = req->by_admin;
 	s->protocol = req->protocol;
 	s->type = req->type;
 	s->peer = req->peer;

@@ -109,6 +109,9 @@ struct sg_request {
 	bool at_once;
 	/* The media is not ours (another server asks): whether it is live or recorded is not looked at. */
 	bool elsewhere;
+	/* An administrator looks, and has shown elsewhere who they are: no token is asked for, none is
+	 * spent, and no switch concerns the session. */
+	bool by_admin;
 };
 
 struct sg_gate_client {
@@ -203,7 +206,7 @@ bool sg_gate_query(struct sg_gate *gate, void (*fn)(void *user, struct sg_gate *
 void sg_gate_poke(struct sg_gate *gate);
 
 /* Ends sessions; how many. `token_id` 0 = any, app/stream absent = any, type 0 = any,
- * session_id 0 = any; `without_token` = only those that came in without one. */
+ * session_id 0 = any; `without_token` = only those that came in without one, administrators apart. */
 struct sg_end_filter {
 	uint64_t token_id, session_id;
 	struct sg_str app, stream;
@@ -214,6 +217,7 @@ size_t sg_gate_end_sessions(struct sg_gate *gate, const struct sg_end_filter *f,
 
 struct sg_session_info {
 	uint64_t id, token_id; /* token_id 0 = came in without one */
+	bool by_admin;
 	char app[SG_APP_MAX + 1], stream[SG_STREAM_MAX + 1];
 	enum sg_token_type type;
 	const char *protocol;

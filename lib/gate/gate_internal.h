@@ -86,7 +86,7 @@ struct sg_session {
 	struct sg_gate *gate;
 	atomic_uint refs; /* the handle, the tables, each queue and task it is in */
 	enum session_state state;
-	bool at_once, elsewhere, handle, in_tables, detached, resumed, kicked;
+	bool at_once, elsewhere, by_admin, handle, in_tables, detached, resumed, kicked;
 	bool verdict_is_commit; /* which callback verdict_task is for */
 	bool now, decided; /* the caller of sg_gate_admit_now waits; it has its verdict */
 	enum sg_reason verdict;

@@ -187,7 +187,8 @@ static bool matches(const struct sg_session *s, const struct sg_end_filter *f)
 	       (!f->token_id || s->token_id == f->token_id) &&
 	       (!f->app.len || sg_str_is(f->app, s->app)) &&
 	       (!f->stream.len || sg_str_is(f->stream, s->stream)) &&
-	       (!f->type || (int)s->type == f->type) && (!f->without_token || !s->token_id);
+	       (!f->type || (int)s->type == f->type) && 
+	       (!f->without_token || (!s->token_id && !s->by_admin));
 }
 
 /* R13: a use that waits for its owner to come back ends with its token, too. */
@@ -301,6 +302,7 @@ static void fill_info(struct sg_session_info *i, struct sg_session *s)
 {
 	*i = (struct sg_session_info){.id = s->id,
 	    .token_id = s->token_id,
+	    .by_admin = s->by_admin,
 	    .type = s->type,
 	    .protocol = s->protocol,
 	    .state = state_name(s),

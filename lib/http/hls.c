@@ -57,8 +57,9 @@ static const struct {
 static void serve_object(
     struct sg_http_request *req, struct sg_stream *stream, struct sg_str object)
 {
-	struct sg_blob *b = sg_str_is(object, "index.m3u8") ? sg_hls_playlist(stream)
-							    : sg_hls_object(stream, object);
+	struct sg_blob *b = sg_str_is(object, "index.m3u8")    ? sg_hls_playlist(stream)
+			    : sg_str_is(object, "master.m3u8") ? sg_hls_master(stream)
+							       : sg_hls_object(stream, object);
 
 	for (size_t i = 0; b && i < sizeof(objects) / sizeof(objects[0]); i++) {
 		if (!sg_str_ends(object, objects[i].suffix))

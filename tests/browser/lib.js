@@ -147,7 +147,8 @@ export async function streamd({ apps = { live: {} }, config = {}, password = PAS
 	server.ctl = async (...args) => {
 		const input = typeof args.at(-1) === 'object' ? args.pop().input : undefined;
 		const asked = promisify(execFile)(path.join(BIN, 'tokenctl'), args, { env: { ...process.env, ...env }, maxBuffer: 1 << 28 });
-		asked.child.stdin.end(input ?? '');
+		asked.child.stdin.on('error', () => { /* it needed no input and has ended */ });
+		asked.child.stdin.end(input);
 		const { stdout } = await asked;
 		return args.includes('--json') ? JSON.parse(stdout) : stdout.trim();
 	};
