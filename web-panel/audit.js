@@ -11,14 +11,14 @@ const KINDS = { admitted: 'good', refused: 'bad', ended: 'dim' };
 const COLUMNS = ['seq', 'time', 'event', 'reason', 'app', 'streamId', 'type', 'protocol', 'address', 'token', 'session', 'detail'];
 
 const columns = [
-	timeColumn('Time', a => a.at),
+	{ ...timeColumn('Time', a => a.at), lead: false },
 	{ name: 'What', make: current => h(`span.badge.${KINDS[current().event] ?? 'plain'}`, eventName(current().event)) },
 	{ name: 'Why', cls: 'main why', text: tell, title: a => a.reason },
 	{ name: 'Stream', cls: 'wrap', text: a => a.streamId ? (state.apps.length > 1 ? `${a.app}/${a.streamId}` : a.streamId) : a.app, title: a => `${a.app}/${a.streamId}` },
 	{ name: 'Type', text: a => TYPES[a.type] ?? '' },
 	{ name: 'Protocol', text: a => protocol(a.protocol) },
 	{ name: 'Address', cls: 'mono wrap', text: a => a.address },
-	{ name: 'Token', make: current => current().token ? h('a.mono', { href: `#/tokens${query({ token: current().token })}` }, current().token) : null },
+	{ name: 'Token', lead: true, make: current => current().token ? h('a.mono', { href: `#/tokens${query({ token: current().token })}` }, current().token) : null },
 ];
 
 export const audit = {

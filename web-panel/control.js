@@ -5,8 +5,8 @@ import { ask, notice, failure } from './dialog.js';
 import { many, number, TYPES } from './words.js';
 
 const SWITCHES = [
-	{ type: 'publish', key: 'publishTokenControlEnabled', own: 'publishOverridden', title: 'Publishing needs a token', does: 'publish', doing: 'publishing', who: 'publisher' },
-	{ type: 'play', key: 'playTokenControlEnabled', own: 'playOverridden', title: 'Watching needs a token', does: 'watch', doing: 'watching', who: 'viewer' },
+	{ type: 'publish', key: 'publishTokenControlEnabled', title: 'Publishing needs a token', does: 'publish', doing: 'publishing', who: 'publisher' },
+	{ type: 'play', key: 'playTokenControlEnabled', title: 'Watching needs a token', does: 'watch', doing: 'watching', who: 'viewer' },
 ];
 const SESSIONS_MAX = 5000; // looked through for the streams' own counts
 
@@ -62,28 +62,27 @@ function switchRow(s, current) {
 			knob.focus();
 		},
 	} }, h('span.knob'));
-	const text = h('p.effect'), from = h('p.help');
+	const text = h('p.effect');
 	const out = button('Show them out', () => showOut(current(), s), 'small');
 	const label = h('span.label', { id: `${knob.id}-l` }, s.title), state_ = h('span.onoff', { 'aria-hidden': 'true' });
 	text.id = `${knob.id}-d`;
 	knob.setAttribute('aria-labelledby', label.id);
 	knob.setAttribute('aria-describedby', text.id);
 	return {
-		el: h('div.switchrow', h('div', label, text, out, from), h('div.knobs', state_, knob)),
+		el: h('div.switchrow', h('div', label, text, out), h('div.knobs', state_, knob)),
 		update() {
 			const app = current(), on = app[s.key];
 			knob.setAttribute('aria-checked', on);
 			say(state_, on ? 'On' : 'Off');
 			say(text, effect(app, s));
 			out.hidden = !(on && app.sessionsWithoutToken?.[s.type]);
-			say(from, app[s.own] ? '' : 'As the configuration file says.');
 		},
 	};
 }
 
 // ---- streams of their own mind ----
 
-const CHOICES = [['', 'As the application'], ['on', 'Needs a token'], ['off', 'Open to anybody']];
+const CHOICES = [['', 'As the app'], ['on', 'With token'], ['off', 'Open to all']];
 
 function choice(app, stream, s, current) {
 	const el = select(CHOICES, '', { 'aria-label': `${s.title}: ${stream}` });
@@ -99,7 +98,7 @@ function choice(app, stream, s, current) {
 function overrideRow(app, stream, current, without) {
 	const choices = SWITCHES.map(s => choice(app, stream, s, () => current()?.streams[stream]));
 	const now = h('p.help');
-	const out = button('Show them out', () => showOutOf(app, stream, without()), 'small', { 'aria-label': `Show out who is in ${stream} without a token` });
+	const out = button('Show them out', () => showOutOf(app, stream, without()), 'small', { 'aria-label': `Show them out: who is in ${stream} without a token` });
 	const el = h('li.override', h('div.name', h('strong', stream), now), SWITCHES.map((s, i) =>
 		h('div.choice', h('span.tag', { 'aria-hidden': 'true' }, TYPES[s.type]), choices[i])), out);
 	return { el, update() {
@@ -120,7 +119,7 @@ async function showOutOf(app, stream, sessions) {
 
 /* A line to add one: it begins with the application's own state, which then stays when that changes. */
 function adder(current, added) {
-	const name = suggesting({ maxlength: 128, placeholder: 'Stream id, live or not', 'aria-label': `Stream of ${current().app}` });
+	const name = suggesting({ maxlength: 128, placeholder: 'Stream id', 'aria-label': `Stream of ${current().app}` });
 	name.addEventListener('focus', () => get('/api/v1/streams', { app: current().app }).then(a => name.suggest(a.items.map(s => s.streamId)), () => {}));
 	const el = h('form.adder', name, name.after_, h('button.button', { type: 'submit' }, 'Add a stream'));
 	el.addEventListener('submit', async e => {
@@ -167,7 +166,7 @@ export const control = {
 		let without = [];
 		async function refresh() {
 			await loadApps();
-			without = state.apps.some(a => Object.keys(a.streams).length) ? (await all('/api/v1/sessions', {}, SESSIONS_MAX)).filter(s => !s.token) : [];
+			without = state.apps.some(a => Object.keys(a.streams).length) ? (await all('/api/v1/sessions', {}, SESSIONS_MAX)).filter(s => !s.token && s.protocol !== 'preview') : [];
 			keep(stack, cards, state.apps, app => app.app, app => appCard(app, () => without));
 		}
 		changed = refresh;

@@ -1,10 +1,10 @@
-// list.js - a table that is a stack of cards on a phone; rows keep their place and focus as they change.
+// list.js - a table that is a stack of short cards on a phone; rows keep their place and focus as they change.
 import { h, fill, say, button, field, select, suggesting, drop } from './dom.js';
 import { state } from './api.js';
 import { when, exactly } from './words.js';
 
 /** columns: { name, text(row), title?(row), cls? } or { name, make(current), sync?(node, row), cls?, bare? }:
- * `make` is called once a row, `current()` gives the row as it is now. */
+ * `make` is called once a row, `current()` gives the row as it is now. `lead`: a card says the name, too. */
 export function list({ label, columns, key, empty }) {
 	const body = h('tbody', { role: 'rowgroup' });
 	const none = h('div.empty', { hidden: true });
@@ -17,7 +17,7 @@ export function list({ label, columns, key, empty }) {
 		const rec = { row };
 		rec.cells = columns.map(c => {
 			const node = c.make ? c.make(() => rec.row) : null;
-			return h('td', { role: 'cell', 'data-label': c.bare ? null : c.name, class: c.cls }, node);
+			return h('td', { role: 'cell', 'data-lead': c.lead && c.name, class: c.cls }, node);
 		});
 		rec.tr = h('tr', { role: 'row' }, rec.cells);
 		return rec;
@@ -69,7 +69,7 @@ export function list({ label, columns, key, empty }) {
 /** A column of moments. */
 export function timeColumn(name, ms) {
 	return {
-		name, cls: 'time', make: () => h('time'), sync: (el, row) => {
+		name, cls: 'time', lead: true, make: () => h('time'), sync: (el, row) => {
 			const t = ms(row);
 			say(el, when(t));
 			el.dateTime = new Date(t).toISOString();
@@ -95,11 +95,15 @@ export function streamFilters(params) {
 	};
 }
 
-/** A line of filters; `names` gives each its label. One application needs none. */
-export function filters(controls, names, changed, ...extra) {
-	const el = h('form.filters', { role: 'search', on: { submit: e => e.preventDefault() } },
-		Object.entries(names).map(([k, name]) => (k !== 'app' || state.apps.length > 1) && [field(name, controls[k]), controls[k].after_]), extra);
-	el.addEventListener('input', changed);
+/** A line of filters; `names` gives each its label. One application needs none. A phone shows the first, and the
+ * others when asked. */
+export function filters(controls, names, changed) {
+	const shown = Object.entries(names).filter(([k]) => k !== 'app' || state.apps.length > 1);
+	const more = button('Filters', () => more.setAttribute('aria-expanded', el.classList.toggle('all')), 'more', { 'aria-expanded': 'false' });
+	const el = h('form.filters', { role: 'search', on: { submit: e => e.preventDefault(), input: changed } },
+		shown.map(([k, name], i) => [field(name, controls[k]), controls[k].after_, i === 0 && more]));
+	if (shown.slice(1).some(([k]) => controls[k].value))
+		more.click();
 	return el;
 }
 

@@ -38,7 +38,7 @@ function describe(s) {
 		if (s.video.width)
 			parts.push(`${s.video.width}×${s.video.height}`);
 		if (s.video.fps)
-			parts.push(`${Math.round(s.video.fps * 100) / 100} fps`);
+			parts.push(`${Math.round(s.video.fps)} fps`);
 	}
 	if (s.audio)
 		parts.push(`${codec(s.audio.codec)} ${s.audio.sampleRate / 1000} kHz, ${['', 'mono', 'stereo'][s.audio.channels] ?? `${s.audio.channels} channels`}`);
@@ -60,51 +60,30 @@ async function stop(s) {
 }
 
 function card(s) {
-	let row = s, player = null;
+	let row = s;
 	const rate = h('span.rate'), line = h('div.sparkbox'), facts = h('p.facts-line'), age = h('span');
-	const viewers = h('p.viewers'), title = h('h2', row.streamId), live = h('span.badge.good', 'Live');
-	const picture = h('div.picture');
-	const look = button('Show a preview', async () => {
-		if (player) {
-			player.stop();
-			return;
-		}
-		player = preview(row, picture);
-		say(look, 'End the preview');
-		look.setAttribute('aria-label', `End the preview of ${row.streamId}`);
-		await player.ended;
-		player = null;
-		rest();
-	}, 'small');
-	function rest() {
-		say(look, 'Show a preview');
-		look.setAttribute('aria-label', `Show a preview of ${row.streamId}`);
-		fill(picture, h('span.codec', row.video ? codec(row.video.codec) : row.audio ? codec(row.audio.codec) : '?'), look);
-	}
+	const viewers = h('p.viewers'), live = h('span.badge.good', 'Live'), picture = preview(row);
 	const name = text => ({ 'aria-label': `${text} ${row.streamId}` });
-	const el = h('article.stream.card', picture, h('div.about',
-		h('header', title, live), h('p.sub', `${row.app} · by ${protocol(row.protocol)} · `, age), facts,
+	const el = h('article.stream.card', { 'aria-label': `Stream ${row.streamId}` }, picture.el, h('div.about',
+		h('header', h('h2', { title: row.streamId }, row.streamId), live), h('p.sub', `${row.app} · by ${protocol(row.protocol)} · `, age), facts,
 		h('div.meter', line, rate), viewers,
 		h('div.actions',
 			h('a.button.small', { href: `#/sessions?${new URLSearchParams({ app: row.app, streamId: row.streamId })}`, ...name('Who is in:') }, 'Who is in'),
 			button('New token', () => newToken({ app: row.app, streamId: row.streamId }), 'small', name('New token for')),
 			button('Stop', () => stop(row), 'small danger', name('Stop')))));
-	el.setAttribute('aria-label', `Stream ${row.streamId}`);
-	rest();
 	return {
 		el,
-		end: () => player?.stop(),
+		end: picture.end,
 		update(now) {
-			const became = !row.video && !row.audio && (now.video || now.audio);
 			row = now;
-			if (became && !player)
-				rest();
+			picture.row(row);
+			picture.tick();
 			say(facts, describe(row));
-			say(rate, row.live ? bits(row.bitRate) : 'silent');
+			say(rate, row.bitRate ? bits(row.bitRate) : Date.now() / 1000 - row.startedAt < 5 ? 'Measuring…' : 'Silent');
 			say(live, row.live ? 'Live' : 'Gone');
 			live.className = `badge ${row.live ? 'good' : 'dim'}`;
-			say(age, row.startedAt ? `for ${duration(Date.now() / 1000 - row.startedAt)}` : '');
-			age.title = row.startedAt ? `since ${exactly(row.startedAt * 1000)}` : '';
+			say(age, `for ${duration(Date.now() / 1000 - row.startedAt)}`);
+			age.title = `since ${exactly(row.startedAt * 1000)}`;
 			fill(line, spark(history.get(`${row.app}/${row.streamId}`) ?? [0]));
 			const by = Object.entries(row.viewersByProtocol).map(([p, n]) => `${number(n)} by ${protocol(p)}`).join(', ');
 			say(viewers, row.viewers ? `${many(row.viewers, 'viewer')}: ${by}` : 'Nobody is watching');

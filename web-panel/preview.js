@@ -1,48 +1,33 @@
-// preview.js - a stream's picture, by HLS into a Media Source, on a play session like any other viewer's.
-import { h, fill, button, icon } from './dom.js';
-import { get, post, del, at, ApiError } from './api.js';
+// preview.js - a stream's picture, by HLS into a Media Source, on a session of the panel's own.
+import { h, say, button } from './dom.js';
+import { post, at, ApiError } from './api.js';
+import { codec } from './words.js';
 
+const EVERY_MS = 4500; // a new picture
+const DOOR_MS = 60e3; // the server keeps a session a little longer than this
 const KEEP_S = 12; // behind the picture; the rest is given back
 
-function lines(text) {
-	return text.split(/\r?\n/).filter(Boolean);
-}
+/* "app/stream": { url, at }, so that looking elsewhere and back makes no new session. */
+const doors = new Map();
 
-/** The first playlist: codecs, and where the segments are listed. */
+const lines = text => text.split(/\r?\n/).filter(Boolean);
+
 function readMaster(text) {
-	const all = lines(text);
-	const i = all.findIndex(l => l.startsWith('#EXT-X-STREAM-INF'));
-	return { codecs: /CODECS="([^"]+)"/.exec(all[i] ?? '')?.[1] ?? '', uri: all.slice(i + 1).find(l => !l.startsWith('#')) };
+	const all = lines(text), i = all.findIndex(l => l.startsWith('#EXT-X-STREAM-INF'));
+	return { codecs: /CODECS="([^"]+)"/.exec(all[i])?.[1] ?? '', uri: all.slice(i + 1).find(l => l[0] !== '#') };
 }
 
 function readMedia(text, url) {
-	const out = { init: null, segments: [], ended: false };
+	const segments = [];
+	let init = null;
 	for (const l of lines(text)) {
 		const map = /^#EXT-X-MAP:URI="([^"]+)"/.exec(l)?.[1];
 		if (map)
-			out.init = new URL(map, url).href;
-		else if (l === '#EXT-X-ENDLIST')
-			out.ended = true;
-		else if (!l.startsWith('#'))
-			out.segments.push({ init: out.init, url: new URL(l, url).href });
+			init = new URL(map, url).href;
+		else if (l[0] !== '#')
+			segments.push({ init, url: new URL(l, url).href });
 	}
-	return out;
-}
-
-/* A token for this one look, where the stream needs one; it is revoked when the look is over. */
-async function ticket(stream) {
-	const app = await get(`/api/v1/apps/${at(stream.app)}`);
-	if (!(app.streams[stream.streamId]?.playTokenControlEnabled ?? app.playTokenControlEnabled))
-		return null;
-	return post('/api/v1/tokens', { app: stream.app, streamId: stream.streamId, type: 'play', expiresIn: 60, label: 'Preview in the panel' });
-}
-
-async function read(url, signal, headers = {}) {
-	const answer = await fetch(url, { signal, headers, credentials: 'same-origin' });
-	if (!answer.ok)
-		throw new ApiError(answer.status, answer.status === 404 || answer.status === 503
-			? 'There is no picture of it yet.' : `The server answered ${answer.status}.`);
-	return answer;
+	return segments;
 }
 
 const happened = (target, event) => new Promise((good, bad) => {
@@ -50,90 +35,152 @@ const happened = (target, event) => new Promise((good, bad) => {
 	target.addEventListener('error', () => bad(new Error('The browser cannot show this.')), { once: true });
 });
 
-async function append(buffer, data) {
+async function change(buffer, act) {
 	const done = happened(buffer, 'updateend');
-	buffer.appendBuffer(data);
+	act();
 	await done;
 }
 
-async function drop(buffer, until) {
-	if (buffer.buffered.length && buffer.buffered.start(0) < until - 1) {
-		const done = happened(buffer, 'updateend');
-		buffer.remove(0, until);
-		await done;
-	}
-}
-
-async function run(stream, video, signal, mine) {
-	mine.token = await ticket(stream);
-	const first = await read(`/${at(stream.app)}/streams/${at(stream.streamId)}.m3u8`, signal,
-		mine.token ? { Authorization: `Bearer ${mine.token.tokenId}` } : {});
-	const master = readMaster(await first.text()), type = `video/mp4; codecs="${master.codecs}"`;
-	if (!master.uri || !window.MediaSource?.isTypeSupported(type))
-		throw new Error('This browser cannot show these codecs.');
-	const url = new URL(master.uri, first.url).href, source = new MediaSource();
-	mine.url = URL.createObjectURL(source);
-	const opened = happened(source, 'sourceopen');
-	video.src = mine.url;
-	await opened;
-	const buffer = source.addSourceBuffer(type);
-	let last = null, init = null;
-	while (!signal.aborted) {
-		const now = readMedia(await (await read(url, signal)).text(), url);
-		const known = now.segments.findIndex(s => s.url === last);
-		for (const s of known < 0 ? now.segments.slice(-2) : now.segments.slice(known + 1)) {
-			if (s.init !== init)
-				await append(buffer, await (await read(init = s.init, signal)).arrayBuffer());
-			await append(buffer, await (await read(s.url, signal)).arrayBuffer());
-			last = s.url;
-			follow(video, buffer);
-			await drop(buffer, video.currentTime - KEEP_S);
-		}
-		if (now.ended)
-			throw new Error('The stream has ended.');
-		await new Promise(done => setTimeout(done, 700));
-	}
-}
-
-/* Into what is there, and not far behind its end. */
-function follow(video, buffer) {
-	const n = buffer.buffered.length;
-	if (!n)
-		return;
-	const start = buffer.buffered.start(n - 1), end = buffer.buffered.end(n - 1);
-	if (video.currentTime < start || end - video.currentTime > 8)
-		video.currentTime = Math.max(start, end - 4);
-	video.play().catch(() => {});
-}
-
-/** Plays in `box` until .stop(), or until it cannot go on; .ended then resolves. */
-export function preview(stream, box) {
-	const abort = new AbortController(), mine = {};
-	const video = h('video', { playsinline: true, 'aria-label': `Preview of ${stream.streamId}` });
+/** The box with a picture that .tick() keeps fresh while it is on the screen, and that plays when asked;
+ * .row(row) tells how the stream is now, .end() is the end. */
+export function preview(first) {
+	const name = `${first.app}/${first.streamId}`, abort = new AbortController();
+	const video = h('video', { playsinline: true, 'aria-hidden': 'true', tabindex: -1 }), note = h('span.wait', 'Waiting for a picture…');
+	const knob = button('Play', toggle, 'small', { 'aria-label': `Play ${first.streamId}`, hidden: true });
+	const el = h('div.picture', video, note, knob);
+	let row = first, seen = false, playing = false, busy = false, ticked = 0, shot = 0, open = null;
 	video.muted = true;
-	const wait = h('span.wait', 'Waiting for a picture…');
-	let finish;
-	const ended = new Promise(done => { finish = done; });
-	const stop = () => abort.abort();
-	video.addEventListener('playing', () => wait.remove());
-	const end = button(icon('close'), stop, 'square end', { 'aria-label': `End the preview of ${stream.streamId}` });
-	fill(box, video, wait, end);
-	end.focus();
-	run(stream, video, abort.signal, mine).catch(e => {
-		if (abort.signal.aborted)
-			return null;
-		fill(box, h('span.wait', e.message), button('Close', stop, 'small'));
-		return new Promise(done => abort.signal.addEventListener('abort', done));
-	}).finally(() => {
+	const watcher = new IntersectionObserver(e => { seen = e.at(-1).isIntersecting; tick(); });
+	watcher.observe(el);
+
+	async function read(url) {
+		const answer = await fetch(url, { signal: abort.signal, credentials: 'same-origin' });
+		if (!answer.ok)
+			throw new ApiError(answer.status, 'There is no picture yet.');
+		return answer;
+	}
+
+	async function enter() {
+		let door = doors.get(name);
+		if (!door || Date.now() - door.at > DOOR_MS)
+			doors.set(name, door = await post(`/api/v1/streams/${at(row.app)}/${at(row.streamId)}/preview`));
+		door.at = Date.now();
+		const answer = await read(door.url), master = readMaster(await answer.text()), type = `video/mp4; codecs="${master.codecs}"`;
+		if (!master.uri || !window.MediaSource?.isTypeSupported(type)) {
+			watcher.disconnect();
+			seen = false;
+			throw new Error(`This browser cannot show ${codec(row.video.codec)}.`);
+		}
+		const source = new MediaSource();
+		open = { door, url: new URL(master.uri, answer.url).href, object: URL.createObjectURL(source), last: null, init: null };
+		const opened = happened(source, 'sourceopen');
+		video.src = open.object;
+		await opened;
+		open.buffer = source.addSourceBuffer(type);
+	}
+
+	function leave() {
+		if (open)
+			URL.revokeObjectURL(open.object);
+		open = null;
 		video.removeAttribute('src');
 		video.load();
-		if (mine.url)
-			URL.revokeObjectURL(mine.url);
-		if (mine.token)
-			del(`/api/v1/tokens/${at(mine.token.id)}`).catch(() => {});
-		const had = box.contains(document.activeElement) || document.activeElement === document.body;
-		finish();
-		queueMicrotask(() => queueMicrotask(() => had && box.querySelector('button')?.focus()));
-	});
-	return { stop, ended };
+		stop();
+	}
+
+	/* What is new; without playing only the newest, of which the first picture is shown. */
+	async function step() {
+		if (!open)
+			await enter();
+		const { buffer } = open, all = readMedia(await (await read(open.url)).text(), open.url);
+		open.door.at = Date.now();
+		const known = all.findIndex(s => s.url === open.last);
+		for (const s of playing && known >= 0 ? all.slice(known + 1) : all.slice(-1)) {
+			if (s.url === open.last)
+				break;
+			if (s.init !== open.init)
+				await append(await read(open.init = s.init));
+			const n = buffer.buffered.length, before = n ? buffer.buffered.end(n - 1) : 0;
+			await append(await read(s.url));
+			open.last = s.url;
+			show(buffer.buffered, before);
+			const until = video.currentTime - KEEP_S;
+			if (buffer.buffered.start(0) < until - 1)
+				await change(buffer, () => buffer.remove(0, until));
+		}
+		async function append(answer) {
+			const data = await answer.arrayBuffer();
+			await change(buffer, () => buffer.appendBuffer(data));
+		}
+	}
+
+	/* Playing, not far behind the end and only where something is. */
+	function show(ranges, before) {
+		const start = ranges.start(ranges.length - 1), end = ranges.end(ranges.length - 1);
+		if (!playing)
+			video.currentTime = Math.max(start, before) + 0.01;
+		else if (video.currentTime < start || end - video.currentTime > 8)
+			video.currentTime = Math.max(start, end - 4);
+		say(note, '');
+		knob.hidden = false;
+	}
+
+	async function run() {
+		busy = true;
+		try {
+			do {
+				await step();
+				shot = Date.now();
+				if (playing)
+					await new Promise(done => setTimeout(done, 700));
+			} while (playing && Date.now() - ticked < 10000 && !abort.signal.aborted);
+			stop();
+		} catch (e) {
+			doors.delete(name);
+			leave();
+			knob.hidden = true;
+			say(note, e.message);
+			shot = Date.now();
+		}
+		busy = false;
+	}
+
+	function tick() {
+		ticked = Date.now();
+		if (!row.video || !row.live)
+			say(note, row.live ? row.audio ? 'Sound alone' : 'Waiting for a picture…' : 'The stream is gone');
+		else if (seen && !busy && !abort.signal.aborted && ticked - shot > EVERY_MS)
+			run();
+	}
+
+	function stop() {
+		playing = false;
+		video.pause();
+		say(knob, 'Play');
+		knob.setAttribute('aria-label', `Play ${row.streamId}`);
+	}
+
+	function toggle() {
+		if (playing) {
+			stop();
+			return;
+		}
+		playing = true;
+		say(knob, 'Pause');
+		knob.setAttribute('aria-label', `Pause ${row.streamId}`);
+		video.play().catch(() => {});
+		ticked = Date.now();
+		if (!busy)
+			run();
+	}
+
+	return {
+		el, tick,
+		row(now) { row = now; },
+		end() {
+			watcher.disconnect();
+			abort.abort();
+			leave();
+		},
+	};
 }

@@ -101,39 +101,27 @@ function frame(version) {
 	return m;
 }
 
-/* The two copies of the format, and from version 7 on of the version (7.9, 7.10). */
-function formats(m, version, mask) {
-	const size = m.length;
-	let rest = mask; // correction M is 00
-	for (let i = 0; i < 10; i++)
-		rest = rest << 1 ^ (rest >> 9) * 0x537;
-	const format = (mask << 10 | rest) ^ 0x5412, bit = i => format >> i & 1;
+// Correction M with mask 0 (table C.1), and the versions from 7 on (table D.1).
+const FORMAT = 0x5412, VERSIONS = [0x07c94, 0x085bc, 0x09a99, 0x0a4d3];
+
+/* The two copies of each (7.9, 7.10). */
+function formats(m, version) {
+	const size = m.length, bit = i => FORMAT >> i & 1;
 	for (let i = 0; i < 15; i++) {
-		const a = i < 6 ? i : i < 8 ? i + 1 : size - 15 + i;
-		m[a][8] = bit(i);
-		const b = i < 8 ? size - 1 - i : i < 9 ? 7 : 14 - i;
-		m[8][b] = bit(i);
+		m[i < 6 ? i : i < 8 ? i + 1 : size - 15 + i][8] = bit(i);
+		m[8][i < 8 ? size - 1 - i : i < 9 ? 7 : 14 - i] = bit(i);
 	}
 	m[size - 8][8] = 1;
-	if (version < 7)
-		return;
-	rest = version;
-	for (let i = 0; i < 12; i++)
-		rest = rest << 1 ^ (rest >> 11) * 0x1f25;
-	const bits = version << 12 | rest;
-	for (let i = 0; i < 18; i++) {
+	for (let i = 0; version > 6 && i < 18; i++) {
 		const a = size - 11 + i % 3, b = Math.floor(i / 3);
-		m[b][a] = m[a][b] = bits >> i & 1;
+		m[b][a] = m[a][b] = VERSIONS[version - 7] >> i & 1;
 	}
 }
 
-const MASKS = [(x, y) => (x + y) % 2, (x, y) => y % 2, x => x % 3, (x, y) => (x + y) % 3,
-	(x, y) => (Math.floor(x / 3) + Math.floor(y / 2)) % 2, (x, y) => x * y % 2 + x * y % 3,
-	(x, y) => (x * y % 2 + x * y % 3) % 2, (x, y) => ((x + y) % 2 + x * y % 3) % 2];
-
-function draw(words, version, mask) {
+/* Always with mask 0, a chessboard: tokens are random, so no other suits them better. */
+function draw(words, version) {
 	const m = frame(version), size = m.length;
-	formats(m, version, mask);
+	formats(m, version);
 	let i = 0;
 	for (let right = size - 1; right >= 1; right -= 2) {
 		if (right === 6)
@@ -143,28 +131,12 @@ function draw(words, version, mask) {
 			for (const x of [right, right - 1]) {
 				if (m[y][x] !== null)
 					continue;
-				const dark = i < words.length * 8 ? words[i >> 3] >> 7 - (i & 7) & 1 : 0;
+				m[y][x] = (i < words.length * 8 ? words[i >> 3] >> 7 - (i & 7) & 1 : 0) ^ (x + y + 1) % 2;
 				i++;
-				m[y][x] = dark ^ (MASKS[mask](x, y) === 0 ? 1 : 0);
 			}
 		}
 	}
 	return m;
-}
-
-/* What is hard to read counts (7.8.3): long runs, blocks, what looks like a finder, too much of one. */
-function penalty(m) {
-	const square = m.length ** 2, dark = m.flat().filter(Boolean).length;
-	const points = [...m, ...m.map((_, x) => m.map(row => row[x]))].map(row => {
-		const text = row.join('');
-		return (text.match(/0{5,}|1{5,}/g) ?? []).reduce((n, run) => n + run.length - 2, 0) +
-			40 * (text.match(/(?=10111010000|00001011101)/g) ?? []).length;
-	});
-	m.slice(1).forEach((row, y) => row.forEach((v, x) => {
-		if (x && v === row[x - 1] && v === m[y][x] && v === m[y][x - 1])
-			points.push(3);
-	}));
-	return points.reduce((a, b) => a + b) + Math.floor(Math.abs(dark * 20 / square - 10)) * 10;
 }
 
 /** The modules as rows of 0 and 1; null: too long for version 10. */
@@ -174,8 +146,7 @@ export function encode(text) {
 		bytes.length * 8 + 4 + (v < 9 ? 8 : 16) <= (total - ec * blocks) * 8);
 	if (!version)
 		return null;
-	const words = codewords(bytes, version);
-	return MASKS.map((_, mask) => draw(words, version, mask)).map(m => [penalty(m), m]).sort((a, b) => a[0] - b[0])[0][1];
+	return draw(codewords(bytes, version), version);
 }
 
 /** A picture of it, with the four modules of quiet around it; null: too long. */

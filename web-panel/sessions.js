@@ -29,9 +29,9 @@ const columns = [
 	{ name: 'Stream', cls: 'wrap', text: s => state.apps.length > 1 ? `${s.app}/${s.streamId}` : s.streamId },
 	{ name: 'Protocol', text: s => protocol(s.protocol) },
 	timeColumn('Since', s => s.startedAt * 1000),
-	{ name: 'For', cls: 'num', text: s => duration(Date.now() / 1000 - s.startedAt) },
-	{ name: 'Carried', cls: 'num', text: s => bytes(s.bytes) },
-	{ name: 'Token', make: () => h('span'), sync: (el, s) => {
+	{ name: 'For', cls: 'num', lead: true, text: s => duration(Date.now() / 1000 - s.startedAt) },
+	{ name: 'Carried', cls: 'num', lead: true, text: s => bytes(s.bytes) },
+	{ name: 'Token', lead: true, make: () => h('span'), sync: (el, s) => {
 		if (el.dataset.token === (s.token ?? ''))
 			return;
 		el.dataset.token = s.token ?? '';

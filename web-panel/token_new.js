@@ -41,7 +41,7 @@ function form(preset, created) {
 	const el = h('form', h('div.body', types, h('div.row', field('Stream', f.stream), state.apps.length > 1 && field('Application', f.app)), f.stream.after_,
 		h('div.row', field('Expires', f.expires), field('Uses', f.uses)), at, field('Label', f.label),
 		h('details', h('summary', 'More'), h('div.row',
-			field('May come back after a break', f.resume, 'From the same address, on the same use: for encoders that reconnect.'),
+			field('May reconnect', f.resume, 'After a break, from the same address, on the same use: for encoders.'),
 			field('How many tokens', f.count, 'Up to 1,000, all alike.')))),
 	h('footer', wrong, go));
 	el.addEventListener('submit', async e => {

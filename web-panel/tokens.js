@@ -19,7 +19,7 @@ export function badge(state_) {
 function details(t, after) {
 	const moment = s => s ? h('time', { datetime: new Date(s * 1000).toISOString(), title: exactly(s * 1000) }, exactly(s * 1000).replace('T', ' ')) : 'Never';
 	const rows = [['Opens', `${t.app}/${t.streamId}`], ['Type', TYPES[t.type]], ['State', badge(t.state)], ['Label', t.label || 'None'],
-		['Uses', `${number(t.uses)} of ${number(t.maxUses)}`], ['May come back after a break', t.resume ? `Within ${duration(t.resume)}` : 'No'],
+		['Uses', `${number(t.uses)} of ${number(t.maxUses)}`], ['May reconnect', t.resume ? `Within ${duration(t.resume)}` : 'No'],
 		['Expires', moment(t.expireDate)], ['Created', moment(t.createdAt)], ['Created by', t.createdBy], ['First used', moment(t.firstUsedAt)],
 		['Last used', moment(t.lastUsedAt)], t.revokedAt && ['Revoked', moment(t.revokedAt)]].filter(Boolean);
 	return dialog(`Token ${t.id}`, close => [
@@ -56,7 +56,7 @@ function columns(chosen, changed, again) {
 		{ name: 'Stream', cls: 'wrap', text: t => state.apps.length > 1 ? `${t.app}/${t.streamId}` : t.streamId, title: t => `${t.app}/${t.streamId}` },
 		{ name: 'Type', text: t => TYPES[t.type] },
 		{ name: 'State', make: () => h('span'), sync: (el, t) => el.textContent !== STATES[t.state]?.[0] && fill(el, badge(t.state)) },
-		{ name: 'Uses', cls: 'num', text: t => `${number(t.uses)} of ${number(t.maxUses)}` },
+		{ name: 'Uses', cls: 'num', lead: true, text: t => `${number(t.uses)} of ${number(t.maxUses)}` },
 		timeColumn('Expires', t => t.expireDate * 1000),
 		timeColumn('Created', t => t.createdAt * 1000),
 		{ name: 'Actions', bare: true, cls: 'act', make: current => button('Revoke', () => revokeTokens([current()], again), 'small danger', { 'aria-label': `Revoke token ${current().id}` }),

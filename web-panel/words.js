@@ -46,8 +46,10 @@ export function tell(row) {
 	if (row.event === 'ended')
 		return GOODBYES[row.reason] ?? `Ended: ${row.reason}.`;
 	if (row.event === 'admitted')
-		return row.token ? 'With a token.' : 'Without a token: none was needed.';
-	return [row.detail, row.reason].filter(Boolean).join(', ');
+		return row.protocol === 'preview' ? 'An administrator looks.' : row.token ? 'With a token.' : 'Without a token: none was needed.';
+	const text = [row.detail, row.reason.replaceAll('_', ' ')].filter(Boolean).join(', ').replace(/^(play|publish)_token (on|off)/, (_, type, now) =>
+		`${type === 'play' ? 'watching' : 'publishing'} ${now === 'on' ? 'needs a token' : 'is open to anybody'}`);
+	return text && text[0].toUpperCase() + text.slice(1);
 }
 
 export function eventName(event) {
@@ -56,7 +58,7 @@ export function eventName(event) {
 
 export const PROTOCOLS = {
 	rtmp: 'RTMP', rtmps: 'RTMPS', srt: 'SRT', webrtc: 'WebRTC', whip: 'WHIP', whep: 'WHEP',
-	hls: 'HLS', flv: 'HTTP-FLV', ts: 'HTTP-TS', mp4: 'Recording', authorize: 'Authorize', api: 'Panel or API',
+	hls: 'HLS', flv: 'HTTP-FLV', ts: 'HTTP-TS', mp4: 'Recording', authorize: 'Authorize', preview: 'Preview', api: 'Panel or API',
 };
 export const protocol = name => PROTOCOLS[name] ?? name ?? '';
 const CODECS = { h264: 'H.264', hevc: 'H.265', h265: 'H.265', av1: 'AV1', vp8: 'VP8', vp9: 'VP9', aac: 'AAC', opus: 'Opus', mp3: 'MP3' };

@@ -10,6 +10,10 @@ const full = await streamd({ apps: { live: { publish_token: 'on', play_token: 'o
 const empty = await streamd();
 const browser = await chromium();
 
+// On ports that stand in the configuration now, so that the links have them.
+await full.stop();
+await full.start();
+
 await full.ctl('create', 'cam', '--type', 'publish', '--label', 'Studio encoder');
 for (const label of ['Ada', 'Grace Hopper, third row on the left, who asked for a label that is long', ''])
 	await full.ctl('create', 'cam', ...label ? ['--label', label] : [], '--max-uses', '3');
@@ -64,6 +68,8 @@ for (const [width, dark] of LOOKS) {
 			await p.goto(`${full.http}/#/${view}`);
 			await p.locator('main h1').waitFor();
 			await (view === 'live' ? p.getByRole('article') : view === 'control' ? p.getByRole('switch') : p.getByRole('row').nth(1)).first().waitFor();
+			if (view === 'live')
+				await p.getByRole('button', { name: 'Play cam' }).waitFor();
 			await look(p, `${view}-${how}`);
 		}
 	});
@@ -83,7 +89,7 @@ for (const [width, dark] of LOOKS) {
 		await p.getByText('More', { exact: true }).click();
 		await look(p, `new-${how}`);
 		await p.getByRole('dialog').getByLabel('Stream', { exact: true }).fill('cam');
-		await p.getByText('Publish', { exact: true }).click();
+		await p.getByRole('dialog').getByText('Publish', { exact: true }).click();
 		await p.getByRole('button', { name: 'Create' }).click();
 		await p.getByText('Shown this once.').waitFor();
 		await p.getByRole('button', { name: 'QR code of RTMP link' }).click();
