@@ -155,7 +155,7 @@ export function qr(text, label) {
 	if (!m)
 		return null;
 	const path = m.map((row, y) => row.map((dark, x) => dark ? `M${x + 4} ${y + 4}h1v1h-1z` : '').join('')).join('');
-	const size = m.length + 8;
-	return svg('svg', { viewBox: `0 0 ${size} ${size}`, class: 'qr', role: 'img', 'aria-label': label, 'shape-rendering': 'crispEdges' },
+	const size = m.length + 8, width = size * Math.floor(276 / size); // modules of whole pixels, on a phone too
+	return svg('svg', { width, viewBox: `0 0 ${size} ${size}`, class: 'qr', role: 'img', 'aria-label': label, 'shape-rendering': 'crispEdges' },
 		svg('rect', { width: size, height: size, fill: '#fff' }), svg('path', { d: path, fill: '#000' }));
 }

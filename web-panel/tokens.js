@@ -75,7 +75,7 @@ export const tokens = {
 			state: select([['', 'All'], ...Object.entries(STATES).map(([k, [text]]) => [k, text])], params.get('state') ?? ''),
 		};
 		const chosen = new Map(), again = () => refresh().catch(failure);
-		let rows = [], next = null, want = PAGE, turn = 0;
+		let rows = [], next = null, want = PAGE, turn = 0, reading = false;
 		const more = moreButton(() => addMore());
 		const total = h('p.total');
 		const table = list({ label: 'Tokens', key: t => t.id, columns: columns(chosen, bar, again),
@@ -118,7 +118,7 @@ export const tokens = {
 			say(stream, `Revoke all of ${name}`);
 		}
 		async function refresh() {
-			if (want > AGAIN_MAX)
+			if (want > AGAIN_MAX || reading)
 				return;
 			const mine = ++turn;
 			const a = await get('/api/v1/tokens', { ...filter(), limit: want });
@@ -130,7 +130,7 @@ export const tokens = {
 		}
 		async function addMore() {
 			const mine = ++turn;
-			more.busy(true);
+			more.busy(reading = true);
 			try {
 				const a = await get('/api/v1/tokens', { ...filter(), limit: PAGE, cursor: next });
 				if (mine !== turn)
@@ -142,7 +142,7 @@ export const tokens = {
 			} catch (e) {
 				failure(e);
 			} finally {
-				more.busy(false);
+				more.busy(reading = false);
 			}
 		}
 		function changed() {
