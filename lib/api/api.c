@@ -1,6 +1,7 @@
 /* api.c - the table of routes, and the way of a call from the web server's thread to the store's. */
 #include "api/api_internal.h"
 #include "api/panel.h"
+#include "api/sample.h"
 #include "api/compat.h"
 
 /* The only list of calls below /api. A call is one row and one handler. */
@@ -191,6 +192,7 @@ static void add_routes(struct sg_api *api)
 		sg_http_route(http, routes[i].method, routes[i].pattern, enter, &api->slots[i]);
 	}
 	api_panel_routes(api);
+	api_sample_routes(http, api->cfg.gate);
 	api_compat_routes(api, http);
 	/* Last: the first route that matches wins. */
 	sg_http_route(http, all, "/api", no_call, api);
