@@ -114,9 +114,6 @@ size_t sg_rtp_build_header(
 	size_t count = 0, bytes = 0;
 	bool two_byte = false;
 
-	if (size < SG_RTP_HEADER_BYTES)
-		return 0;
-	sg_rtp_write_header(out, p->payload_type, p->marker, p->seq, p->timestamp, p->ssrc);
 	sg_put_be16(seq, p->transport_cc);
 	sg_put_be24(time, p->abs_send_time);
 	if (ids->mid && p->mid.p && p->mid.len && p->mid.len <= 255)
@@ -127,15 +124,16 @@ size_t sg_rtp_build_header(
 		e[count++] = (struct element){ ids->abs_send_time, 3, time };
 	if (ids->audio_level && p->has_audio_level)
 		e[count++] = (struct element){ ids->audio_level, 1, level };
-	if (!count)
-		return SG_RTP_HEADER_BYTES;
 	for (size_t i = 0; i < count; i++)
 		two_byte = two_byte || e[i].id >= STOP_ID || e[i].len > 16;
 	for (size_t i = 0; i < count; i++)
 		bytes += (two_byte ? 2u : 1u) + e[i].len;
 	bytes = (bytes + 3) / 4 * 4;
-	if (size < SG_RTP_HEADER_BYTES + 4 + bytes)
+	if (size < SG_RTP_HEADER_BYTES + (count ? 4 + bytes : 0))
 		return 0;
+	sg_rtp_write_header(out, p->payload_type, p->marker, p->seq, p->timestamp, p->ssrc);
+	if (!count)
+		return SG_RTP_HEADER_BYTES;
 	/* Over the caller's memory, which is known to be enough: it never grows. */
 	struct sg_buf b = { out + SG_RTP_HEADER_BYTES + 4, 0, bytes, bytes, false };
 	put_elements(&b, e, count, two_byte);

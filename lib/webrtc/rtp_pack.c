@@ -336,7 +336,7 @@ static bool put_obu(struct maker *m, const struct av1_obu *obu, uint8_t first_fl
 		size_t head = done < obu->header_len ? obu->header_len - done : 0;
 		if (head > n)
 			head = n;
-		ok = ok && put(m, obu->header + done, head) &&
+		ok = ok && (!head || put(m, obu->header + done, head)) &&
 		     put(m, obu->payload + (done + head - obu->header_len), n - head);
 		if (!ok)
 			return false;
