@@ -95,6 +95,20 @@ ok "and on another protocol: refused"
 step "What the audit says"
 "$bin/tokenctl" audit | sed 's/^/  /'
 
+step "The panel"
+password=$(od -An -N9 -tx1 /dev/urandom | tr -d ' \n')
+"$bin/tokenctl" passwd - <<<"$password" 2>"$dir/passwd.log" || fail "no password could be set" "$dir/passwd.log"
+ask() { # request: prints the answer (there may be no curl yet)
+	local at=${http#http://}
+	exec 3<>"/dev/tcp/${at%:*}/${at##*:}"
+	printf "$1\r\nHost: localhost\r\nConnection: close\r\n\r\n" >&3
+	cat <&3
+	exec 3>&-
+}
+ask 'GET / HTTP/1.1' >"$dir/panel.html"
+grep -qi '<!doctype html>' "$dir/panel.html" || fail "the panel does not answer" "$dir/panel.html" "$dir/streamd.log"
+ok "$http/ with the password $password"
+
 [ -t 0 ] && [ -t 1 ] || {
 	step "All of it held."
 	exit 0

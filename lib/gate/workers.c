@@ -173,7 +173,7 @@ struct commit_batch {
 	size_t count, row_count;
 };
 
-/* Whatever has queued up: no waiting to fill a batch (STORE.md: lingering halves the rate). */
+/* Whatever has queued up: no waiting to fill a batch (lingering halves the rate). */
 static bool gather(struct sg_gate *g, struct commit_batch *b)
 {
 	pthread_mutex_lock(&g->commits.lock);
