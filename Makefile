@@ -10,7 +10,7 @@ SANITIZE ?=
 VERSION  := 0.1.0
 
 PKGS      := libuv libmicrohttpd sqlite3 jansson openssl libxcrypt libavformat libavcodec libavutil \
-             libswresample libsrtp2
+             libswresample libsrtp2 srt
 # What one program alone stands on.
 PKGS_tokenctl   := libqrencode readline
 PKGS_streamplay := libswscale sdl2 libcurl

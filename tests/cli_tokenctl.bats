@@ -107,7 +107,7 @@ load cli_tokenctl_fixture
 	grep -qxP "rtmp\trtmp://127.0.0.1/live/cam-1\?token=$token" "$dir/out"
 	grep -qxP "hls\thttp://127.0.0.1:5080/live/streams/cam-1.m3u8\?token=$token" "$dir/out"
 	grep -qxP "flv\thttp://127.0.0.1:5080/live/streams/cam-1.flv\?token=$token" "$dir/out"
-	! grep -qE '^(srt|whep|rtmps)' "$dir/out" || false
+	! grep -qE '^(whep|rtmps)' "$dir/out" || false
 }
 
 @test "create --json tells the token's fields" {

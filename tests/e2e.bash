@@ -3,7 +3,7 @@
 
 BIN=$(cd "${BUILD_DIR:-build}" && pwd)
 
-# A folder, a configuration, a streamd that is ready: sets RTMP and HTTP (host:port).
+# A folder, a configuration, a streamd that is ready: sets RTMP, HTTP and SRT (host:port).
 start_streamd() { # [extra configuration lines for "app live"]
 	: "${DIR:=$(mktemp -d "${BATS_FILE_TMPDIR:-/tmp}/sg.XXXXXX")}"
 	mkdir -p "$DIR/rec/live"
@@ -16,7 +16,7 @@ start_streamd() { # [extra configuration lines for "app live"]
 			[rtmp]
 			listen = 127.0.0.1:0
 			[srt]
-			listen =
+			listen = ${SRT_LISTEN-127.0.0.1:0}
 			[webrtc]
 			listen =
 			[recording]
@@ -48,7 +48,8 @@ run_streamd() {
 	STREAMD_PID=$(pgrep -P "$STREAMD_JOB" streamd)
 	RTMP=$(sed -n 's/^listening rtmp //p' "$DIR/out")
 	HTTP=$(sed -n 's/^listening http //p' "$DIR/out")
-	export RTMP HTTP STREAMD_PID STREAMD_JOB
+	SRT=$(sed -n 's/^listening srt //p' "$DIR/out")
+	export RTMP HTTP SRT STREAMD_PID STREAMD_JOB
 }
 
 stop_streamd() { # [signal]
@@ -78,6 +79,13 @@ make_source() {
 	[ -e "$SOURCE" ] || ffmpeg -v error -nostdin -f lavfi -i testsrc2=size=320x180:rate=30 -f lavfi -i sine=sample_rate=44100 \
 		-c:v libx264 -preset ultrafast -tune zerolatency -g 30 -c:a aac -t 4 -f flv "$SOURCE"
 	export SOURCE
+}
+
+# The same as MPEG-TS.
+make_ts_source() {
+	TS_SOURCE=$BATS_FILE_TMPDIR/source.ts
+	[ -e "$TS_SOURCE" ] || ffmpeg -v error -nostdin -i "$SOURCE" -c copy -f mpegts "$TS_SOURCE"
+	export TS_SOURCE
 }
 
 # Publishes in the background until it is stopped: sets PUBLISHER (a process id).

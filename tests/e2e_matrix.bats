@@ -6,6 +6,7 @@ load e2e.bash
 
 setup_file() {
 	make_source
+	make_ts_source
 	start_streamd
 	# One that other tests play; and a recording of the same name.
 	publish cam "$(token cam --type publish)"
@@ -57,6 +58,18 @@ rtmp_publish_try() {
 	fi
 }
 
+srt_answer() { # stream id [file to publish]
+	local answer
+	answer=$("$BIN/tests/srt_call" "$SRT" "$@")
+	case $answer in
+	1401) echo missing ;;
+	1403) echo refused ;;
+	*) echo "$answer" ;;
+	esac
+}
+srt_play_try() { srt_answer "#!::r=live/$1${2:+,token=$2}"; }
+srt_publish_try() { srt_answer "live/$1${2:+,token=$2}" "$TS_SOURCE"; }
+
 # ---- the table ----
 
 # expect PROTOCOL TRY STREAM TOKEN ANSWER EVENT REASON
@@ -101,16 +114,18 @@ matrix() { # protocol try type stream
 
 @test "RTMP publish" { matrix rtmp rtmp_publish_try publish pub; }
 @test "RTMP play" { matrix rtmp rtmp_play_try play cam; }
+@test "SRT publish" { matrix srt srt_publish_try publish srtpub; }
+@test "SRT play" { matrix srt srt_play_try play cam; }
 @test "HLS" { matrix hls hls_try play cam; }
 @test "HTTP-FLV" { matrix flv flv_try play cam; }
 @test "HTTP-TS" { matrix ts ts_try play cam; }
 @test "recorded MP4" { matrix mp4 mp4_try play cam; }
 
 @test "a token is used once, whatever the protocols" {
-	for first in hls_try flv_try ts_try mp4_try rtmp_play_try; do
+	for first in hls_try flv_try ts_try mp4_try rtmp_play_try srt_play_try; do
 		t=$(token cam)
 		[ "$($first cam "$t")" = admitted ]
-		for second in hls_try flv_try ts_try mp4_try rtmp_play_try; do
+		for second in hls_try flv_try ts_try mp4_try rtmp_play_try srt_play_try; do
 			[ "$($second cam "$t")" = refused ]
 		done
 		[ "$(uses "$t" cam)" = 1 ]
@@ -166,6 +181,7 @@ matrix() { # protocol try type stream
 	status=0
 	STREAMGATE_TOKEN=$t "$BIN/streamplay" --no-window --duration 1s "rtmp://$RTMP/live/nobody" || status=$?
 	[ "$status" = 3 ]
+	[ "$(srt_play_try nobody "$t")" = 1404 ]
 	[ "$(uses "$t" nobody)" = 0 ]
 	t=$(token cam)
 	for form in m3u8 flv ts mp4; do

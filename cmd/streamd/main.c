@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "http/media.h"
+#include "srt/srt.h"
 #include "streamd.h"
 #include <errno.h>
 #include <getopt.h>
@@ -25,6 +26,7 @@ struct streamd {
 	struct sg_hub *hub;
 	struct sg_gate *gate;
 	struct sg_rtmp_server *rtmp;
+	struct sg_srt_server *srt;
 	struct sg_http_server *http;
 	struct sg_api *api;
 	size_t max_connections;
@@ -138,6 +140,17 @@ static enum sg_result open_rtmp(struct streamd *d, char *error, size_t size)
 	return sg_rtmp_server_open(&d->rtmp, &rc, error, size);
 }
 
+static enum sg_result open_srt(struct streamd *d, char *error, size_t size)
+{
+	struct sg_srt_config sc = { .cfg = d->cfg, .loops = d->loops, .loop_count = d->loop_count,
+		.gate = d->gate, .hub = d->hub, .max_connections = d->max_connections,
+		.bound = print_listener, .bound_user = "srt" };
+
+	if (!d->cfg->srt_listen.count)
+		return SG_OK;
+	return sg_srt_server_open(&d->srt, &sc, error, size);
+}
+
 static enum sg_result open_http(struct streamd *d, char *error, size_t size)
 {
 	struct sg_http_config hc = { .cfg = d->cfg, .loops = d->loops, .fanouts = d->fanouts,
@@ -148,7 +161,7 @@ static enum sg_result open_http(struct streamd *d, char *error, size_t size)
 	if (res != SG_OK)
 		return res;
 	struct sg_api_config ac = { .cfg = d->cfg, .http = d->http, .gate = d->gate, .hub = d->hub,
-		.rtmp = d->rtmp, .fanouts = d->fanouts, .fanout_count = d->loop_count,
+		.rtmp = d->rtmp, .srt = d->srt, .fanouts = d->fanouts, .fanout_count = d->loop_count,
 		.loops = d->loops, .loop_count = d->loop_count };
 	if ((res = sg_api_open(&d->api, &ac)) != SG_OK) {
 		snprintf(error, size, "REST: %s", sg_result_text(res));
@@ -169,7 +182,7 @@ static enum sg_result open_rooms(struct streamd *d, char *error, size_t size)
 	}
 	if ((res = sg_gate_open(&d->gate, d->cfg, &media, error, size)) != SG_OK)
 		return res;
-	if ((res = open_rtmp(d, error, size)) != SG_OK)
+	if ((res = open_rtmp(d, error, size)) != SG_OK || (res = open_srt(d, error, size)) != SG_OK)
 		return res;
 	return open_http(d, error, size);
 }
@@ -180,6 +193,8 @@ static void drain(struct streamd *d)
 		sg_api_set_ready(d->api, false);
 	if (d->rtmp)
 		sg_rtmp_server_drain(d->rtmp);
+	if (d->srt)
+		sg_srt_server_drain(d->srt);
 	if (d->http)
 		sg_http_server_drain(d->http);
 	sg_hub_end_all(d->hub);
@@ -197,6 +212,7 @@ static void close_rooms(struct streamd *d)
 	sg_http_server_close(d->http);
 	sg_api_close(d->api);
 	sg_rtmp_server_close(d->rtmp);
+	sg_srt_server_close(d->srt);
 	sg_gate_close(d->gate);
 	for (size_t i = 0; i < d->loop_count; i++) {
 		if (d->fanouts[i])
@@ -216,7 +232,7 @@ static void warn_about(const struct sg_config *cfg)
 		const struct sg_listen_list *list;
 		const char *key;
 	} rows[] = { { &cfg->http_tls_listen, "[http] tls_listen" },
-		{ &cfg->rtmp_tls_listen, "[rtmp] tls_listen" }, { &cfg->srt_listen, "[srt] listen" },
+		{ &cfg->rtmp_tls_listen, "[rtmp] tls_listen" },
 		{ &cfg->webrtc_listen, "[webrtc] listen" } };
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -241,6 +257,8 @@ static void reload(struct streamd *d, const char *path)
 		warn_about(fresh);
 		sg_gate_reconfigure(d->gate, fresh);
 		sg_api_reconfigure(d->api, fresh);
+		if (d->srt)
+			sg_srt_server_reconfigure(d->srt, fresh);
 		if (d->apps_cfg != d->cfg)
 			sg_config_free(d->apps_cfg);
 		d->apps_cfg = fresh;

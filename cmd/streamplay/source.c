@@ -69,6 +69,7 @@ int source_open(
 
 	*s = (struct source){.stop = stop, .opened_us = sg_mono_us(), .progress_ms = sg_mono_ms()};
 	s->trouble.token = token;
+	s->trouble.srt_rejections = trouble_srt_rejections();
 	trouble_watch(&s->trouble);
 	if (!(s->fmt = avformat_alloc_context()))
 		return AVERROR(ENOMEM);
@@ -231,7 +232,7 @@ int source_explain(const struct source *s, int err, char *why, size_t size)
 	if (t->server[0])
 		return says_not_found(t->server) ? not_found(why, size)
 						 : refused(why, size, t->server);
-	if (t->srt_rejected)
+	if (t->srt_rejections != trouble_srt_rejections())
 		return refused(why, size, "SRT");
 	if (s->silent) {
 		snprintf(why, size,

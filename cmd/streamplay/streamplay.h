@@ -84,11 +84,13 @@ struct trouble {
 	int http_code;       /* the last refusal of an HTTP server; 0 = none */
 	char server[300];    /* an RTMP server's own words, "" = none */
 	char last[300];      /* the last complaint, secrets taken out */
-	bool srt_rejected;
+	unsigned srt_rejections; /* how many there were when it was opened */
 	int64_t heard_ms;    /* when an HTTP server last answered anything */
 	const char *token;   /* to be hidden besides what sg_redact knows; may be NULL */
 };
 void trouble_install(void); /* once, before anything else of libav */
+/* How many handshakes of SRT have been rejected so far, of all threads. */
+unsigned trouble_srt_rejections(void);
 /* From now on what libav says in this thread goes to `t`; NULL: nowhere. */
 void trouble_watch(struct trouble *t);
 

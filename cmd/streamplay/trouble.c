@@ -4,7 +4,9 @@
 #include "streamplay.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include <srt.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -35,8 +37,6 @@ static void note(struct trouble *t, char *line)
 		t->http_code = atoi(p + sizeof(http) - 1);
 	if ((p = strstr(line, said)))
 		sg_redact(t->server, sizeof(t->server), sg_str_from(p + sizeof(said) - 1));
-	if (strstr(line, "rejected"))
-		t->srt_rejected = true;
 	sg_redact(t->last, sizeof(t->last), sg_str_from(line));
 }
 
@@ -63,7 +63,24 @@ static void listen_to(void *ctx, int level, const char *fmt, va_list ap)
 	note(watched, line);
 }
 
+/* libsrt, below libav, says why on threads of its own, and by itself on standard error. */
+static atomic_uint srt_rejections;
+
+static void listen_to_srt(
+    void *opaque, int level, const char *file, int line, const char *area, const char *text)
+{
+	(void)opaque, (void)level, (void)file, (void)line, (void)area;
+	if (strstr(text, "REJECT"))
+		atomic_fetch_add(&srt_rejections, 1);
+}
+
+unsigned trouble_srt_rejections(void)
+{
+	return atomic_load(&srt_rejections);
+}
+
 void trouble_install(void)
 {
 	av_log_set_callback(listen_to);
+	srt_setloghandler(NULL, listen_to_srt);
 }

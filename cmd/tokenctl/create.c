@@ -96,7 +96,8 @@ static json_t *new_token(
 	if (object) {
 		json_object_set_new(object, "tokenId", json_string(text));
 		json_object_set_new(object, "urls",
-		    api_urls(c->cfg, NULL, c->cfg->rtmp_listen.count > 0, &t, text));
+		    api_urls(c->cfg, NULL, c->cfg->rtmp_listen.count > 0,
+			c->cfg->srt_listen.count > 0, &t, text));
 	}
 	sg_wipe(text, sizeof(text));
 	return object;

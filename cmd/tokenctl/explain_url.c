@@ -1,6 +1,7 @@
 /* explain_url.c - from a URL to what it asks of the gate (INTERFACE section 4). */
 #include "explain.h"
 #include "base/url.h"
+#include "srt/streamid.h"
 #include <stdio.h>
 
 static int not_ours(const char *why)
@@ -38,68 +39,34 @@ static int read_rtmp(const struct sg_url *url, struct asked *out)
 	return take_names(out, app, stream);
 }
 
-/* ---- SRT: streamid=#!::r=APP/S,m=request,token=T or streamid=APP/S,token=T ---- */
-
-static int take_resource(struct asked *out, struct sg_str resource)
-{
-	struct sg_str app, stream;
-
-	if (!sg_str_cut(resource, '/', &app, &stream))
-		return not_ours("its stream id should hold APP/STREAM");
-	return take_names(out, app, stream);
-}
-
-static int take_srt_key(struct asked *out, struct sg_str key, struct sg_str value)
-{
-	if (sg_str_is(key, "r"))
-		return take_resource(out, value);
-	if (sg_str_is(key, "token") && !sg_str_copy(out->token, sizeof(out->token), value))
-		out->token_garbled = true;
-	if (!sg_str_is(key, "m"))
-		return CTL_DONE;
-	if (!sg_str_is(value, "publish") && !sg_str_is(value, "request"))
-		return not_ours("the mode m in its stream id should be publish or request");
-	out->type = sg_str_is(value, "publish") ? SG_PUBLISH : SG_PLAY;
-	return CTL_DONE;
-}
+/* ---- SRT: ?streamid=..., read as the server does ---- */
 
 static int read_srt_id(struct sg_str id, struct asked *out)
 {
-	struct sg_str part, rest = id, key, value;
-	int res;
+	struct sg_srt_streamid s;
 
-	out->type = SG_PUBLISH; /* what a bare id means */
-	if (sg_str_starts(id, "#!::")) {
-		out->type = SG_PLAY; /* the default of m, SRT access control 3.1 */
-		rest.p += 4, rest.len -= 4;
-	} else {
-		sg_str_cut(id, ',', &part, &rest);
-		if ((res = take_resource(out, part)) != CTL_DONE)
-			return res;
+	switch (sg_srt_streamid_parse(&s, id)) {
+	case SG_OK:
+		break;
+	case SG_ERR_UNSUPPORTED:
+		return not_ours("the mode m in its stream id should be publish or request");
+	default:
+		return not_ours("its stream id should hold r=APP/STREAM");
 	}
-	while (rest.p) {
-		sg_str_cut(rest, ',', &part, &rest);
-		sg_str_cut(part, '=', &key, &value);
-		if ((res = take_srt_key(out, key, value)) != CTL_DONE)
-			return res;
-	}
-	return *out->stream ? CTL_DONE : not_ours("its stream id should hold r=APP/STREAM");
+	out->type = s.type;
+	if (s.has_token && !sg_str_copy(out->token, sizeof(out->token), sg_str_from(s.token)))
+		out->token_garbled = true;
+	sg_wipe(s.token, sizeof(s.token));
+	return take_names(out, sg_str_from(s.app), sg_str_from(s.stream));
 }
 
 static int read_srt(const struct sg_url *url, struct asked *out)
 {
 	struct sg_str rest = url->query, key, value;
-	char decoded[ASKED_TOKEN_SIZE + 400];
 
-	while (sg_query_next(&rest, &key, &value)) {
-		if (!sg_str_is(key, "streamid"))
-			continue;
-		if (!sg_percent_decode(decoded, sizeof(decoded), value, false))
-			return not_ours("its stream id is escaped wrongly, or too long");
-		int res = read_srt_id(sg_str_from(decoded), out);
-		sg_wipe(decoded, sizeof(decoded));
-		return res;
-	}
+	while (sg_query_next(&rest, &key, &value))
+		if (sg_str_is(key, "streamid"))
+			return read_srt_id(value, out);
 	return not_ours("it should hold ?streamid=#!::r=APP/STREAM,m=request,token=TOKEN");
 }
 

@@ -11,6 +11,7 @@
 
 #include "http/http.h"
 #include "rtmp/rtmp.h"
+#include "srt/srt.h"
 
 struct sg_api;
 
@@ -20,6 +21,7 @@ struct sg_api_config {
 	struct sg_gate *gate;
 	struct sg_hub *hub;
 	struct sg_rtmp_server *rtmp; /* NULL when RTMP is off */
+	struct sg_srt_server *srt;   /* NULL when SRT is off */
 	struct sg_fanout *const *fanouts;
 	size_t fanout_count;
 	struct sg_loop *const *loops; /* for /api/v1/authorize, which is 503 without; outlive the gate */

@@ -23,6 +23,7 @@ struct snapshot {
 	struct sg_gate_stats gate;
 	struct sg_http_stats http;
 	struct sg_rtmp_stats rtmp;
+	struct sg_srt_stats srt;
 	struct sg_fanout_stats fanout; /* all loops together */
 	int64_t gather_us[FANOUTS_MAX];
 	size_t fanout_count;
@@ -31,7 +32,7 @@ struct snapshot {
 	uint64_t calls, busy, refused_keys, refused_addresses, refused_rates, failed_logins;
 	size_t tables[API_TABLES];
 	size_t wrong_addresses, wrong_addresses_max;
-	bool ready, has_rtmp;
+	bool ready, has_rtmp, has_srt;
 	int64_t started_s;
 };
 
@@ -45,7 +46,7 @@ struct family {
 	enum { NUMBER_SIZE, NUMBER_U64, NUMBER_I64, NUMBER_BOOL, WRITER } kind;
 	size_t offset;
 	void (*write)(struct page *p, const struct family *f);
-	bool rtmp; /* only where RTMP is on */
+	size_t only; /* of a bool in the snapshot, without which it is left out; 0: always there */
 };
 
 /* ---- families of several lines ---- */
@@ -182,18 +183,53 @@ static void write_gather(struct page *p, const struct family *f)
 
 /* ---- the table ---- */
 
+static void write_srt_rtt(struct page *p, const struct family *f)
+{
+	sg_buf_printf(&p->out, "streamgate_%s %.6f\n", f->name, p->s->srt.rtt_s);
+}
+
+/* What came from publishers, what went to viewers. */
+static void both_ways(struct page *p, const struct family *f, uint64_t in, uint64_t out)
+{
+	line(p, f, "direction=\"in\"", in);
+	line(p, f, "direction=\"out\"", out);
+}
+
+static void write_srt_lost(struct page *p, const struct family *f)
+{
+	both_ways(p, f, p->s->srt.lost_in, p->s->srt.lost_out);
+}
+
+static void write_srt_retransmitted(struct page *p, const struct family *f)
+{
+	both_ways(p, f, p->s->srt.retransmitted_in, p->s->srt.retransmitted_out);
+}
+
+static void write_srt_dropped(struct page *p, const struct family *f)
+{
+	both_ways(p, f, p->s->srt.dropped_in, p->s->srt.dropped_out);
+}
+
 #define AT(member) offsetof(struct snapshot, member)
 #define NUMBER(name, type, kind, member, help)                                                     \
 	{                                                                                          \
-		name, type, help, kind, AT(member), NULL, false                                    \
+		name, type, help, kind, AT(member), NULL, 0                                        \
 	}
 #define RTMP(name, type, kind, member, help)                                                       \
 	{                                                                                          \
-		name, type, help, kind, AT(rtmp.member), NULL, true                                \
+		name, type, help, kind, AT(rtmp.member), NULL, AT(has_rtmp)                        \
+	}
+#define SRT(name, type, kind, member, help)                                                        \
+	{                                                                                          \
+		name, type, help, kind, AT(srt.member), NULL, AT(has_srt)                          \
+	}
+#define SRT_SEVERAL(name, type, writer, help)                                                      \
+	{                                                                                          \
+		name, type, help, WRITER, 0, writer, AT(has_srt)                                   \
 	}
 #define SEVERAL(name, type, writer, help)                                                          \
 	{                                                                                          \
-		name, type, help, WRITER, 0, writer, false                                         \
+		name, type, help, WRITER, 0, writer, 0                                             \
 	}
 
 static const struct family families[] = {
@@ -251,6 +287,26 @@ static const struct family families[] = {
 	"RTMP connections closed for malformed input."),
     RTMP("rtmp_received_bytes_total", "counter", NUMBER_U64, bytes_in, "RTMP bytes received."),
     RTMP("rtmp_sent_bytes_total", "counter", NUMBER_U64, bytes_out, "RTMP bytes sent."),
+
+    SRT("srt_connections", "gauge", NUMBER_SIZE, connections, "SRT connections, also those that shake hands."),
+    SRT("srt_connections_max", "gauge", NUMBER_SIZE, connections_max, "Limit of those."),
+    SRT("srt_publishers", "gauge", NUMBER_SIZE, publishers, "SRT connections that publish."),
+    SRT("srt_players", "gauge", NUMBER_SIZE, players, "SRT connections that play."),
+    SRT("srt_accepted_total", "counter", NUMBER_U64, accepted, "SRT connections accepted."),
+    SRT("srt_rejected_total", "counter", NUMBER_U64, rejected, "SRT callers refused."),
+    SRT("srt_bad_input_total", "counter", NUMBER_U64, bad_input,
+	"SRT callers whose stream id made no sense, and publishers whose media did not."),
+    SRT("srt_received_bytes_total", "counter", NUMBER_U64, bytes_in, "MPEG-TS from SRT publishers."),
+    SRT("srt_sent_bytes_total", "counter", NUMBER_U64, bytes_out, "MPEG-TS to SRT viewers."),
+    SRT_SEVERAL("srt_lost_packets_total", "counter", write_srt_lost, "Packets that had to be asked for again."),
+    SRT_SEVERAL("srt_retransmitted_packets_total", "counter", write_srt_retransmitted, "Packets sent again."),
+    SRT_SEVERAL("srt_dropped_packets_total", "counter", write_srt_dropped,
+	"Packets that came, or would have come, too late."),
+    SRT("srt_undecrypted_packets_total", "counter", NUMBER_U64, undecrypted,
+	"Packets that the passphrase did not open."),
+    SRT("srt_skipped_frames_total", "counter", NUMBER_U64, skipped_frames,
+	"Frames left out for SRT viewers that fell behind."),
+    SRT_SEVERAL("srt_round_trip_seconds", "gauge", write_srt_rtt, "The mean of those that are connected."),
 
     NUMBER("fanout_followers", "gauge", NUMBER_SIZE, fanout.followers,
 	"Sockets that a stream is written to."),
@@ -326,7 +382,8 @@ static void look(struct sg_api *api, struct snapshot *s)
 	    .failed_logins = atomic_load(&api->failed_logins),
 	    .wrong_addresses = api_wrong_keys_count(&api->wrong_keys),
 	    .wrong_addresses_max = API_WRONG_ADDRESSES_MAX,
-	    .has_rtmp = api->cfg.rtmp != NULL};
+	    .has_rtmp = api->cfg.rtmp != NULL,
+	    .has_srt = api->cfg.srt != NULL};
 	s->tables[0] = api_rates_count(&api->rates);
 	s->tables[1] = api_costs_count(&api->costs);
 	s->tables[2] = api_admins_count(&api->admins);
@@ -337,6 +394,8 @@ static void look(struct sg_api *api, struct snapshot *s)
 	sg_http_server_stats(api->cfg.http, &s->http);
 	if (s->has_rtmp)
 		sg_rtmp_server_stats(api->cfg.rtmp, &s->rtmp);
+	if (s->has_srt)
+		sg_srt_server_stats(api->cfg.srt, &s->srt);
 	sg_hub_each(api->cfg.hub, add_stream, s);
 	add_fanouts(s, &api->cfg);
 }
@@ -370,7 +429,7 @@ void api_metrics(struct sg_http_request *req, void *user)
 	sg_buf_init(&p.out, TEXT_MAX);
 	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
 		const struct family *f = &families[i];
-		if (f->rtmp && !s->has_rtmp)
+		if (f->only && !*(const bool *)((const char *)s + f->only))
 			continue;
 		sg_buf_printf(&p.out, "# HELP streamgate_%s %s\n# TYPE streamgate_%s %s\n", f->name,
 		    f->help, f->name, f->type);

@@ -22,6 +22,7 @@ bool api_each_session(struct sg_gate *gate, uint64_t after,
 /* ---- the list ---- */
 
 struct listing {
+	struct sg_srt_server *srt;
 	json_t *items;
 	size_t left;
 	struct sg_str app, stream, protocol;
@@ -30,16 +31,32 @@ struct listing {
 	bool more;
 };
 
-static json_t *session_row(const struct sg_session_info *s)
+/* NULL: it is not an SRT session, or has only just come. */
+static json_t *srt_line(struct sg_srt_server *srt, const struct sg_session_info *s)
+{
+	struct sg_srt_line l;
+
+	if (!srt || strcmp(s->protocol, "srt") || !sg_srt_server_line(srt, s->id, &l))
+		return NULL;
+	return json_pack("{sf si sb sI sI sI sI}", "rttMs", l.rtt_ms, "latencyMs", l.latency_ms, "encrypted",
+	    (int)l.encrypted, "packets", (json_int_t)l.packets, "lost", (json_int_t)l.lost, "retransmitted",
+	    (json_int_t)l.retransmitted, "dropped", (json_int_t)l.dropped);
+}
+
+static json_t *session_row(struct sg_srt_server *srt, const struct sg_session_info *s)
 {
 	char address[SG_ADDR_TEXT_SIZE];
 
 	sg_addr_format(address, &s->peer);
-	return json_pack("{so ss ss ss ss ss so ss sI so sI}", "id", api_json_id(s->id), "app",
+	json_t *row = json_pack("{so ss ss ss ss ss so ss sI so sI}", "id", api_json_id(s->id), "app",
 	    s->app, "streamId", s->stream, "type", sg_token_type_name(s->type), "protocol",
 	    s->protocol, "address", address, "userAgent", api_json_text(s->user_agent), "state",
 	    s->state, "startedAt", (json_int_t)(s->started_ms / 1000), "token",
 	    api_json_id(s->token_id), "bytes", (json_int_t)s->bytes);
+	json_t *line = srt_line(srt, s);
+	if (row && line)
+		json_object_set_new(row, "srt", line);
+	return row;
 }
 
 static bool list_one(void *user, const struct sg_session_info *s)
@@ -57,13 +74,13 @@ static bool list_one(void *user, const struct sg_session_info *s)
 	}
 	l->left--;
 	l->last = s->id;
-	json_array_append_new(l->items, session_row(s));
+	json_array_append_new(l->items, session_row(l->srt, s));
 	return true;
 }
 
 void api_sessions_list(struct api_call *c)
 {
-	struct listing l = {.protocol = api_query(c, "protocol")};
+	struct listing l = {.srt = c->api->cfg.srt, .protocol = api_query(c, "protocol")};
 	uint64_t after = 0;
 	char next[SG_ID_TEXT_SIZE] = "";
 

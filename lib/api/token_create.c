@@ -124,7 +124,7 @@ static json_t *new_token(
 	json_t *object = api_token(&t, c->now);
 	if (json_object_set_new(object, "tokenId", json_string(text)) ||
 	    json_object_set_new(object, "urls",
-		api_urls(cfg->cfg, sg_http_public_url(cfg->http), cfg->rtmp != NULL, &t, text))) {
+		api_urls(cfg->cfg, sg_http_public_url(cfg->http), cfg->rtmp != NULL, cfg->srt != NULL, &t, text))) {
 		api_json_drop(object);
 		object = NULL;
 	}

@@ -115,7 +115,7 @@ static void take_url(json_t *urls, const char *name, struct sg_buf *url)
 	url->len = 0;
 }
 
-json_t *api_urls(const struct sg_config *cfg, const char *http_base, bool rtmp,
+json_t *api_urls(const struct sg_config *cfg, const char *http_base, bool rtmp, bool srt,
     const struct sg_token *t, const char *token)
 {
 	static const char *const formats[][2] = {
@@ -131,6 +131,11 @@ json_t *api_urls(const struct sg_config *cfg, const char *http_base, bool rtmp,
 		if (rtmp && put_base(&url, cfg, &cfg->rtmp_listen, "rtmp", 1935)) {
 			sg_buf_printf(&url, "/%s/%s?token=%s", t->app, t->stream, token);
 			take_url(urls, "rtmp", &url);
+		}
+		if (srt && put_base(&url, cfg, &cfg->srt_listen, "srt", 0)) {
+			sg_buf_printf(&url, "?streamid=#!::r=%s/%s,m=%s,token=%s", t->app, t->stream,
+			    t->type == SG_PUBLISH ? "publish" : "request", token);
+			take_url(urls, "srt", &url);
 		}
 		for (size_t i = 0; t->type == SG_PLAY && i < 4; i++) {
 			if (!put_http_base(&url, cfg, http_base))

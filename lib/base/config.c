@@ -494,9 +494,12 @@ void sg_config_free(struct sg_config *cfg)
 {
 	if (!cfg)
 		return;
-	for (size_t i = 0; i < KEY_COUNT; i++)
+	for (size_t i = 0; i < KEY_COUNT; i++) {
 		if (!slots[i].of_app)
 			config_release(&slots[i], cfg);
+		for (size_t a = 0; slots[i].of_app && a < cfg->app_count; a++)
+			config_release(&slots[i], &cfg->apps[a]);
+	}
 	free(cfg->apps);
 	free(cfg->path);
 	free(cfg);

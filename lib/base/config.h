@@ -17,6 +17,7 @@ struct sg_app_config {
 	int64_t resume_window_ms; /* R13; 0 = off */
 	bool expiry_ends_session; /* R7 */
 	enum sg_session_lock session_lock; /* R5 */
+	char *srt_passphrase;              /* NULL: SRT is not encrypted; a secret */
 };
 
 #define SG_GATHER_AUTO (-1)
@@ -32,6 +33,7 @@ struct sg_config {
 	struct sg_listen_list rtmp_listen, rtmp_tls_listen;
 	int64_t rtmp_gather_ms; /* SG_GATHER_AUTO, or how long writes to viewers are gathered */
 	struct sg_listen_list srt_listen, webrtc_listen;
+	int64_t srt_latency_ms;
 	char *webrtc_public_ip;
 	char *recording_path;
 	struct sg_app_config *apps; /* "live" is always there */

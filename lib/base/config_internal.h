@@ -19,12 +19,14 @@ enum config_kind {
 	CONFIG_PUBLIC_URL,
 	CONFIG_IP,
 	CONFIG_GATHER,
+	CONFIG_LATENCY,
 	/* Those of applications, in struct sg_app_config: */
 	CONFIG_SWITCH,
 	CONFIG_RECORD,
 	CONFIG_LIFETIME,
 	CONFIG_WINDOW,
 	CONFIG_LOCK,
+	CONFIG_PASSPHRASE,
 };
 
 /* section, key, default, help, kind, where it is kept. The only list of keys. */
@@ -56,6 +58,8 @@ enum config_kind {
 	    rtmp_gather_ms)                                                                        \
 	GLOBAL("srt", "listen", "0.0.0.0:4200", "addresses of SRT; empty: off", CONFIG_LISTEN,     \
 	    srt_listen)                                                                            \
+	GLOBAL("srt", "latency", "120ms", "what SRT keeps back to mend losses: 20ms to 8s",        \
+	    CONFIG_LATENCY, srt_latency_ms)                                                        \
 	GLOBAL("webrtc", "listen", "0.0.0.0:50000", "UDP addresses of WebRTC; empty: off",         \
 	    CONFIG_LISTEN, webrtc_listen)                                                          \
 	GLOBAL("webrtc", "public_ip", "", "address in ICE candidates; default: found", CONFIG_IP,  \
@@ -74,9 +78,11 @@ enum config_kind {
 	    CONFIG_WINDOW, resume_window_ms)                                                       \
 	APP("expiry_ends_session", "off", "end sessions when their token expires", CONFIG_SWITCH,  \
 	    expiry_ends_session)                                                                   \
-	APP("session_lock", "moving", "moving, strict or off", CONFIG_LOCK, session_lock)
+	APP("session_lock", "moving", "moving, strict or off", CONFIG_LOCK, session_lock)          \
+	APP("srt_passphrase", "", "SRT callers must encrypt with it: 10 to 79 characters",         \
+	    CONFIG_PASSPHRASE, srt_passphrase)
 
-#define CONFIG_KEYS_MAX 32
+#define CONFIG_KEYS_MAX 48
 
 /* Parallel to sg_config_keys(): what the value is, and its place in struct sg_config or, for
  * applications, struct sg_app_config. */

@@ -8,6 +8,8 @@
 
 #define LIST_MAX 64
 #define GATHER_MAX_MS 5000
+#define LATENCY_MIN_MS 20
+#define LATENCY_MAX_MS 8000
 #define WINDOW_MAX_MS 86400000
 
 #define COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
@@ -51,6 +53,13 @@ static enum sg_result set_text(char **at, struct sg_str value)
 	free(*at);
 	*at = copy;
 	return SG_OK;
+}
+
+static void wipe_and_free(char *secret)
+{
+	if (secret)
+		sg_wipe(secret, strlen(secret));
+	free(secret);
 }
 
 static enum sg_result set_store_url(char **at, struct sg_str value, struct config_problem *p)
@@ -286,6 +295,36 @@ static enum sg_result set_gather(int64_t *at, struct sg_str value, struct config
 	return SG_OK;
 }
 
+/* What libsrt takes, and no more than its timers make sense of. */
+static enum sg_result set_latency(int64_t *at, struct sg_str value, struct config_problem *p)
+{
+	int64_t ms;
+
+	if (!sg_duration_parse(value, &ms) || ms < LATENCY_MIN_MS || ms > LATENCY_MAX_MS)
+		return refuse(p, value, "not a latency", "use 20ms to 8s, such as 120ms");
+	*at = ms;
+	return SG_OK;
+}
+
+/* Never shown, not in complaints either. SRTO_PASSPHRASE of libsrt takes these lengths. */
+static enum sg_result set_passphrase(char **at, struct sg_str value, struct config_problem *p)
+{
+	char *former = *at;
+
+	if (value.len && (value.len < 10 || value.len > 79)) {
+		config_complain(p, "use 10 to 79, or none for no encryption",
+		    "a passphrase of %zu characters", value.len);
+		return SG_ERR_CONFIG;
+	}
+	*at = NULL;
+	enum sg_result res = set_text(at, value);
+	if (res != SG_OK)
+		*at = former;
+	else if (former)
+		wipe_and_free(former);
+	return res;
+}
+
 /* The store and the gate count seconds: a part of one would not be kept, so it is not accepted. */
 static enum sg_result set_seconds(int64_t *at, struct sg_str value, int64_t min_ms, int64_t max_ms,
     const char *advice, struct config_problem *p)
@@ -326,6 +365,10 @@ enum sg_result config_set(
 		return set_ip(at, value, p);
 	case CONFIG_GATHER:
 		return set_gather(at, value, p);
+	case CONFIG_LATENCY:
+		return set_latency(at, value, p);
+	case CONFIG_PASSPHRASE:
+		return set_passphrase(at, value, p);
 	case CONFIG_SWITCH:
 		return set_switch(at, value, p);
 	case CONFIG_RECORD:
@@ -346,10 +389,9 @@ void config_release(const struct config_slot *slot, void *base)
 	void *at = (char *)base + slot->offset;
 
 	switch (slot->kind) {
-	case CONFIG_STORE_URL:
-		if (*(char **)at) /* it may hold a password */
-			sg_wipe(*(char **)at, strlen(*(char **)at));
-		free(*(char **)at);
+	case CONFIG_STORE_URL: /* it may hold a password */
+	case CONFIG_PASSPHRASE:
+		wipe_and_free(*(char **)at);
 		break;
 	case CONFIG_PATH:
 	case CONFIG_DIR:
@@ -437,7 +479,11 @@ void config_print_value(const struct config_slot *slot, const void *base, struct
 	case CONFIG_LOCK:
 		sg_buf_puts(out, lock_names[*(const enum sg_session_lock *)at]);
 		break;
+	case CONFIG_PASSPHRASE:
+		print_text(*(char *const *)at ? "[redacted]" : NULL, out);
+		break;
 	case CONFIG_GATHER:
+	case CONFIG_LATENCY:
 	case CONFIG_LIFETIME:
 	case CONFIG_WINDOW:
 		print_duration(*(const int64_t *)at, out);

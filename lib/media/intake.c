@@ -1,0 +1,412 @@
+#include "media/intake.h"
+#include "media/annexb.h"
+#include "media/codec.h"
+#include <libavcodec/bsf.h>
+#include <libavformat/avformat.h>
+#include <stdlib.h>
+
+#define IO_BUFFER 5264 /* four messages of SRT */
+#define PROBE_BYTES "2000000"
+#define ANALYZE_US "2000000"
+#define STREAMS_MAX 32
+/* Packets in a row that give no frame: other tracks' are not counted. */
+#define BAD_IN_A_ROW 500
+
+struct track {
+	int index; /* of libavformat's stream, -1 = none */
+	enum sg_codec codec;
+	AVRational time_base;
+	bool lengths; /* NAL units stand behind lengths already, of so many bytes: */
+	int nal_length;
+	struct sg_annexb annexb;
+	AVBSFContext *adts; /* AAC: takes ADTS headers off */
+	bool has_config; /* one has been handed out */
+	int64_t last_dts;
+};
+
+struct sg_intake {
+	struct sg_intake_config cfg;
+	AVFormatContext *ic;
+	AVIOContext *io; /* ours, when bytes are read from the caller */
+	AVPacket *pkt;
+	struct track video, audio;
+	struct sg_frame *pending; /* behind a configuration that was handed out first */
+	struct sg_buf scratch;
+	unsigned bad;
+};
+
+/* ---- opening ---- */
+
+static int on_interrupt(void *opaque)
+{
+	struct sg_intake *in = opaque;
+
+	return in->cfg.stop(in->cfg.user);
+}
+
+static int on_read(void *opaque, uint8_t *p, int size)
+{
+	struct sg_intake *in = opaque;
+	int n = in->cfg.stop(in->cfg.user) ? -1 : in->cfg.read(in->cfg.user, p, size);
+
+	return n > 0 ? n : AVERROR_EOF;
+}
+
+static bool open_io(struct sg_intake *in)
+{
+	uint8_t *buffer = av_malloc(IO_BUFFER);
+
+	if (!buffer)
+		return false;
+	in->io = avio_alloc_context(buffer, IO_BUFFER, 0, in, on_read, NULL, NULL);
+	if (!in->io) {
+		av_free(buffer);
+		return false;
+	}
+	in->io->seekable = 0;
+	in->ic->pb = in->io;
+	in->ic->flags |= AVFMT_FLAG_CUSTOM_IO;
+	return true;
+}
+
+static enum sg_result open_input(struct sg_intake *in, const char **why)
+{
+	AVDictionary *options = NULL;
+	const AVInputFormat *format = in->cfg.format ? av_find_input_format(in->cfg.format) : NULL;
+
+	if (!(in->ic = avformat_alloc_context()) || (in->cfg.read && !open_io(in)))
+		return SG_ERR_NO_MEMORY;
+	in->ic->interrupt_callback = (AVIOInterruptCB){on_interrupt, in};
+	in->ic->max_streams = STREAMS_MAX;
+	/* Else it waits for half a second more, for a frame rate that nobody asks for. */
+	in->ic->fps_probe_size = 0;
+	av_dict_parse_string(&options, in->cfg.options ? in->cfg.options : "", "=", ":", 0);
+	av_dict_set(&options, "probesize", PROBE_BYTES, 0);
+	av_dict_set(&options, "analyzeduration", ANALYZE_US, 0);
+	int res = avformat_open_input(&in->ic, in->cfg.url ? in->cfg.url : "", format, &options);
+	av_dict_free(&options);
+	if (res >= 0)
+		res = avformat_find_stream_info(in->ic, NULL);
+	if (in->cfg.stop(in->cfg.user) || res == AVERROR_EXIT)
+		return SG_ERR_CLOSED;
+	if (res >= 0)
+		return SG_OK;
+	*why = res == AVERROR_INVALIDDATA ? "it is not in a container that is understood"
+					  : "it cannot be opened";
+	return res == AVERROR_EOF ? SG_ERR_CLOSED : in->cfg.url ? SG_ERR_IO : SG_ERR_BAD_INPUT;
+}
+
+/* ---- tracks ---- */
+
+static enum sg_codec codec_of(const AVCodecParameters *par)
+{
+	static const enum sg_codec taken[] = {
+	    SG_CODEC_H264, SG_CODEC_HEVC, SG_CODEC_AAC, SG_CODEC_OPUS, SG_CODEC_MP3};
+
+	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
+		if ((int)par->codec_id == sg_codec_av_id(taken[i]))
+			return taken[i];
+	return SG_CODEC_NONE;
+}
+
+static bool open_adts(struct track *t, const AVStream *st)
+{
+	const AVBitStreamFilter *filter = av_bsf_get_by_name("aac_adtstoasc");
+
+	if (!filter || av_bsf_alloc(filter, &t->adts) < 0 ||
+	    avcodec_parameters_copy(t->adts->par_in, st->codecpar) < 0)
+		return false;
+	t->adts->time_base_in = st->time_base;
+	return av_bsf_init(t->adts) >= 0;
+}
+
+static bool open_track(struct track *t, const AVStream *st)
+{
+	const AVCodecParameters *par = st->codecpar;
+
+	t->index = st->index;
+	t->codec = codec_of(par);
+	t->time_base = st->time_base;
+	t->last_dts = AV_NOPTS_VALUE;
+	sg_annexb_init(&t->annexb, t->codec);
+	/* Both kinds of record begin with their version, 1; a byte stream begins with zeros. */
+	t->lengths = (t->codec == SG_CODEC_H264 || t->codec == SG_CODEC_HEVC) &&
+		     par->extradata_size >= 7 && par->extradata[0] == 1;
+	return t->codec != SG_CODEC_AAC || open_adts(t, st);
+}
+
+static bool is_picture_still(const AVStream *st)
+{
+	return st->disposition & AV_DISPOSITION_ATTACHED_PIC;
+}
+
+static enum sg_result choose_tracks(struct sg_intake *in, const char **why)
+{
+	for (unsigned i = 0; i < in->ic->nb_streams; i++) {
+		const AVStream *st = in->ic->streams[i];
+		bool video = st->codecpar->codec_type == AVMEDIA_TYPE_VIDEO;
+		struct track *t = video ? &in->video : &in->audio;
+		if ((!video && st->codecpar->codec_type != AVMEDIA_TYPE_AUDIO) || t->index >= 0 ||
+		    codec_of(st->codecpar) == SG_CODEC_NONE || is_picture_still(st))
+			continue;
+		if (!open_track(t, st))
+			return SG_ERR_NO_MEMORY;
+	}
+	if (in->video.index >= 0 || in->audio.index >= 0)
+		return SG_OK;
+	*why = in->ic->nb_streams ? "it has no track in H.264, HEVC, AAC, Opus or MP3"
+				  : "it has no tracks";
+	return SG_ERR_UNSUPPORTED;
+}
+
+/* A configuration that stands in the container's header. */
+static enum sg_result take_header_config(struct track *t, const AVStream *st, struct sg_frame **out)
+{
+	const AVCodecParameters *par = st->codecpar;
+	struct sg_video_params source;
+	struct sg_frame *f;
+
+	if (t->index < 0 || par->extradata_size <= 0 || t->has_config)
+		return SG_OK;
+	if (par->codec_type == AVMEDIA_TYPE_VIDEO && !t->lengths)
+		return SG_OK;
+	if (!(f = sg_frame_new(t->lengths ? SG_FRAME_VIDEO : SG_FRAME_AUDIO, t->codec,
+		  (size_t)par->extradata_size)))
+		return SG_ERR_NO_MEMORY;
+	memcpy(f->payload, par->extradata, (size_t)par->extradata_size);
+	f->flags = SG_FRAME_CONFIG;
+	if (t->lengths) { /* ours are of four bytes, whatever the source's are */
+		if (sg_video_params_parse(t->codec, f->payload, f->size, NULL, &source) != SG_OK) {
+			sg_frame_unref(f);
+			return SG_ERR_BAD_INPUT;
+		}
+		t->nal_length = source.nal_length;
+		f->payload[t->codec == SG_CODEC_H264 ? 4 : 21] |= 3;
+	}
+	t->has_config = true;
+	*out = f;
+	return SG_OK;
+}
+
+enum sg_result sg_intake_open(
+    struct sg_intake **out, const struct sg_intake_config *cfg, const char **why)
+{
+	struct sg_intake *in = calloc(1, sizeof(*in));
+	enum sg_result res = SG_ERR_NO_MEMORY;
+
+	*out = NULL;
+	*why = "out of memory";
+	if (!in)
+		return res;
+	in->cfg = *cfg;
+	in->video.index = in->audio.index = -1;
+	sg_buf_init(&in->scratch, SG_FRAME_MAX_BYTES + 4096);
+	if (!(in->pkt = av_packet_alloc()) || (res = open_input(in, why)) != SG_OK ||
+	    (res = choose_tracks(in, why)) != SG_OK) {
+		sg_intake_close(in);
+		return res;
+	}
+	*out = in;
+	return SG_OK;
+}
+
+static void close_track(struct track *t)
+{
+	sg_annexb_reset(&t->annexb);
+	av_bsf_free(&t->adts);
+}
+
+void sg_intake_close(struct sg_intake *in)
+{
+	if (!in)
+		return;
+	avformat_close_input(&in->ic);
+	if (in->io) {
+		av_freep(&in->io->buffer);
+		avio_context_free(&in->io);
+	}
+	av_packet_free(&in->pkt);
+	close_track(&in->video);
+	close_track(&in->audio);
+	sg_frame_unref(in->pending);
+	sg_buf_reset(&in->scratch);
+	free(in);
+}
+
+/* ---- frames ---- */
+
+static struct sg_frame *frame_of(
+    enum sg_frame_kind kind, enum sg_codec codec, const void *p, size_t len)
+{
+	struct sg_frame *f = sg_frame_new(kind, codec, len);
+
+	if (f)
+		memcpy(f->payload, p, len);
+	return f;
+}
+
+static int64_t ticks(const struct track *t, int64_t time)
+{
+	return av_rescale_q(time, t->time_base, (AVRational){1, 90000});
+}
+
+/* False: nobody knows when this is due. */
+static bool set_times(struct track *t, struct sg_frame *f, const AVPacket *pkt)
+{
+	int64_t dts = pkt->dts != AV_NOPTS_VALUE ? pkt->dts : pkt->pts;
+
+	if (dts == AV_NOPTS_VALUE)
+		return false;
+	f->dts_90khz = ticks(t, dts);
+	f->pts_90khz = pkt->pts != AV_NOPTS_VALUE ? ticks(t, pkt->pts) : f->dts_90khz;
+	t->last_dts = dts;
+	return true;
+}
+
+/* Hands out `config` first, where there is one, and `f` (NULL: none) next. */
+static void hand_out(
+    struct sg_intake *in, struct sg_frame *config, struct sg_frame *f, struct sg_frame **out)
+{
+	*out = config ? config : f;
+	in->pending = config ? f : NULL;
+}
+
+static enum sg_result read_byte_stream(
+    struct sg_intake *in, const AVPacket *pkt, struct sg_frame **config)
+{
+	struct track *t = &in->video;
+	bool changed;
+	struct sg_buf record;
+	enum sg_result res =
+	    sg_annexb_read(&t->annexb, pkt->data, (size_t)pkt->size, &in->scratch, &changed);
+
+	if (res != SG_OK || !changed)
+		return res;
+	sg_buf_init(&record, 65536);
+	res = sg_annexb_config(&t->annexb, &record);
+	if (res == SG_OK && !(*config = frame_of(SG_FRAME_VIDEO, t->codec, record.p, record.len)))
+		res = SG_ERR_NO_MEMORY;
+	if (*config)
+		(*config)->flags = SG_FRAME_CONFIG;
+	sg_buf_reset(&record);
+	return res == SG_NEED_MORE ? SG_OK : res;
+}
+
+static enum sg_result read_lengths(struct sg_intake *in, const AVPacket *pkt)
+{
+	struct track *t = &in->video;
+	size_t size4;
+
+	if (!t->nal_length ||
+	    !sg_nalus_are_whole(pkt->data, (size_t)pkt->size, t->nal_length, &size4))
+		return SG_ERR_BAD_INPUT;
+	if (!sg_buf_reserve(&in->scratch, size4))
+		return SG_ERR_LIMIT;
+	sg_nalus_widen(in->scratch.p, pkt->data, (size_t)pkt->size, t->nal_length);
+	in->scratch.len = size4;
+	return SG_OK;
+}
+
+static enum sg_result take_video(struct sg_intake *in, const AVPacket *pkt, struct sg_frame **out)
+{
+	struct track *t = &in->video;
+	struct sg_frame *config = NULL, *f = NULL;
+	enum sg_result res = take_header_config(t, in->ic->streams[t->index], &config);
+
+	in->scratch.len = 0;
+	if (res == SG_OK)
+		res = t->lengths ? read_lengths(in, pkt) : read_byte_stream(in, pkt, &config);
+	if (res == SG_OK && in->scratch.len) {
+		f = frame_of(SG_FRAME_VIDEO, t->codec, in->scratch.p, in->scratch.len);
+		if (!f) {
+			res =
+			    in->scratch.len > SG_FRAME_MAX_BYTES ? SG_ERR_LIMIT : SG_ERR_NO_MEMORY;
+		} else {
+			f->flags = pkt->flags & AV_PKT_FLAG_KEY ? SG_FRAME_KEY : 0;
+			if (!set_times(t, f, pkt)) {
+				sg_frame_unref(f);
+				f = NULL;
+			}
+		}
+	}
+	hand_out(in, config, f, out);
+	return res;
+}
+
+/* The AudioSpecificConfig that the filter made from an ADTS header. */
+static struct sg_frame *take_asc(struct sg_intake *in, AVPacket *pkt)
+{
+	size_t len;
+	const uint8_t *asc = av_packet_get_side_data(pkt, AV_PKT_DATA_NEW_EXTRADATA, &len);
+	struct sg_frame *f = asc ? frame_of(SG_FRAME_AUDIO, SG_CODEC_AAC, asc, len) : NULL;
+
+	if (f) {
+		f->flags = SG_FRAME_CONFIG;
+		in->audio.has_config = true;
+	}
+	return f;
+}
+
+static enum sg_result take_audio(struct sg_intake *in, AVPacket *pkt, struct sg_frame **out)
+{
+	struct track *t = &in->audio;
+	struct sg_frame *config = NULL;
+	enum sg_result res = SG_OK;
+
+	if (t->adts) {
+		if (av_bsf_send_packet(t->adts, pkt) < 0 || av_bsf_receive_packet(t->adts, pkt) < 0)
+			return SG_ERR_BAD_INPUT;
+		config = take_asc(in, pkt);
+	}
+	if (!config && t->codec != SG_CODEC_MP3)
+		res = take_header_config(t, in->ic->streams[t->index], &config);
+	if (res != SG_OK || pkt->size <= 0) {
+		hand_out(in, config, NULL, out);
+		return res;
+	}
+	struct sg_frame *f = frame_of(SG_FRAME_AUDIO, t->codec, pkt->data, (size_t)pkt->size);
+	if (f && !set_times(t, f, pkt)) {
+		sg_frame_unref(f);
+		f = NULL;
+	}
+	hand_out(in, config, f, out);
+	return SG_OK;
+}
+
+static enum sg_result take_packet(struct sg_intake *in, struct sg_frame **out)
+{
+	AVPacket *pkt = in->pkt;
+	enum sg_result res = SG_OK;
+	bool ours = true;
+
+	if (pkt->size > (int)SG_FRAME_MAX_BYTES)
+		res = SG_ERR_LIMIT;
+	else if (pkt->stream_index == in->video.index)
+		res = take_video(in, pkt, out);
+	else if (pkt->stream_index == in->audio.index)
+		res = take_audio(in, pkt, out);
+	else
+		ours = false;
+	av_packet_unref(pkt);
+	if (*out)
+		in->bad = 0;
+	else if (ours && (res == SG_OK || res == SG_ERR_BAD_INPUT))
+		res = ++in->bad > BAD_IN_A_ROW ? SG_ERR_BAD_INPUT : SG_OK;
+	return *out ? SG_OK : res;
+}
+
+enum sg_result sg_intake_next(struct sg_intake *in, struct sg_frame **out)
+{
+	enum sg_result res = SG_OK;
+
+	*out = in->pending;
+	in->pending = NULL;
+	while (!*out && res == SG_OK) {
+		int got = av_read_frame(in->ic, in->pkt);
+		if (in->cfg.stop(in->cfg.user) || (got < 0 && got != AVERROR(EAGAIN)))
+			return SG_ERR_CLOSED;
+		if (got >= 0)
+			res = take_packet(in, out);
+	}
+	return res;
+}

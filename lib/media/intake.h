@@ -1,0 +1,36 @@
+/* intake.h - a container's packets as frames: MPEG-TS that a peer sends, or whatever a URL has, through
+ * libavformat. H.264, HEVC, AAC, Opus and MP3 are taken, the first picture and the first sound track.
+ *
+ * An intake belongs to one thread, and its calls wait for the source: give it a thread of its own. */
+#ifndef SG_MEDIA_INTAKE_H
+#define SG_MEDIA_INTAKE_H
+
+#include "media/frame.h"
+
+struct sg_intake;
+
+struct sg_intake_config {
+	/* Either a source of bytes in a container that is named ("mpegts"): waits for some, answers how many
+	 * it put into `p`, or -1 at the end ... */
+	int (*read)(void *user, uint8_t *p, int size);
+	const char *format;
+	/* ... or a URL that libavformat opens, with its options "key=value:key=value" (NULL: none). */
+	const char *url, *options;
+	/* Asked again and again while waiting; true ends what goes on. */
+	bool (*stop)(void *user);
+	void *user;
+};
+
+/* Opens and reads ahead until the tracks are known, two seconds of them at most. Otherwise *out is NULL,
+ * and *why one line without the URL. SG_ERR_BAD_INPUT: this is no such container; SG_ERR_UNSUPPORTED: it
+ * has no track that is taken; SG_ERR_IO: the URL cannot be opened; SG_ERR_CLOSED: it was stopped, or ended. */
+SG_MUST_CHECK enum sg_result sg_intake_open(
+    struct sg_intake **out, const struct sg_intake_config *cfg, const char **why);
+void sg_intake_close(struct sg_intake *in); /* NULL allowed */
+
+/* The next frame, for sg_publisher_write: configurations come before the frames that need them. Times are
+ * the source's own. SG_ERR_CLOSED: the end, or stopped; SG_ERR_LIMIT: a frame larger than any may be;
+ * SG_ERR_BAD_INPUT: what comes does not make sense (too many packets in a row that are no frames). */
+SG_MUST_CHECK enum sg_result sg_intake_next(struct sg_intake *in, struct sg_frame **out);
+
+#endif
