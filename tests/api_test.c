@@ -345,7 +345,7 @@ static void a_created_token_admits_and_says_all_about_itself(void **state)
 	assert_string_equal(text_of(a.json, "state"), "active");
 	snprintf(want, sizeof(want), "http://127.0.0.1:%d/live/streams/new.m3u8?token=%s", f->port, secret);
 	assert_string_equal(text_of(json_object_get(a.json, "urls"), "hls"), want);
-	assert_int_equal(json_object_size(json_object_get(a.json, "urls")), 4); /* RTMP is off here */
+	assert_int_equal(json_object_size(json_object_get(a.json, "urls")), 5); /* RTMP is off here */
 	done(&a);
 	/* Without an expiry the application's own holds. */
 	json_t *t = get(f, "POST", "/api/v1/tokens", "{\"app\":\"vod\",\"streamId\":\"a\",\"type\":\"publish\"}", 201);

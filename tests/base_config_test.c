@@ -51,6 +51,7 @@ static void nothing_gives_the_defaults(void **state)
 	assert_int_equal(cfg->compat_allow.count, 0);
 	assert_int_equal(cfg->rtmp_listen.count, 1);
 	assert_int_equal(cfg->rtmp_gather_ms, SG_GATHER_AUTO);
+	assert_int_equal(cfg->hls_part_ms, 200);
 	assert_int_equal(cfg->srt_listen.count, 1);
 	assert_int_equal(cfg->webrtc_listen.count, 1);
 	assert_null(cfg->webrtc_public_ip);
@@ -172,7 +173,7 @@ static void mistakes_are_told_with_line_and_advice(void **state)
 	    {"[http]\nlisten", "2: 'listen' has no '=': write key = value"},
 	    {"[http]\n= x",
 		"2: [http] has no key '': known are listen, tls_listen, tls_cert, tls_key, "
-		"public_url"},
+		"public_url, hls_part"},
 	    {"[http]\nlisten = 127.0.0.1:1\n[srt]\n[http]\nlisten =",
 		"5: 'listen' stands in line 2 already: remove one"},
 	    {"[app a]\nrecord = on\nrecord = on",
@@ -196,6 +197,10 @@ static void mistakes_are_told_with_line_and_advice(void **state)
 						       "https://video.example.org"},
 	    {"[webrtc]\npublic_ip = me", "2: public_ip: 'me' is not an IP address: use one like "
 					 "192.0.2.7, or none"},
+	    {"[http]\nhls_part = 3s", "2: hls_part: '3s' is not the length of a part: use 0 or a "
+				      "duration of 50ms to 2s such as 200ms"},
+	    {"[http]\nhls_part = 10ms", "2: hls_part: '10ms' is not the length of a part: use 0 or a "
+					"duration of 50ms to 2s such as 200ms"},
 	    {"[rtmp]\ngather = 6s",
 		"2: gather: '6s' is not a time to gather for: use auto, 0, or a "
 		"duration up to 5s such as 33ms"},
@@ -231,7 +236,7 @@ static void mistakes_are_told_with_line_and_advice(void **state)
 		"2: resume_window: '25h' is out of range: use 0s to 24h, "
 		"such as 30s"},
 	    {"[http]\n\x1b[31m = 1", "2: [http] has no key '?[31m': known are listen, tls_listen, "
-				     "tls_cert, tls_key, public_url"},
+				     "tls_cert, tls_key, public_url, hls_part"},
 	    {"\n[http]\ntls_listen = 0.0.0.0:1\ntls_key = k\n",
 		"3: [http] tls_listen needs 'tls_cert': set it in [http], or leave tls_listen "
 		"empty"},

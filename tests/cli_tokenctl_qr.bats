@@ -68,7 +68,7 @@ for row in rows:
 
 @test "a protocol that there is not is told with those that there are" {
 	fails 2 tokenctl create cam --qr=smoke
-	[[ $errors == *'rtmp, hls, flv, ts, mp4'* ]]
+	[[ $errors == *'rtmp, hls, dash, flv, ts, mp4'* ]]
 }
 
 @test "--qr excludes what is for programs, and --count" {

@@ -64,10 +64,10 @@ ended_within() { # milliseconds since $1 until each named viewer's end
 	publish cam "$(token cam --type publish)"
 	t=$(token cam)
 	master=$(curl -sf "http://$HTTP/live/streams/cam.m3u8?token=$t")
-	index=$(grep -v '^#' <<<"$master")
-	[[ $index == s/*/cam/index.m3u8 ]]
-	base=http://$HTTP/live/streams/${index%index.m3u8}
-	playlist=$(curl -sf "${base}index.m3u8")
+	index=$(grep -v '^#' <<<"$master" | head -n 1)
+	[[ $index == s/*/cam/main.m3u8 ]]
+	base=http://$HTTP/live/streams/${index%main.m3u8}
+	playlist=$(curl -sf "${base}main.m3u8")
 	segment=$(grep -v '^#' <<<"$playlist" | tail -n 1)
 	map=$(sed -n 's/^#EXT-X-MAP:URI="\(.*\)"/\1/p' <<<"$playlist" | tail -n 1)
 	curl -sf "$base$map" "$base$segment" >"$DIR/one.mp4"
@@ -77,7 +77,7 @@ ended_within() { # milliseconds since $1 until each named viewer's end
 	"$BIN/tokenctl" revoke "$(token_id "$t" cam)"
 	sleep 1
 	[ "$(http_status "/live/streams/${index}")" = 403 ]
-	[ "$(http_status "/live/streams/${index%index.m3u8}$segment")" = 403 ]
+	[ "$(http_status "/live/streams/${index%main.m3u8}$segment")" = 403 ]
 }
 
 @test "the switches act at once and without a restart" {

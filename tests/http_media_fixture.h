@@ -3,6 +3,7 @@
 #define SG_TESTS_HTTP_MEDIA_FIXTURE_H
 
 #include "http_fixture.h"
+#include "media/hls.h"
 #include <signal.h>
 
 #define ON "[app live]\nplay_token = on\n[app vod]\nplay_token = on\n[app open]\n"
@@ -102,13 +103,12 @@ static inline void source_close(struct source *s)
 static inline void await_segment(struct fixture *f, const char *app, const char *stream)
 {
 	struct sg_stream *s = sg_hub_find(f->hub, sg_str_from(app), sg_str_from(stream));
-	struct sg_blob *b = NULL;
+	bool ready = false;
 
 	assert_non_null(s);
-	for (int i = 0; i < 1500 && !(b = sg_hls_master(s)); i++)
+	for (int i = 0; i < 1500 && !(ready = sg_hls_is_ready(s)); i++)
 		usleep(10000);
-	assert_non_null(b);
-	sg_blob_unref(b);
+	assert_true(ready);
 	sg_stream_unref(s);
 }
 

@@ -181,7 +181,7 @@ static void a_session_opens_its_own_stream_only(void **state)
 		assert_int_equal(status_of(*state, "GET", target, NULL), 403);
 	}
 	static const char *const missing[] = { "/live/streams/s/%s/cam/nothing.m4s",
-		"/live/streams/s/%s/cam/main.m3u8", "/live/streams/s/%s/cam/index.m3u8x" };
+		"/live/streams/s/%s/cam/nothing.m3u8", "/live/streams/s/%s/cam/main.m3u8x" };
 	for (size_t i = 0; i < 3; i++) {
 		snprintf(target, sizeof(target), missing[i], sid);
 		assert_int_equal(status_of(*state, "GET", target, NULL), 404);

@@ -107,7 +107,7 @@ static void a_media_name_is_understood(void **state)
 		    "cam-2021-05-18_11-26-26.842.mp4", NULL, NULL, NULL },
 		{ "s.m3u8", MEDIA_HLS, "s", NULL, NULL, NULL },
 		{ "s/" SID "/cam/index.m3u8", MEDIA_HLS, "cam", SID, "index.m3u8", NULL },
-		{ "s/" SID "/cam/seg-7.m4s", MEDIA_HLS, "cam", SID, "seg-7.m4s", NULL },
+		{ "s/" SID "/cam/main-7.m4s", MEDIA_HLS, "cam", SID, "main-7.m4s", NULL },
 		{ "s/" SID "/cam.mp4", MEDIA_RECORDING, "cam.mp4", SID, NULL, NULL },
 	};
 	struct media_name n;

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "http/media.h"
+#include "media/hls.h"
 #include "srt/srt.h"
 #include "streamd.h"
 #include <errno.h>
@@ -180,6 +181,7 @@ static enum sg_result open_rooms(struct streamd *d, char *error, size_t size)
 		snprintf(error, size, "starting: %s", sg_result_text(res));
 		return res;
 	}
+	sg_hub_set_hls_part(d->hub, d->cfg->hls_part_ms);
 	if ((res = sg_gate_open(&d->gate, d->cfg, &media, error, size)) != SG_OK)
 		return res;
 	if ((res = open_rtmp(d, error, size)) != SG_OK || (res = open_srt(d, error, size)) != SG_OK)

@@ -206,7 +206,7 @@ static void offer_values(struct ctl *c, bool asked, enum ctl_opt opt, struct off
 	    {OPT_EXPIRES, "30s 15m 2h 24h 7d 30d"},
 	    {OPT_RESUME, "15s 30s 1m"},
 	    {OPT_OLDER_THAN, "24h 7d 30d"},
-	    {OPT_QR, "rtmp hls flv ts mp4"},
+	    {OPT_QR, "rtmp hls dash flv ts mp4"},
 	};
 
 	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)

@@ -72,24 +72,24 @@ static int read_srt(const struct sg_url *url, struct asked *out)
 
 /* ---- HTTP and WebSocket ---- */
 
-/* "S.m3u8", "S.flv", "S.ts", "NAME.mp4". */
+/* "S.m3u8", "S.mpd", "S.flv", "S.ts", "NAME.mp4". */
 static int read_file(struct sg_str app, struct sg_str file, struct asked *out)
 {
 	static const struct {
 		const char *ending, *protocol;
-	} kinds[] = {{".m3u8", "hls"}, {".flv", "flv"}, {".ts", "ts"}, {".mp4", "mp4"}};
+	} kinds[] = {{".m3u8", "hls"}, {".mpd", "dash"}, {".flv", "flv"}, {".ts", "ts"}, {".mp4", "mp4"}};
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		if (!sg_str_ends(file, kinds[i].ending))
 			continue;
 		out->protocol = kinds[i].protocol;
 		out->type = SG_PLAY;
-		if (i == 3 && !sg_str_copy(out->recording, sizeof(out->recording), file))
+		if (i == 4 && !sg_str_copy(out->recording, sizeof(out->recording), file))
 			return not_ours("the name of its file is too long");
 		return take_names(
 		    out, app, (struct sg_str){file.p, file.len - strlen(kinds[i].ending)});
 	}
-	return not_ours("below /streams/ it should end in .m3u8, .flv, .ts or .mp4");
+	return not_ours("below /streams/ it should end in .m3u8, .mpd, .flv, .ts or .mp4");
 }
 
 static int read_web(const struct sg_url *url, struct asked *out)

@@ -431,7 +431,7 @@ void compat_broadcast_statistics(struct api_call *c)
 		api_answer(c, 200,
 		    json_pack("{sI sI sI sI}", "totalRTMPWatchersCount", v.rtmp,
 			"totalHLSWatchersCount", v.hls, "totalWebRTCWatchersCount", v.webrtc,
-			"totalDASHWatchersCount", (json_int_t)0));
+			"totalDASHWatchersCount", v.dash));
 }
 
 void compat_version(struct api_call *c)

@@ -128,7 +128,7 @@ static void count_viewer(struct compat_viewers *v, const char *protocol)
 	const struct {
 		const char *protocol;
 		json_int_t *count;
-	} all[] = {{"hls", &v->hls}, {"rtmp", &v->rtmp}, {"webrtc", &v->webrtc},
+	} all[] = {{"hls", &v->hls}, {"dash", &v->dash}, {"rtmp", &v->rtmp}, {"webrtc", &v->webrtc},
 	    {"whep", &v->webrtc}, {"flv", &v->flv}, {"ts", &v->ts}};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
@@ -212,6 +212,7 @@ static void put_live(json_t *o, struct sg_stream *s)
 static void put_seat(json_t *o, const struct seat *seat)
 {
 	json_object_set_new(o, "hlsViewerCount", json_integer(seat->viewers.hls));
+	json_object_set_new(o, "dashViewerCount", json_integer(seat->viewers.dash));
 	json_object_set_new(o, "webRTCViewerCount", json_integer(seat->viewers.webrtc));
 	json_object_set_new(o, "rtmpViewerCount", json_integer(seat->viewers.rtmp));
 	json_object_set_new(o, "flvViewerCount", json_integer(seat->viewers.flv));

@@ -104,7 +104,7 @@ void compat_broadcasts_drop(struct compat_broadcasts *b);
 json_t *compat_broadcasts_show(
     struct api_call *c, const struct compat_broadcast *const *items, size_t count);
 struct compat_viewers {
-	json_int_t hls, rtmp, webrtc, flv, ts;
+	json_int_t hls, dash, rtmp, webrtc, flv, ts;
 };
 bool compat_viewers_of(struct api_call *c, struct sg_str stream, struct compat_viewers *out);
 

@@ -119,7 +119,7 @@ json_t *api_urls(const struct sg_config *cfg, const char *http_base, bool rtmp, 
     const struct sg_token *t, const char *token)
 {
 	static const char *const formats[][2] = {
-	    {"hls", "m3u8"}, {"flv", "flv"}, {"ts", "ts"}, {"mp4", "mp4"}};
+	    {"hls", "m3u8"}, {"dash", "mpd"}, {"flv", "flv"}, {"ts", "ts"}, {"mp4", "mp4"}};
 	json_t *urls = json_object();
 	struct sg_buf url;
 
@@ -137,7 +137,7 @@ json_t *api_urls(const struct sg_config *cfg, const char *http_base, bool rtmp, 
 			    t->type == SG_PUBLISH ? "publish" : "request", token);
 			take_url(urls, "srt", &url);
 		}
-		for (size_t i = 0; t->type == SG_PLAY && i < 4; i++) {
+		for (size_t i = 0; t->type == SG_PLAY && i < sizeof(formats) / sizeof(formats[0]); i++) {
 			if (!put_http_base(&url, cfg, http_base))
 				break;
 			sg_buf_printf(&url, "/%s/streams/%s.%s?token=%s", t->app, t->stream,

@@ -7,7 +7,7 @@
 #include <jansson.h>
 
 /* {protocol: URL} for every protocol that this version serves and that is on: rtmp, srt; for playing also
- * hls, flv, ts and mp4 (the recording of the same name). The host is [http] public_url's, else the
+ * hls, dash, flv, ts and mp4 (the recording of the same name). The host is [http] public_url's, else the
  * listener's own, else (for a wildcard) this machine's first address. `http_base` stands in where the
  * configuration names no port: what the web server is reached at. `rtmp`, `srt`: are they on? A new reference;
  * its strings hold the token, so wipe them. NULL: out of memory. */

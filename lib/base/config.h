@@ -28,6 +28,7 @@ struct sg_config {
 	struct sg_listen_list http_listen, http_tls_listen;
 	char *http_tls_cert, *http_tls_key;
 	char *public_url;   /* NULL: from the listener */
+	int64_t hls_part_ms; /* 0 = no parts */
 	struct sg_cidr_list admin_allow, compat_allow, trusted_proxies;
 	char *admin_socket; /* Unix socket for tokenctl; default: streamd.sock beside the store */
 	struct sg_listen_list rtmp_listen, rtmp_tls_listen;

@@ -20,6 +20,7 @@ enum config_kind {
 	CONFIG_IP,
 	CONFIG_GATHER,
 	CONFIG_LATENCY,
+	CONFIG_PART,
 	/* Those of applications, in struct sg_app_config: */
 	CONFIG_SWITCH,
 	CONFIG_RECORD,
@@ -41,6 +42,8 @@ enum config_kind {
 	GLOBAL("http", "tls_key", "", "private key, PEM", CONFIG_PATH, http_tls_key)               \
 	GLOBAL("http", "public_url", "", "what printed URLs start with; default from listen",      \
 	    CONFIG_PUBLIC_URL, public_url)                                                         \
+	GLOBAL("http", "hls_part", "200ms", "length of HLS's parts; 0: without low latency",       \
+	    CONFIG_PART, hls_part_ms)                                                              \
 	GLOBAL("admin", "allow", "127.0.0.0/8, ::1", "who may reach the panel and the REST calls", \
 	    CONFIG_NETS, admin_allow)                                                              \
 	GLOBAL("admin", "compat_allow", "",                                                        \

@@ -10,6 +10,8 @@
 #define GATHER_MAX_MS 5000
 #define LATENCY_MIN_MS 20
 #define LATENCY_MAX_MS 8000
+#define PART_MIN_MS 50
+#define PART_MAX_MS 2000
 #define WINDOW_MAX_MS 86400000
 
 #define COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
@@ -306,6 +308,17 @@ static enum sg_result set_latency(int64_t *at, struct sg_str value, struct confi
 	return SG_OK;
 }
 
+static enum sg_result set_part(int64_t *at, struct sg_str value, struct config_problem *p)
+{
+	int64_t ms;
+
+	if (!sg_duration_parse(value, &ms) || ms > PART_MAX_MS || (ms && ms < PART_MIN_MS))
+		return refuse(p, value, "not the length of a part",
+		    "use 0 or a duration of 50ms to 2s such as 200ms");
+	*at = ms;
+	return SG_OK;
+}
+
 /* Never shown, not in complaints either. SRTO_PASSPHRASE of libsrt takes these lengths. */
 static enum sg_result set_passphrase(char **at, struct sg_str value, struct config_problem *p)
 {
@@ -369,6 +382,8 @@ enum sg_result config_set(
 		return set_latency(at, value, p);
 	case CONFIG_PASSPHRASE:
 		return set_passphrase(at, value, p);
+	case CONFIG_PART:
+		return set_part(at, value, p);
 	case CONFIG_SWITCH:
 		return set_switch(at, value, p);
 	case CONFIG_RECORD:
@@ -484,6 +499,7 @@ void config_print_value(const struct config_slot *slot, const void *base, struct
 		break;
 	case CONFIG_GATHER:
 	case CONFIG_LATENCY:
+	case CONFIG_PART:
 	case CONFIG_LIFETIME:
 	case CONFIG_WINDOW:
 		print_duration(*(const int64_t *)at, out);

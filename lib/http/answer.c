@@ -133,6 +133,47 @@ void sg_http_respond_blob(
 	http_answer(req, status, r);
 }
 
+struct blob_list {
+	size_t count;
+	struct sg_blob *blobs[];
+};
+
+static void unref_blobs(void *cls)
+{
+	struct blob_list *list = cls;
+
+	for (size_t i = 0; i < list->count; i++)
+		sg_blob_unref(list->blobs[i]);
+	free(list);
+}
+
+void http_respond_blobs(struct sg_http_request *req, unsigned status, const char *type,
+    struct sg_blob *const *blobs, size_t count)
+{
+	struct blob_list *list = malloc(sizeof(*list) + count * sizeof(list->blobs[0]));
+	struct MHD_IoVec *iov = calloc(count + 1, sizeof(*iov)); /* libmicrohttpd copies it */
+	struct MHD_Response *r = NULL;
+
+	if (list && iov) {
+		list->count = count;
+		memcpy(list->blobs, blobs, count * sizeof(*blobs));
+		for (size_t i = 0; i < count; i++) {
+			iov[i] = (struct MHD_IoVec){ blobs[i]->p, blobs[i]->size };
+			req->answer_bytes += blobs[i]->size;
+		}
+		r = MHD_create_response_from_iovec(iov, (unsigned)count, unref_blobs, list);
+	}
+	free(iov);
+	if (r) {
+		put_headers(req, r, type);
+	} else {
+		for (size_t i = 0; i < count; i++)
+			sg_blob_unref(blobs[i]);
+		free(list);
+	}
+	http_answer(req, status, r);
+}
+
 void http_respond_file(struct sg_http_request *req, unsigned status, const char *type, int fd,
     uint64_t offset, uint64_t length)
 {

@@ -47,17 +47,17 @@ static void answer_live(struct check *c)
 	struct sg_http_request *req = c->req;
 	struct sg_stream *stream =
 	    sg_hub_find(c->media->srv->cfg.hub, sg_str_from(c->app), sg_str_from(c->name));
-	struct sg_blob *master = NULL;
+	bool dash = c->kind == &play_dash;
 
 	if (!stream || !sg_stream_is_live(stream)) {
 		media_refuse(req, SG_STREAM_NOT_LIVE);
-	} else if (c->kind == &play_hls && (master = sg_hls_master(stream))) {
+	} else if ((dash || c->kind == &play_hls) && sg_hls_is_ready(stream)) {
 		/* As long as the real one will be. */
-		char sid[SG_SID_TEXT_SIZE];
+		char sid[SG_SID_TEXT_SIZE], prefix[HLS_PREFIX_SIZE];
 		memset(sid, '0', sizeof(sid) - 1);
 		sid[sizeof(sid) - 1] = '\0';
-		hls_answer(req, sid, sg_str_from(c->name), master);
-		sg_blob_unref(master);
+		hls_prefix(prefix, sid, sg_str_from(c->name));
+		hls_answer(req, dash ? sg_hls_mpd(stream, prefix) : sg_hls_master(stream, prefix), dash);
 	} else {
 		sg_http_add_header(req, "Cache-Control", "no-store");
 		http_respond_endless(req, c->kind->type);

@@ -1,77 +1,104 @@
-/* hls.c - HLS (RFC 8216): the first playlist, whose links carry the session, and what they lead to.
+/* hls.c - HLS and DASH: the first answer, whose links carry the session, and what they lead to.
  *
- * The session id stands in the path of the media playlist; its own links are relative and inherit
- * it, in every player and without cookies. */
+ * The session id stands in the path of everything that the first answer leads to; further links are
+ * relative and inherit it, in every player and without cookies. */
 #include "http/media_internal.h"
 
 #define PLAYLIST_TYPE "application/vnd.apple.mpegurl" /* RFC 8216 section 4 */
+#define MPD_TYPE "application/dash+xml" /* ISO/IEC 23009-1 annex C */
 
-/* ---- the first playlist ---- */
-
-/* Every line that is a link gets "s/SID/S/" in front. */
-static struct sg_blob *with_session(
-    const struct sg_blob *master, const char *sid, struct sg_str name)
+void hls_prefix(char out[HLS_PREFIX_SIZE], const char *sid, struct sg_str name)
 {
-	struct sg_buf out;
-	struct sg_str rest = { (const char *)master->p, master->size }, line;
-
-	sg_buf_init(&out, 65536);
-	while (rest.len) {
-		bool more = sg_str_cut(rest, '\n', &line, &rest);
-		if (line.len && line.p[0] != '#' && line.p[0] != '\r')
-			sg_buf_printf(&out, "s/%s/%.*s/", sid, SG_STR_ARG(name));
-		sg_buf_append(&out, line.p, line.len);
-		if (more)
-			sg_buf_put_u8(&out, '\n');
-	}
-	struct sg_blob *b = out.failed ? NULL : sg_blob_new(out.len);
-	if (b && out.len)
-		memcpy(b->p, out.p, out.len);
-	sg_buf_reset(&out);
-	return b;
+	snprintf(out, HLS_PREFIX_SIZE, "s/%s/%.*s/", sid, SG_STR_ARG(name));
 }
 
-void hls_answer(struct sg_http_request *req, const char *sid, struct sg_str name,
-    const struct sg_blob *master)
+void hls_answer(struct sg_http_request *req, struct sg_blob *text, bool dash)
 {
-	struct sg_blob *b = with_session(master, sid, name);
-
-	sg_http_add_header(req, "Cache-Control", "no-store"); /* it holds the session */
-	if (b)
-		sg_http_respond_blob(req, 200, PLAYLIST_TYPE, b);
+	sg_http_add_header(req, "Cache-Control", "no-store");
+	if (text)
+		sg_http_respond_blob(req, 200, dash ? MPD_TYPE : PLAYLIST_TYPE, text);
 	else
 		media_refuse(req, SG_OVERLOAD);
 }
 
 /* ---- what the session leads to ---- */
 
-static const struct {
-	const char *suffix, *type, *cache;
-} objects[] = {
-	/* A playlist changes with every segment; the rest never does, but is this viewer's alone. */
-	{ ".m3u8", PLAYLIST_TYPE, "private, no-cache" },
-	{ ".m4s", "video/mp4", "private, max-age=60" },
-	{ ".mp4", "video/mp4", "private, max-age=60" },
-};
-
-static void serve_object(
-    struct sg_http_request *req, struct sg_stream *stream, struct sg_str object)
+static void count_bytes(struct sg_http_request *req, size_t size)
 {
-	struct sg_blob *b = sg_str_is(object, "index.m3u8")    ? sg_hls_playlist(stream)
-			    : sg_str_is(object, "master.m3u8") ? sg_hls_master(stream)
-							       : sg_hls_object(stream, object);
+	if (sg_http_method(req) != SG_HTTP_HEAD && req->attachment.session)
+		sg_session_add_bytes(req->attachment.session, size);
+}
 
-	for (size_t i = 0; b && i < sizeof(objects) / sizeof(objects[0]); i++) {
-		if (!sg_str_ends(object, objects[i].suffix))
-			continue;
-		sg_http_add_header(req, "Cache-Control", objects[i].cache);
-		if (sg_http_method(req) != SG_HTTP_HEAD)
-			sg_session_add_bytes(req->attachment.session, b->size);
-		sg_http_respond_blob(req, 200, objects[i].type, b);
-		return;
+static void answer_object(
+    struct sg_http_request *req, struct sg_hls_object *o, struct sg_str name)
+{
+	const char *type = o->changes                      ? PLAYLIST_TYPE
+			   : sg_str_starts(name, "audio") ? "audio/mp4"
+							  : "video/mp4";
+
+	/* A playlist changes with every part; the rest never does, but is this viewer's alone. */
+	sg_http_add_header(
+	    req, "Cache-Control", o->changes ? "private, no-cache" : "private, max-age=60");
+	count_bytes(req, o->size);
+	http_respond_blobs(req, 200, type, o->blobs, o->count);
+	free(o); /* its references are the answer's now */
+}
+
+static bool try_object(
+    struct sg_http_request *req, struct sg_stream *stream, const struct sg_hls_ask *ask)
+{
+	struct sg_hls_object *o;
+
+	switch (sg_hls_get(stream, ask, &o)) {
+	case SG_HLS_SOON:
+		return false;
+	case SG_HLS_HERE:
+		if (o)
+			answer_object(req, o, ask->name);
+		else
+			media_refuse(req, SG_OVERLOAD);
+		return true;
+	case SG_HLS_TOO_FAR:
+		sg_http_refuse(req, 400, "too far ahead");
+		return true;
+	default:
+		media_refuse(req, SG_STREAM_NOT_LIVE);
+		return true;
 	}
-	sg_blob_unref(b);
-	media_refuse(req, SG_STREAM_NOT_LIVE);
+}
+
+bool hls_try(struct sg_http_request *req, struct sg_stream *stream, const struct hls_wanted *w)
+{
+	bool dash = w->what == HLS_MPD;
+
+	if (w->what == HLS_OBJECT)
+		return try_object(req, stream, &w->ask);
+	if (!sg_hls_is_ready(stream))
+		return false;
+	struct sg_blob *text =
+	    dash ? sg_hls_mpd(stream, w->prefix) : sg_hls_master(stream, w->prefix);
+	if (text)
+		count_bytes(req, text->size);
+	hls_answer(req, text, dash);
+	return true;
+}
+
+/* False: the query's words are no numbers. */
+static bool parse_wanted(
+    struct hls_wanted *w, struct sg_http_request *req, const struct media_name *n)
+{
+	*w = (struct hls_wanted){ .prefix = "", .ask.name = n->object };
+	if (!n->object.len)
+		w->what = n->kind == MEDIA_DASH ? HLS_MPD : HLS_MASTER;
+	else if (sg_str_is(n->object, "index.mpd"))
+		w->what = HLS_MPD;
+	else if (sg_str_is(n->object, "master.m3u8"))
+		w->what = HLS_MASTER;
+	else
+		w->what = HLS_OBJECT;
+	return w->what != HLS_OBJECT || !sg_str_ends(n->object, ".m3u8") ||
+	       sg_hls_ask_parse(&w->ask, sg_http_query(req, "_HLS_msn"),
+		   sg_http_query(req, "_HLS_part"), sg_http_query(req, "_HLS_skip"));
 }
 
 void hls_serve(struct sg_http_media *m, struct sg_http_request *req, struct sg_str app,
@@ -79,18 +106,22 @@ void hls_serve(struct sg_http_media *m, struct sg_http_request *req, struct sg_s
 {
 	/* Also when it has just ended: its last playlist says so. */
 	struct sg_stream *stream = sg_hub_find_ended(m->srv->cfg.hub, app, n->name);
-	struct sg_blob *master;
-	char sid[SG_SID_TEXT_SIZE];
+	char sid[SG_SID_TEXT_SIZE], prefix[HLS_PREFIX_SIZE];
+	struct hls_wanted w;
 
 	if (!stream) {
 		media_refuse(req, SG_STREAM_NOT_LIVE);
-	} else if (n->object.len) {
-		serve_object(req, stream, n->object);
-	} else if (!sg_str_copy(sid, sizeof(sid), n->sid) || !(master = sg_hls_master(stream))) {
-		media_refuse(req, SG_OVERLOAD); /* the publisher has just begun anew */
+		return;
+	}
+	if (!parse_wanted(&w, req, n)) {
+		sg_http_refuse(req, 400, "malformed _HLS_ parameter");
 	} else {
-		hls_answer(req, sid, n->name, master);
-		sg_blob_unref(master);
+		if (!n->object.len && sg_str_copy(sid, sizeof(sid), n->sid)) {
+			hls_prefix(prefix, sid, n->name);
+			w.prefix = prefix;
+		}
+		if (!hls_try(req, stream, &w))
+			hls_wait(m, req, stream, &w);
 	}
 	sg_stream_unref(stream);
 }
@@ -125,7 +156,7 @@ static void look_again(struct sg_task *task)
 		free(p);
 		return;
 	}
-	if (!p->waiting || !(p->master = sg_hls_master(p->stream)))
+	if (!p->waiting || !sg_hls_is_ready(p->stream))
 		return;
 	hls_stop_waiting(p);
 	play_go_on(p);
@@ -143,7 +174,7 @@ static enum play_state prepare(struct http_play *p)
 	    p->lane->media->srv->cfg.hub, sg_str_from(p->app), sg_str_from(p->name));
 	if (!p->stream)
 		return PLAY_GONE;
-	if ((p->master = sg_hls_master(p->stream)))
+	if (sg_hls_is_ready(p->stream))
 		return PLAY_READY;
 	if (sg_timer_open(&p->timer, p->lane->loop, give_up, p) != SG_OK)
 		return PLAY_GONE;
@@ -152,8 +183,8 @@ static enum play_state prepare(struct http_play *p)
 	p->waiter.wake = on_wake;
 	sg_hls_add_waiter(p->stream, &p->waiter);
 	sg_timer_start(p->timer, MEDIA_WAIT_MS, 0);
-	/* The segment may have come between the two. */
-	if (!(p->master = sg_hls_master(p->stream)))
+	/* It may have come between the two. */
+	if (!sg_hls_is_ready(p->stream))
 		return PLAY_WAIT;
 	hls_stop_waiting(p);
 	return PLAY_READY;
@@ -162,18 +193,22 @@ static enum play_state prepare(struct http_play *p)
 static void start(struct http_play *p)
 {
 	struct sg_http_request *req = p->req;
-	struct sg_blob *master = sg_blob_ref(p->master);
-	char sid[SG_SID_TEXT_SIZE], name[SG_STREAM_MAX + 1];
+	struct sg_stream *stream = sg_stream_ref(p->stream);
+	bool dash = p->kind == &play_dash;
+	char sid[SG_SID_TEXT_SIZE], prefix[HLS_PREFIX_SIZE];
 
-	memcpy(name, p->name, sizeof(name));
 	sg_gate_detach(p->session, sid);
 	p->session = NULL;
+	hls_prefix(prefix, sid, sg_str_from(p->name));
 	play_end(p, SG_BYE_CLOSED);
 	media_add_cookie(req, sid);
-	hls_answer(req, sid, sg_str_from(name), master);
-	sg_blob_unref(master);
+	hls_answer(req, dash ? sg_hls_mpd(stream, prefix) : sg_hls_master(stream, prefix), dash);
+	sg_stream_unref(stream);
 	sg_wipe(sid, sizeof(sid));
+	sg_wipe(prefix, sizeof(prefix));
 }
 
 const struct play_kind play_hls = { .protocol = "hls", .type = PLAYLIST_TYPE, .prepare = prepare,
+	.start = start };
+const struct play_kind play_dash = { .protocol = "dash", .type = MPD_TYPE, .prepare = prepare,
 	.start = start };

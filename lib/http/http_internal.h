@@ -151,6 +151,9 @@ void http_drop(struct sg_http_request *req);
 /* Part of a file; takes `fd`. */
 void http_respond_file(struct sg_http_request *req, unsigned status, const char *type, int fd,
     uint64_t offset, uint64_t length);
+/* Several blobs one after the other, without a copy; takes their references. */
+void http_respond_blobs(struct sg_http_request *req, unsigned status, const char *type,
+    struct sg_blob *const *blobs, size_t count);
 /* An answer of unknown length, for HEAD. */
 void http_respond_endless(struct sg_http_request *req, const char *type);
 /* On a server thread: gives the answer to libmicrohttpd. */

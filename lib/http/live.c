@@ -187,6 +187,7 @@ void live_tick(void *user)
 	struct http_lane *lane = user;
 	int64_t now_ms = sg_mono_ms();
 
+	hls_wait_tick(lane);
 	for (struct http_play *p = lane->plays; p; p = p->next) {
 		if (!p->conn)
 			continue;

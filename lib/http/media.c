@@ -97,6 +97,7 @@ static void answer_preflight(struct sg_http_request *req)
 static const struct play_kind *kind_of(const struct media_name *n)
 {
 	static const struct play_kind *const kinds[] = { [MEDIA_HLS] = &play_hls,
+		[MEDIA_DASH] = &play_dash,
 		[MEDIA_FLV] = &play_flv, [MEDIA_TS] = &play_ts, [MEDIA_RECORDING] = &play_recording };
 
 	return kinds[n->kind];
@@ -182,7 +183,7 @@ static void on_media(struct sg_http_request *req, void *user)
 		return;
 	}
 	resolve_alias(m, app, &n);
-	if (n.kind == MEDIA_HLS || n.kind == MEDIA_RECORDING)
+	if (n.kind == MEDIA_HLS || n.kind == MEDIA_DASH || n.kind == MEDIA_RECORDING)
 		if (serve_cookie(m, req, app, &n))
 			return;
 	if (n.kind == MEDIA_RECORDING)
@@ -211,6 +212,7 @@ static void drain_lane(void *user)
 		next = p->next;
 		play_drain(p);
 	}
+	hls_wait_drain(lane);
 }
 
 static void close_lane(void *user)

@@ -7,6 +7,7 @@
 #define SG_HTTP_MEDIA_INTERNAL_H
 
 #include "http/http_internal.h"
+#include "media/hls.h"
 #include <sys/stat.h>
 
 #define MEDIA_COOKIE "sg_session"
@@ -15,12 +16,12 @@
 
 /* ---- media_name.c: what a path below /APP/streams/ names ---- */
 
-enum media_kind { MEDIA_NONE, MEDIA_HLS, MEDIA_FLV, MEDIA_TS, MEDIA_RECORDING };
+enum media_kind { MEDIA_NONE, MEDIA_HLS, MEDIA_DASH, MEDIA_FLV, MEDIA_TS, MEDIA_RECORDING };
 struct media_name {
 	enum media_kind kind;
 	struct sg_str name;   /* the stream id; of a recording the file's name */
 	struct sg_str sid;    /* of "s/SID/...", else absent */
-	struct sg_str object; /* HLS: "index.m3u8", "seg-5.m4s"; absent: the first playlist */
+	struct sg_str object; /* HLS, DASH: "video.m3u8", "audio-5.m4s"; absent: what leads to them */
 	struct sg_str alias;  /* "S_adaptive.m3u8": S, else absent */
 };
 /* `rest` is the decoded path after /APP/streams/. False: nothing of ours, whatever exists. */
@@ -39,8 +40,7 @@ struct http_play {
 	struct sg_session *session;
 	char app[SG_APP_MAX + 1], name[SG_STREAM_MAX + 1];
 	struct sg_stream *stream;
-	/* HLS */
-	struct sg_blob *master;
+	/* HLS, DASH */
 	struct sg_ring_waiter waiter;
 	struct sg_timer *timer;
 	atomic_bool woken; /* the task is in the loop's queue */
@@ -62,13 +62,14 @@ struct play_kind {
 	enum play_state (*prepare)(struct http_play *p); /* token held, nothing spent */
 	void (*start)(struct http_play *p); /* the session is active */
 };
-extern const struct play_kind play_hls, play_flv, play_ts, play_recording; /* by file */
+extern const struct play_kind play_hls, play_dash, play_flv, play_ts, play_recording; /* by file */
 
 struct http_lane {
 	struct sg_http_media *media;
 	struct sg_loop *loop;
 	struct sg_fanout *fanout;
 	struct http_play *plays;
+	struct hls_desk *desks; /* hls_wait.c */
 	struct sg_timer *timer;
 };
 
@@ -104,11 +105,31 @@ void play_refuse(struct http_play *p, enum sg_reason reason, enum sg_goodbye why
 void play_drain(struct http_play *p);
 
 /* ---- hls.c ---- */
-void hls_answer(struct sg_http_request *req, const char *sid, struct sg_str name,
-    const struct sg_blob *master);
+
+/* What a request that goes on in a session asks for. */
+struct hls_wanted {
+	enum { HLS_MASTER, HLS_MPD, HLS_OBJECT } what;
+	const char *prefix; /* of a master or MPD: what its links begin with */
+	struct sg_hls_ask ask;
+};
+/* "s/SID/S/" */
+#define HLS_PREFIX_SIZE (SG_SID_TEXT_SIZE + SG_STREAM_MAX + 4)
+void hls_prefix(char out[HLS_PREFIX_SIZE], const char *sid, struct sg_str name);
+/* Answers unless what is wanted is still to come. */
+bool hls_try(struct sg_http_request *req, struct sg_stream *stream, const struct hls_wanted *w);
+/* What leads to the session's objects; it holds the session. */
+void hls_answer(struct sg_http_request *req, struct sg_blob *text, bool dash);
 void hls_serve(struct sg_http_media *m, struct sg_http_request *req, struct sg_str app,
     const struct media_name *n);
 void hls_stop_waiting(struct http_play *p);
+
+/* ---- hls_wait.c: requests for what is still to come ---- */
+/* Takes the request, which is answered as soon as there is what it wants, or with 503. What `w`
+ * points at is copied. */
+void hls_wait(struct sg_http_media *m, struct sg_http_request *req, struct sg_stream *stream,
+    const struct hls_wanted *w);
+void hls_wait_tick(struct http_lane *lane);
+void hls_wait_drain(struct http_lane *lane); /* all are answered now */
 
 /* ---- recording.c ---- */
 /* Answers with the file or the part asked for; takes `fd`. `sid`: NULL when there is none to

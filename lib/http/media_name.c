@@ -6,6 +6,7 @@ static const struct {
 	enum media_kind kind;
 } files[] = {
 	{ ".m3u8", MEDIA_HLS },
+	{ ".mpd", MEDIA_DASH },
 	{ ".flv", MEDIA_FLV },
 	{ ".ts", MEDIA_TS },
 	{ ".mp4", MEDIA_RECORDING },

@@ -32,7 +32,6 @@ void play_end(struct http_play *p, enum sg_goodbye why)
 	hls_stop_waiting(p);
 	sg_gate_end(p->session, why);
 	unlink_play(p);
-	sg_blob_unref(p->master);
 	sg_stream_unref(p->stream);
 	if (p->fd >= 0)
 		close(p->fd);

@@ -1,9 +1,11 @@
-/* hls.c - the stream as HLS (RFC 8216, version 7): CMAF segments and playlists, kept in memory,
- * made once on the publisher's thread, read by anybody under a lock.
+/* hls.c - cutting a stream into segments and parts, on the publisher's thread.
  *
- * A segment begins at a keyframe (without video: anywhere) and lasts at least SEGMENT_TICKS. Each
- * frame is written when the next of its track tells how long it lasts. */
-#include "media/mux.h"
+ * The main rendition goes by the pictures and takes the sound that has come meanwhile; the audio
+ * rendition is cut on its own. A segment begins at a keyframe (without video: anywhere) and lasts at least SEGMENT_TICKS; the
+ * audio's segments end where the video's do. A part is published when the next frame would make it
+ * longer than the part target; each frame waits for the next of its track, which tells how long it
+ * lasts. */
+#include "media/hls_internal.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include <stdio.h>
@@ -13,242 +15,48 @@
 #define AUDIO_SEGMENT_TICKS 180000
 #define TOLERANCE_TICKS 9000 /* a keyframe that comes a little early still ends the segment */
 #define SEGMENT_MAX_TICKS (30 * 90000) /* a source without keyframes */
-#define SEGMENT_MAX_BYTES (32u << 20)
-#define LISTED 6
-#define KEPT 9 /* those that have just left the playlist may still be asked for */
+#define SEGMENT_MAX_BYTES (16u << 20)
+#define USUAL_TARGET_S 2 /* as long as the source's keyframes are not known */
 /* How long the first frames wait for the other track to show itself. */
 #define OTHER_TRACK_TICKS 63000
+#define WANTED_MS 60000
+#define CATCH_UP_US 8000000 /* how far back it begins */
+#define CATCH_UP 64         /* frames read at a time */
+#define TRY_TICKS 9000      /* how often it tries to begin */
+#define REANCHOR_TICKS 4500 /* a sound's clock that is off by more is believed */
+#define WALL_STEP_MS 1      /* how fast EXT-X-PROGRAM-DATE-TIME follows the clock on the wall */
 
-/* MEDIA: fragments cut by us, exact times, no edit list. */
-#define MP4_OPTIONS                                                                                \
-	"movflags=empty_moov+default_base_moof+frag_custom+frag_discont+skip_trailer:"             \
-	"use_editlist=0:avoid_negative_ts=disabled"
+const char *const hls_track_names[HLS_TRACKS] = { "main", "video", "audio" };
 
-struct segment {
-	struct sg_blob *blob;
-	struct sg_blob *init;
-	uint64_t number, init_number;
-	int64_t ticks;
-	int64_t wall_ms; /* of its first frame */
-	bool discontinuity;
-};
-
-struct sg_hls {
-	struct sg_stream *stream; /* whose part it is */
-
-	/* ---- the publisher's thread ---- */
-	struct sg_mux *mux;
-	struct sg_buf out;
-	struct sg_blob *init;
-	struct sg_frame *held[2]; /* video, audio: waiting for their duration */
-	int64_t first_dts;        /* of anything since the last break; -1 = nothing yet */
-	int64_t start_dts;        /* of the segment; -1 = not begun */
-	int64_t start_wall_ms;
-	int64_t written_to;       /* end of what has been written of the leading track */
-	size_t written_bytes;     /* which the muxer holds, since the last cut */
-	uint64_t next_number, init_number;
-	bool refused, broken;
-
-	pthread_mutex_t lock; /* what is below */
-	struct segment segments[KEPT]; /* oldest first */
-	size_t count;
-	int64_t target_ticks; /* the longest so far; never so short that it would be rounded to 0 */
-	uint64_t discontinuities; /* that have left the playlist */
-	uint64_t peak_bits;
-	char codecs[80];
-	int width, height;
-	double fps;
-	bool ended;
-	struct sg_blob *master, *playlist;
-	size_t bytes;
-
-	pthread_mutex_t waiters_lock;
-	struct sg_ring_waiter *waiters;
-};
-
-struct sg_hls *sg_hls_new(struct sg_stream *s)
+struct sg_hls *sg_hls_new(struct sg_stream *s, int64_t part_ms)
 {
 	struct sg_hls *h = calloc(1, sizeof(*h));
 
 	if (!h)
 		return NULL;
 	h->stream = s;
-	h->first_dts = h->start_dts = -1;
-	h->target_ticks = SEGMENT_TICKS;
-	sg_buf_init(&h->out, 2 * SEGMENT_MAX_BYTES);
+	h->part_ms = part_ms;
+	h->first_dts = h->cut_at = -1;
 	pthread_mutex_init(&h->lock, NULL);
 	pthread_mutex_init(&h->waiters_lock, NULL);
 	return h;
 }
 
-static void drop_segment(struct sg_hls *h, struct segment *seg)
+/* ---- runs ---- */
+
+struct hls_run *hls_run_ref(struct hls_run *run)
 {
-	h->bytes -= seg->blob->size;
-	sg_blob_unref(seg->blob);
-	sg_blob_unref(seg->init);
+	run->refs++;
+	return run;
 }
 
-static void close_mux(struct sg_hls *h)
+void hls_run_unref(struct hls_run *run)
 {
-	sg_mux_close(h->mux);
-	h->mux = NULL;
-	sg_blob_unref(h->init);
-	h->init = NULL;
-	for (int i = 0; i < 2; i++) {
-		sg_frame_unref(h->held[i]);
-		h->held[i] = NULL;
-	}
-	h->first_dts = h->start_dts = -1;
-	h->written_bytes = 0;
-	sg_buf_reset(&h->out);
-}
-
-void sg_hls_free(struct sg_hls *h)
-{
-	if (!h)
+	if (!run || --run->refs)
 		return;
-	close_mux(h);
-	for (size_t i = 0; i < h->count; i++)
-		drop_segment(h, &h->segments[i]);
-	sg_blob_unref(h->master);
-	sg_blob_unref(h->playlist);
-	pthread_mutex_destroy(&h->lock);
-	pthread_mutex_destroy(&h->waiters_lock);
-	free(h);
-}
-
-/* ---- playlists; locked ---- */
-
-static struct sg_blob *blob_of(struct sg_buf *b)
-{
-	struct sg_blob *blob = b->failed ? NULL : sg_blob_new(b->len);
-
-	if (blob)
-		memcpy(blob->p, b->p, b->len);
-	sg_buf_reset(b);
-	return blob;
-}
-
-static void write_playlist(struct sg_hls *h)
-{
-	size_t first = h->count > LISTED ? h->count - LISTED : 0;
-	uint64_t init = UINT64_MAX;
-	char time[SG_TIME_TEXT_SIZE];
-	struct sg_buf b;
-
-	sg_buf_init(&b, 65536);
-	sg_buf_printf(&b,
-	    "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:%lld\n#EXT-X-MEDIA-SEQUENCE:%llu\n",
-	    (long long)((h->target_ticks + 45000) / 90000),
-	    (unsigned long long)h->segments[first].number);
-	if (h->discontinuities)
-		sg_buf_printf(&b, "#EXT-X-DISCONTINUITY-SEQUENCE:%llu\n",
-		    (unsigned long long)h->discontinuities);
-	sg_buf_puts(&b, "#EXT-X-INDEPENDENT-SEGMENTS\n");
-	for (size_t i = first; i < h->count; i++) {
-		const struct segment *seg = &h->segments[i];
-		if (seg->discontinuity && i > first)
-			sg_buf_puts(&b, "#EXT-X-DISCONTINUITY\n");
-		if (seg->init_number != init)
-			sg_buf_printf(&b, "#EXT-X-MAP:URI=\"init-%llu.mp4\"\n",
-			    (unsigned long long)(init = seg->init_number));
-		sg_time_format_ms(time, seg->wall_ms);
-		sg_buf_printf(&b, "#EXT-X-PROGRAM-DATE-TIME:%s\n#EXTINF:%.5f,\nseg-%llu.m4s\n", time,
-		    (double)seg->ticks / 90000, (unsigned long long)seg->number);
-	}
-	if (h->ended)
-		sg_buf_puts(&b, "#EXT-X-ENDLIST\n");
-	sg_blob_unref(h->playlist);
-	h->playlist = blob_of(&b);
-}
-
-static void write_master(struct sg_hls *h)
-{
-	struct sg_buf b;
-
-	sg_buf_init(&b, 4096);
-	sg_buf_printf(&b,
-	    "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-STREAM-INF:BANDWIDTH=%llu",
-	    (unsigned long long)h->peak_bits);
-	if (h->codecs[0])
-		sg_buf_printf(&b, ",CODECS=\"%s\"", h->codecs);
-	if (h->width && h->height)
-		sg_buf_printf(&b, ",RESOLUTION=%dx%d", h->width, h->height);
-	if (h->fps > 0)
-		sg_buf_printf(&b, ",FRAME-RATE=%.3f", h->fps);
-	sg_buf_puts(&b, "\nindex.m3u8\n");
-	sg_blob_unref(h->master);
-	h->master = blob_of(&b);
-}
-
-/* ---- waiters ---- */
-
-static void wake(struct sg_hls *h)
-{
-	pthread_mutex_lock(&h->waiters_lock);
-	for (struct sg_ring_waiter *w = h->waiters; w; w = w->next)
-		w->wake(w);
-	pthread_mutex_unlock(&h->waiters_lock);
-}
-
-void sg_hls_add_waiter(struct sg_stream *s, struct sg_ring_waiter *w)
-{
-	pthread_mutex_lock(&s->hls->waiters_lock);
-	w->next = s->hls->waiters;
-	s->hls->waiters = w;
-	pthread_mutex_unlock(&s->hls->waiters_lock);
-}
-
-void sg_hls_remove_waiter(struct sg_stream *s, struct sg_ring_waiter *w)
-{
-	pthread_mutex_lock(&s->hls->waiters_lock);
-	for (struct sg_ring_waiter **p = &s->hls->waiters; *p; p = &(*p)->next) {
-		if (*p == w) {
-			*p = w->next;
-			break;
-		}
-	}
-	pthread_mutex_unlock(&s->hls->waiters_lock);
-}
-
-/* ---- cutting; the publisher's thread ---- */
-
-/* Makes a segment of what the muxer has; `end_dts` is where it ends. */
-static void cut(struct sg_hls *h, int64_t end_dts)
-{
-	struct segment seg = { .number = h->next_number, .init_number = h->init_number,
-		.ticks = end_dts - h->start_dts, .wall_ms = h->start_wall_ms, .discontinuity = h->broken };
-
-	if (h->start_dts < 0 || seg.ticks <= 0 || !sg_mux_flush(h->mux, true) || !h->out.len)
-		return;
-	if (!(seg.blob = blob_of(&h->out)))
-		return;
-	seg.init = sg_blob_ref(h->init);
-	h->next_number++;
-	h->broken = false;
-	h->start_dts = -1;
-	h->written_bytes = 0;
-
-	pthread_mutex_lock(&h->lock);
-	if (h->count == KEPT) {
-		drop_segment(h, &h->segments[0]);
-		memmove(h->segments, h->segments + 1, (KEPT - 1) * sizeof(seg));
-		h->count--;
-	}
-	h->segments[h->count++] = seg;
-	h->bytes += seg.blob->size;
-	if (h->count > LISTED && h->segments[h->count - LISTED].discontinuity)
-		h->discontinuities++; /* now the first one listed: its tag is gone */
-	if (seg.ticks > h->target_ticks)
-		h->target_ticks = seg.ticks;
-	uint64_t bits = (uint64_t)seg.blob->size * 8 * 90000 / (uint64_t)seg.ticks;
-	if (bits > h->peak_bits || !h->master) {
-		h->peak_bits = bits > h->peak_bits ? bits : h->peak_bits;
-		write_master(h);
-	}
-	write_playlist(h);
-	pthread_mutex_unlock(&h->lock);
-	wake(h);
+	for (int i = 0; i < HLS_TRACKS; i++)
+		sg_blob_unref(run->init[i]);
+	free(run);
 }
 
 /* Which of the stream's codecs go into CMAF here. */
@@ -257,37 +65,338 @@ static enum sg_codec carried(enum sg_codec c)
 	return c == SG_CODEC_VP8 || c == SG_CODEC_VP9 ? SG_CODEC_NONE : c;
 }
 
-static bool open_mux(struct sg_hls *h)
+static bool add_track(struct hls_run *run, int track, const struct lead *lead, enum sg_codec video,
+    const struct sg_video_params *vp, enum sg_codec audio, const struct sg_audio_params *ap)
 {
-	struct sg_stream *s = h->stream;
+	run->scale[track] = sg_cmaf_scale(video ? SG_FRAME_VIDEO : SG_FRAME_AUDIO, ap);
+	run->init[track] = sg_cmaf_init(lead, video, vp, audio, ap);
+	if ((!video || *vp->rfc6381) && (!audio || *ap->rfc6381))
+		snprintf(run->codecs[track], sizeof(run->codecs[track]), "%s%s%s",
+		    video ? vp->rfc6381 : "", video && audio ? "," : "", audio ? ap->rfc6381 : "");
+	return run->init[track];
+}
 
+/* What is in force now. NULL: it does not go into CMAF. */
+static struct hls_run *make_run(struct sg_stream *s)
+{
+	struct hls_run *run = calloc(1, sizeof(*run));
+
+	if (!run)
+		return NULL;
+	run->refs = 1;
 	pthread_mutex_lock(&s->lock);
 	struct lead lead = lead_ref(&s->now);
 	struct sg_video_params vp = s->video;
 	struct sg_audio_params ap = s->audio;
 	enum sg_codec video = carried(s->info.video), audio = carried(s->info.audio);
-	double fps = s->info.fps;
+	run->fps = s->info.fps;
 	pthread_mutex_unlock(&s->lock);
-	if (video != SG_CODEC_NONE || audio != SG_CODEC_NONE)
-		h->mux = sg_mux_open("mp4", MP4_OPTIONS, &lead, video, &vp, audio, &ap, &h->out);
-	lead_drop(&lead);
-	if (!h->mux || !(h->init = blob_of(&h->out))) {
-		sg_log_warning("stream %s cannot be had as HLS: its codecs do not go into it", s->key);
-		h->refused = true;
-		return false;
+	if (video) {
+		run->width = vp.width;
+		run->height = vp.height;
 	}
-	h->init_number = h->next_number;
-	pthread_mutex_lock(&h->lock);
-	snprintf(h->codecs, sizeof(h->codecs), "%s%s%s", video ? vp.rfc6381 : "",
-	    video && audio ? "," : "", audio ? ap.rfc6381 : "");
-	h->width = video ? vp.width : 0;
-	h->height = video ? vp.height : 0;
-	h->fps = fps;
-	sg_blob_unref(h->master);
-	h->master = NULL;
-	pthread_mutex_unlock(&h->lock);
+	if (audio) {
+		run->sample_rate = ap.sample_rate;
+		run->channels = ap.channels;
+	}
+	bool ok = (video || audio) &&
+		  (!video || add_track(run, HLS_MAIN, &lead, video, &vp, audio, &ap)) &&
+		  (!video || !audio || add_track(run, HLS_VIDEO, &lead, video, &vp, SG_CODEC_NONE, &ap)) &&
+		  (!audio || add_track(run, HLS_AUDIO, &lead, SG_CODEC_NONE, &vp, audio, &ap));
+	lead_drop(&lead);
+	if (ok)
+		return run;
+	hls_run_unref(run);
+	return NULL;
+}
+
+/* ---- what is kept; locked ---- */
+
+static void forget_playlists(struct sg_hls *h)
+{
+	for (int i = 0; i < HLS_TRACKS; i++)
+		for (int j = 0; j < 2; j++) {
+			sg_blob_unref(h->tracks[i].playlist[j]);
+			h->tracks[i].playlist[j] = NULL;
+		}
+}
+
+static void drop_part(struct hls_part *p)
+{
+	sg_blob_unref(p->blobs[0]);
+	sg_blob_unref(p->blobs[1]);
+}
+
+static void drop_oldest(struct sg_hls *h, struct hls_track *t)
+{
+	struct hls_segment *seg = &t->segments[0];
+
+	for (size_t i = 0; i < seg->part_count; i++)
+		drop_part(&seg->parts[i]);
+	free(seg->parts);
+	h->bytes -= seg->own;
+	hls_run_unref(seg->run);
+	memmove(seg, seg + 1, --t->count * sizeof(*seg));
+}
+
+static void drop_all(struct sg_hls *h)
+{
+	for (int i = 0; i < HLS_TRACKS; i++)
+		while (h->tracks[i].count)
+			drop_oldest(h, &h->tracks[i]);
+	forget_playlists(h);
+}
+
+static struct hls_segment *begin_segment(struct sg_hls *h, struct hls_track *t, int64_t start)
+{
+	int64_t at_90khz = start * 90000 / t->scale;
+
+	while (t->count > HLS_KEPT || (h->bytes > HLS_KEPT_BYTES && t->count > HLS_LEAST))
+		drop_oldest(h, t);
+	struct hls_segment *seg = &t->segments[t->count++];
+	*seg = (struct hls_segment){ .number = t->next_number++, .first_part = t->next_part,
+		.start = start, .discontinuity = h->discontinuity, .run = hls_run_ref(h->run),
+		.wall_ms = h->anchor_wall_ms + (at_90khz - h->anchor_90khz) / TICKS_PER_MS };
+	return seg;
+}
+
+static bool append(struct hls_segment *seg, const struct hls_part *part)
+{
+	if (seg->part_count == seg->part_cap) {
+		size_t cap = seg->part_cap ? seg->part_cap * 2 : 16;
+		struct hls_part *grown = realloc(seg->parts, cap * sizeof(*grown));
+		if (!grown)
+			return false;
+		seg->parts = grown;
+		seg->part_cap = cap;
+	}
+	seg->parts[seg->part_count++] = *part;
 	return true;
 }
+
+/* Takes the part's references. */
+static void add_part(struct sg_hls *h, struct hls_track *t, int64_t start, struct hls_part *part)
+{
+	struct hls_segment *seg = hls_last(t);
+	int64_t part_us = part->ticks * 1000000 / t->scale;
+
+	if (!part->blobs[0]) { /* no memory */
+		drop_part(part);
+		return;
+	}
+	if (!seg || seg->whole)
+		seg = begin_segment(h, t, start);
+	if (!append(seg, part)) {
+		drop_part(part);
+		return;
+	}
+	seg->ticks += part->ticks;
+	seg->bytes += hls_part_size(part);
+	seg->own += part->own;
+	h->bytes += part->own;
+	t->next_part++;
+	if (h->part_us && part_us > h->part_us) /* a source whose pictures come more rarely */
+		h->part_us = part_us;
+}
+
+/* ---- cutting; the publisher's thread ---- */
+
+static void drop_samples(struct sg_cmaf_sample *samples, size_t *count)
+{
+	while (*count)
+		sg_frame_unref(samples[--*count].frame);
+}
+
+/* The parts that are made of what has been gathered: [0] the track's own, [1] the video rendition's. */
+static void make_parts(struct sg_hls *h, struct hls_track *t, int64_t end, struct hls_part parts[2])
+{
+	struct sg_cmaf_track own = { 1, (uint64_t)t->part_start, t->samples, t->sample_count };
+	struct sg_cmaf_track sound = { 2, (uint64_t)t->sound_start, t->sounds, t->sound_count };
+	bool is_main = t == &h->tracks[HLS_MAIN];
+
+	parts[0] = (struct hls_part){ .ticks = end - t->part_start, .is_independent = !is_main };
+	for (size_t i = 0; i < t->sample_count; i++)
+		parts[0].is_independent |= (t->samples[i].frame->flags & SG_FRAME_KEY) != 0;
+	parts[1] = parts[0];
+	t->sequence++;
+	if (!is_main) {
+		parts[0].blobs[0] = sg_cmaf_fragment(t->sequence, &own, NULL);
+	} else if ((parts[0].blobs[1] = sg_cmaf_payload(t->samples, t->sample_count))) {
+		parts[0].blobs[0] = sg_cmaf_fragment(t->sequence, &sound, &own);
+		if (h->tracks[HLS_VIDEO].present)
+			parts[1].blobs[0] = sg_cmaf_fragment(t->sequence, NULL, &own);
+		if (parts[1].blobs[0])
+			parts[1].blobs[1] = sg_blob_ref(parts[0].blobs[1]);
+	}
+	if (parts[0].blobs[0])
+		parts[0].own = hls_part_size(&parts[0]);
+	if (parts[1].blobs[0])
+		parts[1].own = parts[1].blobs[0]->size;
+	drop_samples(t->samples, &t->sample_count);
+	drop_samples(t->sounds, &t->sound_count);
+	t->sound_bytes = 0;
+}
+
+/* Publishes what has been gathered as a part that ends at `end`. */
+static void close_part(struct sg_hls *h, struct hls_track *t, int64_t end)
+{
+	struct hls_part parts[2];
+
+	if (!t->sample_count)
+		return;
+	make_parts(h, t, end, parts);
+	pthread_mutex_lock(&h->lock);
+	add_part(h, t, t->part_start, &parts[0]);
+	if (parts[1].blobs[0])
+		add_part(h, &h->tracks[HLS_VIDEO], t->part_start, &parts[1]);
+	forget_playlists(h);
+	pthread_mutex_unlock(&h->lock);
+	h->changed = true;
+}
+
+/* Locked. */
+static void finish_segment(struct sg_hls *h, struct hls_track *t)
+{
+	struct hls_segment *seg = hls_last(t);
+
+	if (!seg || seg->whole || seg->ticks <= 0)
+		return;
+	seg->whole = true;
+	int64_t seconds = (seg->ticks + t->scale / 2) / t->scale;
+	uint64_t bits = (uint64_t)seg->bytes * 8 * (uint64_t)t->scale / (uint64_t)seg->ticks;
+	if (seconds > h->target_s)
+		h->target_s = seconds;
+	if (bits > t->peak_bits)
+		t->peak_bits = bits;
+	h->changed = true;
+}
+
+static void close_segment(struct sg_hls *h, struct hls_track *t, int64_t end)
+{
+	close_part(h, t, end);
+	t->in_segment = false;
+	t->segment_bytes = 0;
+	pthread_mutex_lock(&h->lock);
+	finish_segment(h, t);
+	if (t == &h->tracks[HLS_MAIN])
+		finish_segment(h, &h->tracks[HLS_VIDEO]);
+	forget_playlists(h);
+	pthread_mutex_unlock(&h->lock);
+}
+
+/* Takes the reference unless it answers false. */
+static bool gather(struct sg_cmaf_sample **samples, size_t *count, size_t *cap, struct sg_frame *f,
+    int64_t duration)
+{
+	if (*count == *cap) {
+		size_t more = *cap ? *cap * 2 : 32;
+		struct sg_cmaf_sample *grown = realloc(*samples, more * sizeof(*grown));
+		if (!grown)
+			return false;
+		*samples = grown;
+		*cap = more;
+	}
+	(*samples)[(*count)++] = (struct sg_cmaf_sample){ f, (uint32_t)duration };
+	return true;
+}
+
+/* The same sound beside the pictures. */
+static void gather_sound(struct sg_hls *h, struct sg_frame *f, int64_t at, int64_t duration)
+{
+	struct hls_track *t = &h->tracks[HLS_MAIN];
+
+	if (!t->present || t->sound_bytes > SEGMENT_MAX_BYTES)
+		return;
+	if (!t->sound_count)
+		t->sound_start = at;
+	if (gather(&t->sounds, &t->sound_count, &t->sound_cap, f, duration)) {
+		sg_frame_ref(f);
+		t->sound_bytes += f->size;
+		t->segment_bytes += f->size;
+	}
+}
+
+static int64_t part_limit(const struct sg_hls *h, const struct hls_track *t)
+{
+	return h->part_ms ? h->part_us * t->scale / 1000000 : INT64_MAX / 2;
+}
+
+/* The frame that is held lasts until `at`. */
+static void settle(struct sg_hls *h, struct hls_track *t, int64_t at)
+{
+	struct sg_frame *f = t->held;
+	int64_t duration = at > t->held_at ? at - t->held_at : 1;
+
+	if (!f)
+		return;
+	t->held = NULL;
+	if (t->sample_count && at - t->part_start > part_limit(h, t))
+		close_part(h, t, t->held_at);
+	if (!t->sample_count)
+		t->part_start = t->held_at;
+	if (!t->in_segment)
+		t->segment_start = t->held_at;
+	t->in_segment = true;
+	t->usual = duration;
+	if (f->kind == SG_FRAME_AUDIO)
+		gather_sound(h, f, t->held_at, duration);
+	size_t size = f->size;
+	if (!gather(&t->samples, &t->sample_count, &t->sample_cap, f, duration)) {
+		sg_frame_unref(f);
+		return;
+	}
+	t->segment_bytes += size;
+	if (at - t->part_start + duration > part_limit(h, t))
+		close_part(h, t, at);
+}
+
+/* ---- where frames lie ---- */
+
+/* RTMP's milliseconds are too coarse for sound, so samples are counted: a frame lies behind the former,
+ * unless the source's clock says something quite different. */
+static int64_t audio_time(struct hls_track *t, const struct sg_frame *f, int frame_samples)
+{
+	int64_t said = f->dts_90khz * t->scale / 90000;
+
+	if (!frame_samples)
+		return said;
+	int64_t off = t->next_sample < 0 ? INT64_MAX : llabs(t->next_sample - said) * 90000 / t->scale;
+	int64_t at = off > REANCHOR_TICKS ? said : t->next_sample;
+	if (t->next_sample >= 0 && at < t->next_sample) /* never back */
+		at = t->next_sample;
+	t->next_sample = at + frame_samples;
+	return at;
+}
+
+static int64_t place(struct sg_hls *h, struct hls_track *t, const struct sg_frame *f)
+{
+	struct sg_stream *s = h->stream;
+
+	if (f->kind == SG_FRAME_VIDEO)
+		return f->dts_90khz;
+	pthread_mutex_lock(&s->lock);
+	int samples = f->codec == SG_CODEC_AAC ? s->audio.frame_samples : 0;
+	pthread_mutex_unlock(&s->lock);
+	return audio_time(t, f, samples);
+}
+
+static int64_t arrived_wall_ms(const struct sg_frame *f)
+{
+	return sg_wall_ms() - (sg_mono_us() - f->arrived_us) / 1000;
+}
+
+/* The dates of segments follow their durations, and slowly the clock on the wall. */
+static void follow_wall(struct sg_hls *h, const struct sg_frame *f)
+{
+	int64_t due_ms = h->anchor_wall_ms + (f->dts_90khz - h->anchor_90khz) / TICKS_PER_MS;
+	int64_t off_ms = arrived_wall_ms(f) - due_ms;
+
+	h->anchor_wall_ms += off_ms > WALL_STEP_MS    ? WALL_STEP_MS
+			     : off_ms < -WALL_STEP_MS ? -WALL_STEP_MS
+						      : off_ms;
+}
+
+/* ---- beginning ---- */
 
 /* Both tracks must be known before the initialization segment is made; one that does not come is
  * not waited for. */
@@ -298,142 +407,323 @@ static bool may_begin(struct sg_hls *h, const struct sg_frame *f)
 	pthread_mutex_lock(&s->lock);
 	bool has_video = carried(s->info.video), has_audio = carried(s->info.audio);
 	pthread_mutex_unlock(&s->lock);
-	if (h->first_dts < 0)
-		h->first_dts = f->dts_90khz;
 	if (has_video && !(f->flags & SG_FRAME_KEY))
 		return false;
-	return (has_video && has_audio) || f->dts_90khz - h->first_dts >= OTHER_TRACK_TICKS;
+	return (has_video && has_audio) || s->last_dts - h->first_dts >= OTHER_TRACK_TICKS;
 }
 
-static void begin_segment(struct sg_hls *h, const struct sg_frame *f)
+static bool open_run(struct sg_hls *h, const struct sg_frame *f)
 {
-	h->start_dts = f->dts_90khz;
-	h->start_wall_ms = sg_wall_ms();
-}
+	struct hls_run *run = make_run(h->stream);
 
-static void write_held(struct sg_hls *h, int track, int64_t end_dts)
-{
-	struct sg_frame *f = h->held[track];
-
-	if (!f)
-		return;
-	h->held[track] = NULL;
-	h->written_bytes += f->size;
-	if (!sg_mux_write(h->mux, f, end_dts > f->dts_90khz ? end_dts - f->dts_90khz : 1))
-		sg_log_limited(SG_LOG_WARNING, "stream %s: a frame does not go into HLS: left out",
+	if (!run) {
+		sg_log_warning("stream %s cannot be had as HLS: its codecs do not go into it",
 		    h->stream->key);
-	sg_frame_unref(f);
+		h->refused = true;
+		return false;
+	}
+	run->start_90khz = h->anchor_90khz = f->dts_90khz;
+	h->anchor_wall_ms = arrived_wall_ms(f);
+	h->discontinuity += h->broken;
+	h->broken = false;
+	pthread_mutex_lock(&h->lock);
+	run->number = h->run ? h->run->number + 1 : 0;
+	/* Counted alike, as far as it goes. */
+	uint64_t number = 0;
+	for (int i = 0; i < HLS_TRACKS; i++)
+		if (h->tracks[i].next_number > number)
+			number = h->tracks[i].next_number;
+	for (int i = 0; i < HLS_TRACKS; i++) {
+		h->tracks[i].next_number = number;
+		h->tracks[i].present = run->init[i];
+		h->tracks[i].scale = run->scale[i];
+		h->tracks[i].next_sample = -1;
+		h->tracks[i].peak_bits = 0;
+	}
+	hls_run_unref(h->run);
+	h->run = run;
+	h->open = true;
+	if (!h->zero_wall_ms)
+		h->zero_wall_ms = h->anchor_wall_ms - f->dts_90khz / TICKS_PER_MS;
+	if (h->target_s < USUAL_TARGET_S && !run->init[HLS_MAIN])
+		h->target_s = USUAL_TARGET_S;
+	pthread_mutex_unlock(&h->lock);
+	return true;
 }
 
-static bool is_time_to_cut(struct sg_hls *h, const struct sg_frame *f, bool leads)
+static bool is_time_to_cut(struct sg_hls *h, struct hls_track *t, const struct sg_frame *f, int64_t at)
 {
-	if (!leads || h->start_dts < 0)
+	int64_t length = (at - t->segment_start) * 90000 / t->scale;
+
+	if (!t->in_segment)
 		return false;
-	int64_t length = f->dts_90khz - h->start_dts;
-	if (length >= SEGMENT_MAX_TICKS || h->written_bytes >= SEGMENT_MAX_BYTES)
+	if (length >= SEGMENT_MAX_TICKS || t->segment_bytes >= SEGMENT_MAX_BYTES)
 		return true;
-	if (f->kind == SG_FRAME_AUDIO)
+	if (f->kind == SG_FRAME_VIDEO)
+		return (f->flags & SG_FRAME_KEY) && length >= SEGMENT_TICKS - TOLERANCE_TICKS;
+	if (!h->tracks[HLS_MAIN].present)
 		return length >= AUDIO_SEGMENT_TICKS;
-	return (f->flags & SG_FRAME_KEY) && length >= SEGMENT_TICKS - TOLERANCE_TICKS;
+	/* Where the video's ended; or else before it would be rounded over the target. */
+	int64_t longer = length + t->usual * 90000 / t->scale;
+	return (h->cut_at >= 0 && f->dts_90khz >= h->cut_at) || longer > h->target_s * 90000 + 44000;
+}
+
+static void cut(struct sg_hls *h, struct hls_track *t, const struct sg_frame *f, int64_t at)
+{
+	close_segment(h, t, at);
+	if (f->kind == SG_FRAME_VIDEO) {
+		h->cut_at = f->dts_90khz;
+		follow_wall(h, f);
+	} else if (h->cut_at >= 0 && f->dts_90khz >= h->cut_at) {
+		h->cut_at = -1;
+	}
+}
+
+static void feed(struct sg_hls *h, struct sg_frame *f)
+{
+	struct hls_track *t = &h->tracks[f->kind == SG_FRAME_AUDIO ? HLS_AUDIO : HLS_MAIN];
+	struct hls_track *video = &h->tracks[HLS_MAIN];
+
+	if (h->refused || (!h->open && (!may_begin(h, f) || !open_run(h, f))))
+		return;
+	/* Of a codec that does not go in (others broke with the former), or from before the beginning. */
+	if (!t->present || f->dts_90khz < h->run->start_90khz)
+		return;
+	if (t != video && video->present && video->held &&
+	    f->dts_90khz - video->held_at > SEGMENT_MAX_TICKS) {
+		sg_hls_break(h); /* no picture comes */
+		return;
+	}
+	h->next_seq = f->seq + 1;
+	int64_t at = place(h, t, f);
+	settle(h, t, at);
+	if (is_time_to_cut(h, t, f, at))
+		cut(h, t, f, at);
+	t->held = sg_frame_ref(f);
+	t->held_at = at;
+}
+
+static void tell(struct sg_hls *h)
+{
+	if (h->changed)
+		hls_wake(h);
+	h->changed = false;
+}
+
+/* ---- catching up: some seconds of what the ring has ---- */
+
+struct scan {
+	uint64_t from;         /* where to begin */
+	int64_t keys_90khz;    /* the longest way between two keyframes; 0 = not known */
+	int64_t picture_90khz; /* how long a picture lasts; 0 = not known */
+};
+
+struct scanning {
+	struct scan result;
+	bool found, has_sound;
+	int64_t since_us, last_key, first_picture, last_picture;
+	uint64_t pictures, sound; /* how many; the first sound that is not too old */
+};
+
+static void scan_frame(struct scanning *sc, const struct sg_frame *f)
+{
+	if (f->kind == SG_FRAME_META)
+		return;
+	if (f->flags & SG_FRAME_CONFIG) { /* what was before is not made of this */
+		*sc = (struct scanning){ .since_us = sc->since_us, .last_key = -1 };
+		sc->result.from = f->seq + 1;
+		return;
+	}
+	if (f->kind == SG_FRAME_VIDEO) {
+		if (!sc->pictures++)
+			sc->first_picture = f->dts_90khz;
+		sc->last_picture = f->dts_90khz;
+	} else if (!sc->has_sound && f->arrived_us >= sc->since_us) {
+		sc->has_sound = true;
+		sc->sound = f->seq;
+	}
+	if (!(f->flags & SG_FRAME_KEY))
+		return;
+	if (sc->last_key >= 0 && f->dts_90khz - sc->last_key > sc->result.keys_90khz)
+		sc->result.keys_90khz = f->dts_90khz - sc->last_key;
+	sc->last_key = f->dts_90khz;
+	if (!sc->found)
+		sc->result.from = f->seq;
+	sc->found = f->arrived_us >= sc->since_us; /* else the next one, if there is one */
+}
+
+static void read_ring(struct sg_hls *h, uint64_t from,
+    void (*each)(void *user, struct sg_frame *f), void *user)
+{
+	struct sg_frame *frames[CATCH_UP];
+	struct sg_ring_read rd = { .frames = frames, .max = CATCH_UP, .next = from };
+
+	do {
+		sg_ring_read(h->stream->ring, &rd, false);
+		for (size_t i = 0; i < rd.count; i++) {
+			each(user, frames[i]);
+			sg_frame_unref(frames[i]);
+		}
+	} while (rd.count);
+}
+
+static void scan_each(void *user, struct sg_frame *f)
+{
+	scan_frame(user, f);
+}
+
+static void feed_each(void *user, struct sg_frame *f)
+{
+	struct sg_hls *h = user;
+
+	if (f->kind != SG_FRAME_META && !(f->flags & SG_FRAME_CONFIG) && f->seq >= h->next_seq)
+		feed(h, f);
+}
+
+static struct scan scan_ring(struct sg_hls *h)
+{
+	struct scanning sc = { .last_key = -1, .since_us = sg_mono_us() - CATCH_UP_US };
+
+	uint64_t tail = sg_ring_tail(h->stream->ring);
+
+	read_ring(h, tail > h->next_seq ? tail : h->next_seq, scan_each, &sc);
+	if (!sc.pictures && sc.has_sound)
+		sc.result.from = sc.sound;
+	if (sc.pictures > 8)
+		sc.result.picture_90khz =
+		    (sc.last_picture - sc.first_picture) / (int64_t)(sc.pictures - 1);
+	return sc.result;
+}
+
+/* How long parts are to be: whole pictures, near what is asked for. A part may be no shorter than
+ * 85 % of the part target (4.4.4.9), and RTMP's times are off by a millisecond. */
+static int64_t part_target_us(int64_t part_ms, int64_t picture_90khz)
+{
+	int64_t asked = part_ms * TICKS_PER_MS, length = asked;
+
+	if (picture_90khz > 0) {
+		int64_t pictures = (asked + TICKS_PER_MS) / picture_90khz;
+		if (pictures < 1 || pictures * picture_90khz * 100 < asked * 85)
+			pictures++;
+		if (pictures * picture_90khz > asked)
+			length = pictures * picture_90khz;
+	}
+	return (length + TICKS_PER_MS) * 1000 / TICKS_PER_MS;
+}
+
+static void choose_targets(struct sg_hls *h, const struct scan *scan)
+{
+	int64_t length = scan->keys_90khz ? scan->keys_90khz : USUAL_TARGET_S * 90000;
+
+	while (length < SEGMENT_TICKS - TOLERANCE_TICKS)
+		length += scan->keys_90khz;
+	pthread_mutex_lock(&h->lock);
+	int64_t target_s = (length + 45000) / 90000;
+	if (target_s > h->target_s)
+		h->target_s = target_s;
+	int64_t part_us = part_target_us(h->part_ms, scan->picture_90khz);
+	if (h->part_ms && part_us > h->part_us)
+		h->part_us = part_us;
+	pthread_mutex_unlock(&h->lock);
+}
+
+static void catch_up(struct sg_hls *h)
+{
+	struct scan scan = scan_ring(h);
+
+	h->tried_dts = h->stream->last_dts;
+	choose_targets(h, &scan);
+	read_ring(h, scan.from, feed_each, h);
+}
+
+/* Nobody has asked for a while. */
+static void rest(struct sg_hls *h)
+{
+	long long since = atomic_load(&h->wanted_ms);
+
+	if (!atomic_compare_exchange_strong(&h->wanted_ms, &since, 0))
+		return; /* somebody asks right now */
+	sg_hls_break(h);
+	h->going = false;
+	pthread_mutex_lock(&h->lock);
+	drop_all(h);
+	pthread_mutex_unlock(&h->lock);
+	h->changed = false;
 }
 
 void sg_hls_write(struct sg_hls *h, struct sg_frame *f)
 {
-	int track = f->kind == SG_FRAME_AUDIO;
+	int64_t wanted_ms = atomic_load_explicit(&h->wanted_ms, memory_order_relaxed);
 
-	if (h->refused)
+	if (h->first_dts < 0)
+		h->first_dts = f->dts_90khz;
+	if (!wanted_ms)
 		return;
-	if (!h->mux && (!may_begin(h, f) || !open_mux(h)))
-		return;
-	if (!sg_mux_has(h->mux, f->kind)) /* of a codec that does not go in: others broke with the former */
-		return;
-	/* Segments go by the video, where there is one. */
-	bool leads = !track || !sg_mux_has(h->mux, SG_FRAME_VIDEO);
-	if (!leads && (h->written_bytes >= SEGMENT_MAX_BYTES ||
-			  f->dts_90khz - h->written_to > SEGMENT_MAX_TICKS)) {
-		sg_hls_break(h); /* no picture comes that would end the segment */
+	if (sg_mono_ms() - wanted_ms > WANTED_MS) {
+		rest(h);
 		return;
 	}
-	write_held(h, track, f->dts_90khz);
-	if (is_time_to_cut(h, f, leads))
-		cut(h, f->dts_90khz);
-	if (leads && h->start_dts < 0)
-		begin_segment(h, f);
-	h->held[track] = sg_frame_ref(f);
-	if (leads)
-		h->written_to = f->dts_90khz;
+	if (h->open)
+		feed(h, f);
+	else if (!h->refused && (!h->going || (f->flags & SG_FRAME_KEY) ||
+				    f->dts_90khz - h->tried_dts >= TRY_TICKS))
+		catch_up(h);
+	h->going = true;
+	tell(h);
 }
+
+/* ---- ending ---- */
 
 void sg_hls_break(struct sg_hls *h)
 {
 	h->refused = false;
-	if (!h->mux)
+	h->first_dts = h->cut_at = -1;
+	if (!h->open)
 		return;
-	int64_t end = h->written_to + 3000;
-	write_held(h, 0, end);
-	write_held(h, 1, end);
-	cut(h, end);
-	close_mux(h);
-	h->broken = true;
+	for (int i = HLS_TRACKS - 1; i >= 0; i--) { /* the sound first: the main rendition takes it */
+		struct hls_track *t = &h->tracks[i];
+		int64_t end = t->held_at + (t->usual ? t->usual : t->scale / 30);
+		if (!t->present || i == HLS_VIDEO)
+			continue;
+		settle(h, t, end);
+		close_segment(h, t, end);
+		t->usual = 0;
+	}
+	pthread_mutex_lock(&h->lock);
+	h->open = false;
+	for (int i = 0; i < HLS_TRACKS; i++)
+		h->tracks[i].next_part++; /* the one that was hinted at does not come */
+	forget_playlists(h);
+	pthread_mutex_unlock(&h->lock);
+	h->broken = h->changed = true;
+	tell(h);
 }
 
 void sg_hls_end(struct sg_hls *h)
 {
 	pthread_mutex_lock(&h->lock);
 	h->ended = true;
-	if (h->count)
-		write_playlist(h);
+	forget_playlists(h);
 	pthread_mutex_unlock(&h->lock);
-	wake(h);
+	hls_wake(h);
 }
 
-/* ---- reading; any thread ---- */
-
-static struct sg_blob *get(struct sg_hls *h, struct sg_blob *const *which)
+void sg_hls_free(struct sg_hls *h)
 {
-	pthread_mutex_lock(&h->lock);
-	struct sg_blob *b = *which ? sg_blob_ref(*which) : NULL;
-	pthread_mutex_unlock(&h->lock);
-	return b;
-}
-
-struct sg_blob *sg_hls_master(struct sg_stream *s)
-{
-	return get(s->hls, &s->hls->master);
-}
-
-struct sg_blob *sg_hls_playlist(struct sg_stream *s)
-{
-	return get(s->hls, &s->hls->playlist);
-}
-
-static bool number_in(struct sg_str name, const char *prefix, const char *suffix, uint64_t *out)
-{
-	size_t before = strlen(prefix), after = strlen(suffix);
-
-	return sg_str_starts(name, prefix) && sg_str_ends(name, suffix) &&
-	       name.len > before + after &&
-	       sg_str_to_u64((struct sg_str){ name.p + before, name.len - before - after }, UINT64_MAX,
-		   out);
-}
-
-struct sg_blob *sg_hls_object(struct sg_stream *s, struct sg_str name)
-{
-	struct sg_hls *h = s->hls;
-	struct sg_blob *found = NULL;
-	uint64_t n;
-	bool is_init = number_in(name, "init-", ".mp4", &n);
-
-	if (!is_init && !number_in(name, "seg-", ".m4s", &n))
-		return NULL;
-	pthread_mutex_lock(&h->lock);
-	for (size_t i = 0; i < h->count && !found; i++) {
-		struct segment *seg = &h->segments[i];
-		if ((is_init ? seg->init_number : seg->number) == n)
-			found = sg_blob_ref(is_init ? seg->init : seg->blob);
+	if (!h)
+		return;
+	for (int i = 0; i < HLS_TRACKS; i++) {
+		drop_samples(h->tracks[i].samples, &h->tracks[i].sample_count);
+		drop_samples(h->tracks[i].sounds, &h->tracks[i].sound_count);
+		free(h->tracks[i].samples);
+		free(h->tracks[i].sounds);
+		sg_frame_unref(h->tracks[i].held);
 	}
-	pthread_mutex_unlock(&h->lock);
-	return found;
+	drop_all(h);
+	hls_run_unref(h->run);
+	pthread_mutex_destroy(&h->lock);
+	pthread_mutex_destroy(&h->waiters_lock);
+	free(h);
 }
 
 size_t sg_hls_bytes(struct sg_hls *h)

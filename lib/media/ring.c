@@ -144,6 +144,14 @@ uint64_t sg_ring_start(struct sg_ring *r)
 	return seq;
 }
 
+uint64_t sg_ring_tail(struct sg_ring *r)
+{
+	pthread_mutex_lock(&r->lock);
+	uint64_t seq = r->tail;
+	pthread_mutex_unlock(&r->lock);
+	return seq;
+}
+
 uint64_t sg_ring_head(struct sg_ring *r)
 {
 	pthread_mutex_lock(&r->lock);

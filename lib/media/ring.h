@@ -29,6 +29,7 @@ void sg_ring_end(struct sg_ring *r); /* nothing more will come; readers learn it
 /* Where a new reader starts: the newest frame with SG_FRAME_KEY; without video, the oldest audio
  * frame not more than a second old; the head when empty. */
 uint64_t sg_ring_start(struct sg_ring *r);
+uint64_t sg_ring_tail(struct sg_ring *r); /* of the oldest that is kept */
 uint64_t sg_ring_head(struct sg_ring *r); /* the sequence number that the next frame will get */
 
 struct sg_ring_read {

@@ -1,4 +1,5 @@
 /* stream.c - the hub: which streams there are, who publishes, when they end. */
+#include "media/hls.h"
 #include "media/stream_internal.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -13,6 +14,7 @@ struct sg_hub {
 	pthread_mutex_t lock;
 	struct sg_stream *streams; /* by key; each holds a reference of the table's */
 	size_t count, max;
+	int64_t hls_part_ms;
 };
 
 enum sg_result sg_hub_open(struct sg_hub **out, size_t max_streams)
@@ -24,13 +26,21 @@ enum sg_result sg_hub_open(struct sg_hub **out, size_t max_streams)
 		return SG_ERR_NO_MEMORY;
 	pthread_mutex_init(&hub->lock, NULL);
 	hub->max = max_streams;
+	hub->hls_part_ms = SG_HLS_PART_MS;
 	av_log_set_level(AV_LOG_QUIET); /* what a stream does wrong is logged by us, once */
 	return SG_OK;
 }
 
+void sg_hub_set_hls_part(struct sg_hub *hub, int64_t part_ms)
+{
+	pthread_mutex_lock(&hub->lock);
+	hub->hls_part_ms = part_ms;
+	pthread_mutex_unlock(&hub->lock);
+}
+
 /* ---- a stream's life ---- */
 
-static struct sg_stream *stream_new(struct sg_str app, struct sg_str id)
+static struct sg_stream *stream_new(struct sg_hub *hub, struct sg_str app, struct sg_str id)
 {
 	struct sg_stream *s = calloc(1, sizeof(*s));
 
@@ -42,7 +52,7 @@ static struct sg_stream *stream_new(struct sg_str app, struct sg_str id)
 	snprintf(s->key, sizeof(s->key), "%.*s/%.*s", SG_STR_ARG(app), SG_STR_ARG(id));
 	if (sg_str_copy(s->app, sizeof(s->app), app) && sg_str_copy(s->id, sizeof(s->id), id) &&
 	    sg_ring_create(&s->ring, RING_FRAMES, RING_BYTES) == SG_OK &&
-	    (s->hls = sg_hls_new(s)) && (s->ts = sg_tspack_new(s)))
+	    (s->hls = sg_hls_new(s, hub->hls_part_ms)) && (s->ts = sg_tspack_new(s)))
 		return s;
 	sg_stream_unref(s);
 	return NULL;
@@ -226,7 +236,7 @@ static enum sg_result claim(
 	if (!s) {
 		if (hub->count >= hub->max)
 			return SG_ERR_LIMIT;
-		if (!(s = stream_new(app, id)))
+		if (!(s = stream_new(hub, app, id)))
 			return SG_ERR_NO_MEMORY;
 		s->hub = hub;
 		s->info.started_ms = sg_wall_ms();

@@ -77,18 +77,7 @@ struct sg_ring *sg_stream_ring(struct sg_stream *s); /* borrowed: frames, for RT
  * cannot be carried in TS, or no memory. */
 struct sg_ring *sg_stream_ts_ring(struct sg_stream *s);
 
-/* ---- HLS with CMAF segments, kept in memory ---- */
-
-/* The multivariant playlist's one variant line and the media playlist. Their URIs are relative to
- * the playlist: "index.m3u8", "init-N.mp4", "seg-N.m4s". Referenced; NULL while there is no
- * segment yet (use the waiter) or when the codecs cannot be carried in CMAF. */
-struct sg_blob *sg_hls_master(struct sg_stream *s);
-struct sg_blob *sg_hls_playlist(struct sg_stream *s);
-/* By file name as in the playlist; NULL: not kept (any more). */
-struct sg_blob *sg_hls_object(struct sg_stream *s, struct sg_str name);
-/* Woken after each new segment and at the end; rules as for sg_ring_waiter. */
-void sg_hls_add_waiter(struct sg_stream *s, struct sg_ring_waiter *w);
-void sg_hls_remove_waiter(struct sg_stream *s, struct sg_ring_waiter *w);
+/* HLS and DASH: hls.h. */
 
 /* ---- what is going on ---- */
 

@@ -2,7 +2,7 @@
  *
  * stream.c   the hub, a stream's life, joining
  * publish.c  what a publisher writes: parsing, the timeline, the ring
- * hls.c      CMAF segments and playlists     (on the publisher's thread; readers under its lock)
+ * hls.c      CMAF parts and segments          (on the publisher's thread; hls_internal.h tells more)
  * ts.c       MPEG-TS                          (on the publisher's thread) */
 #ifndef SG_MEDIA_STREAM_INTERNAL_H
 #define SG_MEDIA_STREAM_INTERNAL_H
@@ -77,9 +77,9 @@ struct sg_publisher {
 void sg_publisher_end_media(struct sg_publisher *pub); /* flushes the packagers */
 
 /* hls.c: created with the stream */
-struct sg_hls *sg_hls_new(struct sg_stream *s);
+struct sg_hls *sg_hls_new(struct sg_stream *s, int64_t part_ms);
 void sg_hls_free(struct sg_hls *h);
-/* A sealed frame, before it goes to the ring; the caller keeps its reference. */
+/* A sealed frame, after it went to the ring; the caller keeps its reference. */
 void sg_hls_write(struct sg_hls *h, struct sg_frame *f);
 void sg_hls_break(struct sg_hls *h); /* the publisher left, or the configuration changed */
 void sg_hls_end(struct sg_hls *h);

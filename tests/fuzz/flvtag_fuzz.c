@@ -3,7 +3,7 @@
  * (2 bytes, or 4 for a jump), a length (2 bytes) and so many bytes of a tag's body. */
 #include "base/log.h"
 #include "media/flvtag.h"
-#include "media/stream.h"
+#include "media/hls.h"
 #include <stdlib.h>
 
 #define INPUT_MAX 16384
@@ -52,6 +52,21 @@ static void check_ring(struct sg_ring *ring, bool ts)
 	} while (rd.count);
 }
 
+static void check_hls(struct sg_stream *s)
+{
+	static const char *const names[] = { "main.m3u8", "audio.m3u8", "main-0.m4s", "video-p0.m4s",
+		"audio-p1.m4s", "main-init-0.mp4" };
+	struct sg_hls_object *o;
+
+	sg_blob_unref(sg_hls_master(s, "s/x/"));
+	sg_blob_unref(sg_hls_mpd(s, ""));
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct sg_hls_ask ask = { .name = sg_str_from(names[i]), .skip = i == 1 };
+		(void)sg_hls_get(s, &ask, &o);
+		sg_hls_object_free(o);
+	}
+}
+
 static void check_stream(struct sg_stream *s)
 {
 	struct sg_ring *ts = sg_stream_ts_ring(s);
@@ -64,9 +79,7 @@ static void check_stream(struct sg_stream *s)
 	sg_stream_join(s, &join);
 	sg_stream_join_reset(&join);
 	sg_stream_info(s, &info);
-	sg_blob_unref(sg_hls_master(s));
-	sg_blob_unref(sg_hls_playlist(s));
-	sg_blob_unref(sg_hls_object(s, SG_STR("seg-0.m4s")));
+	check_hls(s);
 }
 
 struct session {
@@ -171,6 +184,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (sg_hub_open(&se.hub, 4) != SG_OK)
 		return 0;
 	publish(&se);
+	check_stream(sg_publisher_stream(se.pub)); /* from here on somebody wants it as HLS */
 	for (int i = 0; i < STEPS_MAX && step(&se, &in); i++)
 		;
 	struct sg_stream *s = sg_stream_ref(sg_publisher_stream(se.pub));

@@ -1,0 +1,124 @@
+/* dash.c - DASH's description of the same objects (ISO/IEC 23009-1, live profile). The presentation's
+ * timeline is the stream's own: a run is a period that begins where it lies there. */
+#include "media/hls_internal.h"
+#include "base/clock.h"
+
+#define MPD_MAX_BYTES (1u << 20)
+
+/* The segments [*from, *to) of the track belong to `run` and are whole. */
+static void range_of(
+    const struct hls_track *t, const struct hls_run *run, size_t *from, size_t *to)
+{
+	size_t first = t->count > HLS_LISTED ? t->count - HLS_LISTED : 0;
+
+	while (first < t->count && t->segments[first].run != run)
+		first++;
+	*from = *to = first;
+	while (*to < t->count && t->segments[*to].run == run && t->segments[*to].whole)
+		++*to;
+}
+
+static void put_times(struct sg_buf *b, const struct hls_track *t, size_t from, size_t to)
+{
+	sg_buf_puts(b, "<SegmentTimeline>");
+	for (size_t i = from; i < to; i++) {
+		const struct hls_segment *seg = &t->segments[i];
+		if (i == from || t->segments[i - 1].start + t->segments[i - 1].ticks != seg->start)
+			sg_buf_printf(b, "<S t=\"%lld\" d=\"%lld\"/>", (long long)seg->start,
+			    (long long)seg->ticks);
+		else
+			sg_buf_printf(b, "<S d=\"%lld\"/>", (long long)seg->ticks);
+	}
+	sg_buf_puts(b, "</SegmentTimeline>");
+}
+
+static void put_track(struct sg_buf *b, struct sg_hls *h, const struct hls_run *run, int track)
+{
+	const struct hls_track *t = &h->tracks[track];
+	const char *name = hls_track_names[track], *kind = track == HLS_AUDIO ? "audio" : "video";
+	size_t from, to;
+
+	range_of(t, run, &from, &to);
+	/* Pictures and sound apart; those without sound are the main rendition. */
+	if (!run->init[track] || from == to || (track == HLS_MAIN && run->init[HLS_VIDEO]))
+		return;
+	sg_buf_printf(b,
+	    "<AdaptationSet id=\"%d\" contentType=\"%s\" mimeType=\"%s/mp4\" segmentAlignment=\"true\" "
+	    "startWithSAP=\"1\"><Representation id=\"%s\" bandwidth=\"%llu\" codecs=\"%s\"",
+	    track, kind, kind, name, (unsigned long long)hls_bandwidth(h, track), run->codecs[track]);
+	if (track == HLS_AUDIO)
+		sg_buf_printf(b,
+		    " audioSamplingRate=\"%d\"><AudioChannelConfiguration schemeIdUri=\""
+		    "urn:mpeg:dash:23003:3:audio_channel_configuration:2011\" value=\"%d\"/>",
+		    run->sample_rate, run->channels);
+	else
+		sg_buf_printf(b, " width=\"%d\" height=\"%d\">", run->width, run->height);
+	sg_buf_printf(b,
+	    "<SegmentTemplate timescale=\"%d\" presentationTimeOffset=\"%lld\" "
+	    "initialization=\"%s-init-%llu.mp4\" media=\"%s-$Number$.m4s\" startNumber=\"%llu\">",
+	    run->scale[track], (long long)(run->start_90khz * run->scale[track] / 90000), name,
+	    (unsigned long long)run->number, name, (unsigned long long)t->segments[from].number);
+	put_times(b, t, from, to);
+	sg_buf_puts(b, "</SegmentTemplate></Representation></AdaptationSet>\n");
+}
+
+static void put_periods(struct sg_buf *b, struct sg_hls *h)
+{
+	const struct hls_track *t = &h->tracks[h->run->init[HLS_MAIN] ? HLS_MAIN : HLS_AUDIO];
+	const struct hls_run *former = NULL;
+	size_t first = t->count > HLS_LISTED ? t->count - HLS_LISTED : 0;
+
+	for (size_t i = first; i < t->count; i++) {
+		const struct hls_run *run = t->segments[i].run;
+		if (run == former || !t->segments[i].whole)
+			continue;
+		former = run;
+		sg_buf_printf(b, "<Period id=\"%llu\" start=\"PT%.3fS\">\n",
+		    (unsigned long long)run->number, (double)run->start_90khz / 90000);
+		for (int track = 0; track < HLS_TRACKS; track++)
+			put_track(b, h, run, track);
+		sg_buf_puts(b, "</Period>\n");
+	}
+}
+
+/* When the last of all ends on the stream's timeline, in seconds. */
+static double end_of_all(struct sg_hls *h)
+{
+	double end = 0;
+
+	for (int i = 0; i < HLS_TRACKS; i++) {
+		const struct hls_segment *last = hls_last(&h->tracks[i]);
+		double at = last ? (double)(last->start + last->ticks) / last->run->scale[i] : 0;
+		end = at > end ? at : end;
+	}
+	return end;
+}
+
+struct sg_blob *hls_mpd(struct sg_hls *h, const char *prefix)
+{
+	char begun[SG_TIME_TEXT_SIZE], now[SG_TIME_TEXT_SIZE];
+	int64_t target_s = h->target_s;
+	struct sg_buf b;
+
+	sg_time_format_ms(begun, h->zero_wall_ms);
+	sg_time_format_ms(now, sg_wall_ms());
+	sg_buf_init(&b, MPD_MAX_BYTES);
+	sg_buf_printf(&b,
+	    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\" "
+	    "profiles=\"urn:mpeg:dash:profile:isoff-live:2011\" type=\"dynamic\" "
+	    "availabilityStartTime=\"%s\" publishTime=\"%s\" minBufferTime=\"PT1S\" "
+	    "maxSegmentDuration=\"PT%lldS\" timeShiftBufferDepth=\"PT%lldS\" "
+	    "suggestedPresentationDelay=\"PT%lldS\"",
+	    begun, now, (long long)target_s, (long long)((HLS_LISTED - 2) * target_s),
+	    (long long)(2 * target_s));
+	if (h->ended)
+		sg_buf_printf(&b, " mediaPresentationDuration=\"PT%.3fS\">\n", end_of_all(h));
+	else
+		sg_buf_printf(&b, " minimumUpdatePeriod=\"PT%.1fS\">\n", (double)target_s / 2);
+	if (*prefix)
+		sg_buf_printf(&b, "<BaseURL>%s</BaseURL>\n<Location>%sindex.mpd</Location>\n", prefix, prefix);
+	put_periods(&b, h);
+	sg_buf_printf(&b, "<UTCTiming schemeIdUri=\"urn:mpeg:dash:utc:direct:2014\" value=\"%s\"/>\n</MPD>\n",
+	    now);
+	return hls_blob_of(&b);
+}

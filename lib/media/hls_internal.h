@@ -1,0 +1,131 @@
+/* hls_internal.h - what the files that make HLS and DASH share.
+ *
+ * hls.c           cutting: segments, parts       (the publisher's thread)
+ * hls_playlist.c  HLS's texts
+ * dash.c          DASH's text
+ * hls_read.c      what is asked for, and waiting (any thread) */
+#ifndef SG_MEDIA_HLS_INTERNAL_H
+#define SG_MEDIA_HLS_INTERNAL_H
+
+#include "media/cmaf.h"
+#include "media/hls.h"
+
+#define HLS_LISTED 12 /* segments in a playlist */
+#define HLS_KEPT 14   /* those that have just left the playlist may still be asked for */
+#define HLS_LEAST 3   /* kept however large they are */
+#define HLS_KEPT_BYTES (48u << 20)
+
+/* Pictures and sound; the pictures of a stream that has sound too; the sound. */
+enum { HLS_MAIN, HLS_VIDEO, HLS_AUDIO, HLS_TRACKS };
+extern const char *const hls_track_names[HLS_TRACKS];
+
+/* What a stretch without a discontinuity has in common. Counted under the lock. */
+struct hls_run {
+	unsigned refs;
+	uint64_t number;
+	int64_t start_90khz;
+	struct sg_blob *init[HLS_TRACKS]; /* NULL: no such track */
+	char codecs[HLS_TRACKS][80];      /* RFC 6381 */
+	int scale[HLS_TRACKS];
+	int width, height, sample_rate, channels;
+	double fps;
+};
+
+struct hls_part {
+	struct sg_blob *blobs[2]; /* one after the other; main and video share the second. NULL: none */
+	size_t own;    /* bytes that are not shared */
+	int64_t ticks; /* in the track's scale, as all below */
+	bool is_independent;
+};
+
+struct hls_segment {
+	uint64_t number, first_part;
+	struct hls_part *parts;
+	size_t part_count, part_cap, bytes, own;
+	int64_t start, ticks;
+	int64_t wall_ms; /* of its first frame */
+	uint64_t discontinuity; /* how many there were up to here */
+	struct hls_run *run;
+	bool whole; /* nothing is added any more */
+};
+
+struct hls_track {
+	/* ---- the publisher's thread ---- */
+	bool present; /* in the present run */
+	int scale;
+	struct sg_frame *held; /* until the next one tells how long it lasts */
+	int64_t held_at, usual; /* where it lies; how long the last one lasted */
+	int64_t next_sample;    /* audio: where counting samples leads; -1 = nowhere yet */
+	struct sg_cmaf_sample *samples; /* of the part that is being made */
+	size_t sample_count, sample_cap, segment_bytes;
+	int64_t part_start, segment_start;
+	uint32_t sequence;
+	struct sg_cmaf_sample *sounds; /* main: what goes in beside the pictures */
+	size_t sound_count, sound_cap, sound_bytes;
+	int64_t sound_start; /* in the audio's scale */
+	bool in_segment; /* something of the present segment has been made */
+
+	/* ---- the lock ---- */
+	struct hls_segment segments[HLS_KEPT + 1]; /* oldest first; the last may be unfinished */
+	size_t count;
+	uint64_t next_number, next_part;
+	uint64_t peak_bits;
+	struct sg_blob *playlist[2]; /* whole, with EXT-X-SKIP; made when asked for */
+};
+
+struct sg_hls {
+	struct sg_stream *stream; /* whose part it is */
+	int64_t part_ms;          /* 0 = no parts */
+	atomic_llong wanted_ms;   /* when somebody last asked; 0 = nobody does */
+
+	/* ---- the publisher's thread ---- */
+	int64_t first_dts; /* of anything since the last break; -1 = nothing yet */
+	int64_t cut_at;    /* 90 kHz: where the audio's segment ends; -1 = not known */
+	int64_t tried_dts; /* when it was last tried to begin */
+	uint64_t next_seq; /* of the ring: what has been packaged is not packaged again */
+	int64_t anchor_wall_ms, anchor_90khz;
+	uint64_t discontinuity;
+	bool going, refused, broken, changed;
+
+	pthread_mutex_t lock; /* what is below, and what the tracks say is */
+	struct hls_track tracks[HLS_TRACKS];
+	struct hls_run *run;   /* the newest; also when it is over */
+	bool open;             /* the run goes on */
+	int64_t target_s;      /* EXT-X-TARGETDURATION */
+	int64_t part_us;       /* EXT-X-PART-INF:PART-TARGET */
+	int64_t zero_wall_ms;  /* when the stream's timeline began; 0 = not known */
+	bool ended;
+	size_t bytes;
+
+	pthread_mutex_t waiters_lock;
+	struct sg_ring_waiter *waiters;
+};
+
+static inline size_t hls_part_size(const struct hls_part *p)
+{
+	return p->blobs[0]->size + (p->blobs[1] ? p->blobs[1]->size : 0);
+}
+
+static inline struct hls_segment *hls_last(struct hls_track *t)
+{
+	return t->count ? &t->segments[t->count - 1] : NULL;
+}
+
+/* hls.c; locked */
+struct hls_run *hls_run_ref(struct hls_run *run);
+void hls_run_unref(struct hls_run *run); /* NULL allowed */
+
+/* hls_playlist.c; locked. NULL: no memory. */
+struct sg_blob *hls_playlist(struct sg_hls *h, int track, bool skip);
+struct sg_blob *hls_master(struct sg_hls *h, const char *prefix);
+/* The peak of all tracks in bits per second. */
+uint64_t hls_bandwidth(struct sg_hls *h, int track);
+struct sg_blob *hls_blob_of(struct sg_buf *b); /* its bytes; resets `b` */
+
+/* dash.c; locked */
+struct sg_blob *hls_mpd(struct sg_hls *h, const char *prefix);
+
+/* hls_read.c */
+void hls_wake(struct sg_hls *h);
+
+#endif
