@@ -527,7 +527,7 @@ static void a_full_store_refuses_and_goes_on_when_there_is_room(void **state)
 	enum sg_result res;
 
 	assert_ok(sg_store_token_create(f->st, &m, NOW, keys, 1280));
-	ask(f->st, "PRAGMA max_page_count = 48");
+	ask(f->st, "PRAGMA max_page_count = 90");
 	while ((res = spend_group(f->st, keys + done, 64)) == SG_OK)
 		done += 64;
 	assert_int_equal(res, SG_ERR_STORE_FULL);
@@ -625,7 +625,7 @@ static void a_damaged_table_is_named_and_spends_nothing(void **state)
 	sg_store_close(f->st);
 	struct bytes b = read_all(f->file);
 	memset(
-	    b.p + 2 * 4096, 0xa5, b.len - 2 * 4096); /* all but the schema and the table's root */
+	    b.p + 12 * 2048, 0xa5, b.len - 12 * 2048); /* all but the schema and the roots */
 	write_all(f->file, b.p, b.len);
 	free(b.p);
 	f->st = open_url(f->url);

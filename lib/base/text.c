@@ -4,6 +4,7 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -120,9 +121,20 @@ static void give_up(const char *what)
 	abort();
 }
 
+/* EVP_sha256() would be looked for among the providers at every call, which takes longer than
+ * hashing a token does (EVP_MD_fetch(3), "Implicit fetch"). */
+static EVP_MD *sha256;
+static pthread_once_t sha256_once = PTHREAD_ONCE_INIT;
+
+static void fetch_sha256(void)
+{
+	sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+}
+
 void sg_sha256(uint8_t out[SG_SHA256_BYTES], const void *p, size_t len)
 {
-	if (!EVP_Digest(p, len, out, NULL, EVP_sha256(), NULL))
+	pthread_once(&sha256_once, fetch_sha256);
+	if (!sha256 || !EVP_Digest(p, len, out, NULL, sha256, NULL))
 		give_up("SHA-256");
 }
 

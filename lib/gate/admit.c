@@ -16,10 +16,8 @@ void sg_session_unref(struct sg_session *s)
 	sg_gate_unref(g);
 }
 
-static void run_verdict(struct sg_task *task)
+static void tell_verdict(struct sg_session *s)
 {
-	struct sg_session *s = SG_CONTAINER_OF(task, struct sg_session, verdict_task);
-
 	pthread_mutex_lock(&s->gate->lock);
 	bool tell = s->handle;
 	enum sg_reason verdict = s->verdict;
@@ -29,6 +27,16 @@ static void run_verdict(struct sg_task *task)
 	if (tell)
 		callback(s->client.user, verdict);
 	sg_session_unref(s);
+}
+
+static void run_verdict(struct sg_task *task)
+{
+	struct sg_session *s = SG_CONTAINER_OF(task, struct sg_session, verdict_task), *next;
+
+	for (; s; s = next) {
+		next = s->verdict_next;
+		tell_verdict(s);
+	}
 }
 
 static void run_kick(struct sg_task *task)
@@ -44,9 +52,50 @@ static void run_kick(struct sg_task *task)
 	sg_session_unref(s);
 }
 
+static void post_chain(struct sg_session *first)
+{
+	first->client.executor->post(first->client.executor, &first->verdict_task);
+}
+
 void sg_session_post_verdict(struct sg_session *s)
 {
-	s->client.executor->post(s->client.executor, &s->verdict_task);
+	s->verdict_next = NULL;
+	post_chain(s);
+}
+
+/* The verdicts of a batch go to each executor in one post: posted one by one, each would wake a
+ * thread that is done with it before the next one comes. */
+#define CHAINS 16
+struct chains {
+	struct {
+		struct sg_session *first, *last;
+	} at[CHAINS];
+	unsigned count;
+};
+
+static void post_chains(struct chains *c)
+{
+	for (unsigned i = 0; i < c->count; i++)
+		post_chain(c->at[i].first);
+	c->count = 0;
+}
+
+static void add_to_chains(struct chains *c, struct sg_session *s)
+{
+	unsigned i = 0;
+
+	s->verdict_next = NULL;
+	while (i < c->count && c->at[i].first->client.executor != s->client.executor)
+		i++;
+	if (i < c->count) {
+		c->at[i].last->verdict_next = s;
+		c->at[i].last = s;
+		return;
+	}
+	if (c->count == CHAINS)
+		post_chains(c);
+	c->at[c->count].first = c->at[c->count].last = s;
+	c->count++;
 }
 
 bool sg_gate_kick_locked(struct sg_session *s, enum sg_goodbye why)
@@ -583,39 +632,51 @@ static bool settle_locked(struct sg_session *s, enum sg_reason token_verdict,
 	return !s->at_once || start_commit_locked(s);
 }
 
-void sg_gate_looked_up(struct sg_session *s, enum sg_reason token_verdict,
-    enum sg_reason media_verdict, const struct sg_token *row)
+static void looked_up_locked(struct sg_lookup *l)
 {
-	struct sg_gate *g = s->gate;
-	struct sg_session *hanging = NULL;
-	bool post = false, drop = false;
+	struct sg_session *s = l->session;
+	const struct sg_token *row = l->row.id ? &l->row : NULL;
+
+	l->hanging = NULL;
+	l->post = false;
+	l->drop = true;
+	if (s->state != ST_CHECKING)
+		return;
+	if (row) {
+		s->token_id = row->id;
+		s->expires_at = row->expires_at;
+		s->resume_s = row->resume_s;
+	}
+	l->post = settle_locked(s, l->token, l->media, row, &l->hanging);
+	/* Waiting (for a commit, for a hanging connection) keeps the reference; the commit queue has
+	 * taken its own. */
+	l->drop = !l->post && s->state == ST_COMMITTING;
+	if (l->post && s->now) { /* told where it was asked */
+		s->decided = l->drop = true;
+		l->post = false;
+	}
+	s->now = false;
+}
+
+void sg_gate_looked_up(struct sg_gate *g, struct sg_lookup *batch, size_t count)
+{
+	struct chains chains = {.count = 0};
 
 	pthread_mutex_lock(&g->lock);
-	if (s->state != ST_CHECKING) {
-		drop = true;
-	} else {
-		if (row) {
-			s->token_id = row->id;
-			s->expires_at = row->expires_at;
-			s->resume_s = row->resume_s;
-		}
-		post = settle_locked(s, token_verdict, media_verdict, row, &hanging);
-		/* Waiting (for a commit, for a hanging connection) keeps the reference; the commit
-		 * queue has taken its own. */
-		drop = !post && s->state == ST_COMMITTING;
-		if (post && s->now) { /* told where it was asked */
-			s->decided = drop = true;
-			post = false;
-		}
-		s->now = false;
-	}
+	for (size_t i = 0; i < count; i++)
+		looked_up_locked(&batch[i]);
 	pthread_mutex_unlock(&g->lock);
-	if (post)
-		sg_session_post_verdict(s);
-	if (hanging)
-		hanging->client.executor->post(hanging->client.executor, &hanging->kick_task);
-	if (drop)
-		sg_session_unref(s);
+	for (size_t i = 0; i < count; i++) {
+		struct sg_session *hanging = batch[i].hanging;
+		if (batch[i].post)
+			add_to_chains(&chains, batch[i].session);
+		if (hanging)
+			hanging->client.executor->post(
+			    hanging->client.executor, &hanging->kick_task);
+		if (batch[i].drop)
+			sg_session_unref(batch[i].session);
+	}
+	post_chains(&chains);
 }
 
 void sg_gate_commit(struct sg_session *s)
@@ -631,40 +692,65 @@ void sg_gate_commit(struct sg_session *s)
 		sg_session_post_verdict(s);
 }
 
-void sg_gate_committed(struct sg_session *s, enum sg_reason verdict)
+/* Waiters that there was no room for are refused, and put before *refused. */
+static void wake_waiters_locked(
+    struct sg_gate *g, struct token_entry *te, struct sg_session **refused)
 {
-	struct sg_gate *g = s->gate;
-	struct token_entry *te = s->token;
-	struct sg_session *w, *tmp, *waiters, *refused = NULL;
+	struct sg_session *w, *tmp, *waiters = te->waiters;
 
-	pthread_mutex_lock(&g->lock);
-	te->committing--;
-	waiters = te->waiters;
 	te->waiters = NULL;
-	s->verdict = verdict;
-	if (s->state ==
-	    ST_ENDED) { /* its owner left meanwhile: a use may be gone, nobody has it twice */
-		s->token = NULL;
-		token_entry_drop(g, te);
-	} else if (verdict == SG_ADMITTED && !s->kicked) {
-		activate_locked(s);
-	} else {
-		/* Settled above: the ordinary way out must not count it again. */
-		s->state = ST_CHECKING;
-		refuse_locked(s, verdict == SG_ADMITTED ? SG_REVOKED : verdict);
-	}
-	/* Whether a use is left for these is known now. */
 	LL_FOREACH_SAFE2(waiters, w, tmp, queue_next)
 	{
 		if (w->state == ST_CHECKING && !sg_queue_push(&g->lookups, w)) {
 			refuse_locked(w, SG_OVERLOAD);
-			LL_PREPEND2(refused, w, kick_next);
+			LL_PREPEND2(*refused, w, kick_next);
 		} else {
 			sg_session_unref(w);
 		}
 	}
-	pthread_mutex_unlock(&g->lock);
-	sg_session_post_verdict(s);
+}
+
+static void committed_locked(struct sg_session *s, enum sg_reason verdict)
+{
+	struct token_entry *te = s->token;
+
+	s->verdict = verdict;
+	if (s->state == ST_ENDED) {
+		/* its owner left meanwhile: a use may be gone, nobody has it twice */
+		s->token = NULL;
+		token_entry_drop(s->gate, te);
+	} else if (verdict == SG_ADMITTED && !s->kicked) {
+		activate_locked(s);
+	} else {
+		/* Settled before: the ordinary way out must not count it again. */
+		s->state = ST_CHECKING;
+		refuse_locked(s, verdict == SG_ADMITTED ? SG_REVOKED : verdict);
+	}
+}
+
+/* So many at a time, and others may have the lock in between. */
+#define TOLD_AT_ONCE 64
+
+void sg_gate_committed(struct sg_gate *g, struct sg_session *const *sessions,
+    const enum sg_reason *verdicts, size_t count)
+{
+	struct sg_session *w, *tmp, *refused = NULL;
+	struct chains chains = {.count = 0};
+
+	for (size_t i = 0; i < count;) {
+		size_t from = i, to = count - i < TOLD_AT_ONCE ? count : i + TOLD_AT_ONCE;
+		pthread_mutex_lock(&g->lock);
+		for (; i < to; i++) {
+			/* Whether a use is left for those who wait is known now. */
+			sessions[i]->token->committing--;
+			wake_waiters_locked(g, sessions[i]->token, &refused);
+			committed_locked(sessions[i], verdicts[i]);
+		}
+		pthread_mutex_unlock(&g->lock);
+		for (; from < to; from++)
+			add_to_chains(&chains, sessions[from]);
+		post_chains(&chains);
+	}
 	LL_FOREACH_SAFE2(refused, w, tmp, kick_next)
 	sg_session_post_verdict(w);
 }

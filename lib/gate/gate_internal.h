@@ -24,6 +24,7 @@
 #define SG_GATE_QUERY_QUEUE_MAX 256
 #define SG_GATE_RESUME_MAX 10000
 #define SG_GATE_BATCH 1024
+#define SG_GATE_AUDIT_MANY (SG_GATE_BATCH / 2) /* rows that are written even with no admission beside */
 #define SG_GATE_BUDGET_MAX 65536
 
 enum session_state {
@@ -108,6 +109,7 @@ struct sg_session {
 	struct sg_session *successor; /* R13: waits for this one to be gone */
 
 	struct sg_session *queue_next, *kick_next;
+	struct sg_session *verdict_next; /* is told its verdict after this one, by the same task */
 	struct token_entry *token;
 	struct sg_session *token_prev, *token_next;
 	struct stream_entry *stream_at;
@@ -120,6 +122,17 @@ struct sg_session {
 	int64_t seen_ms;
 	struct place place, former[FORMER_PLACES];
 	struct sg_attachment *attachments;
+};
+
+/* What was found out about an attempt. */
+struct sg_lookup {
+	struct sg_session *session;
+	enum sg_reason token, media; /* verdicts */
+	bool resolved, needs_token;
+	struct sg_token row; /* id 0 where no token is needed or none was found */
+	/* what is to be done once the lock is free */
+	struct sg_session *hanging; /* the connection it wants to replace is to be kicked */
+	bool post, drop;
 };
 
 /* A bounded first-in first-out of sessions for one worker thread. */
@@ -188,11 +201,11 @@ enum sg_reason sg_gate_judge_token(const struct sg_token *t, struct sg_str app,
 void sg_session_unref(struct sg_session *s);
 /* Tells the session's owner its verdict, outside the lock; the reference goes along. */
 void sg_session_post_verdict(struct sg_session *s);
-/* The lookup thread's and the commit thread's answers; each takes the queue's reference. `row` is
- * NULL where no token is needed or none was found. */
-void sg_gate_looked_up(struct sg_session *s, enum sg_reason token_verdict,
-    enum sg_reason media_verdict, const struct sg_token *row);
-void sg_gate_committed(struct sg_session *s, enum sg_reason verdict);
+/* The lookup thread's and the commit thread's answers, in the order of the sessions; each takes the
+ * queue's references. */
+void sg_gate_looked_up(struct sg_gate *g, struct sg_lookup *batch, size_t count);
+void sg_gate_committed(struct sg_gate *g, struct sg_session *const *sessions,
+    const enum sg_reason *verdicts, size_t count);
 /* Takes the session out of all tables. Answers the session that waited for its end (R13), whose
  * verdict the caller posts after unlocking, or NULL. */
 struct sg_session *sg_gate_end_locked(struct sg_session *s, enum sg_goodbye why);

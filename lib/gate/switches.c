@@ -18,6 +18,8 @@ static const struct setting_entry *find(
 	char key[sizeof(((struct setting_entry *)0)->key)];
 	struct setting_entry *e;
 
+	if (!g->settings)
+		return NULL;
 	/* Neither name can hold a slash, so no two settings share a key. */
 	snprintf(key, sizeof(key), "%s/%s/%s", app, stream, key_of(type));
 	HASH_FIND_STR(g->settings, key, e);

@@ -6,14 +6,21 @@
 #define WATCH_MS 200 /* how soon a change made by another process is noticed; R6 asks for 1 s */
 #define CHECKPOINT_MS 250
 #define TICK_MS 1000
+#define LOOKUP_BATCH 64
+#define AUDIT_LINGER_US 10000
 
 /* ---- queues ---- */
 
 void sg_queue_init(struct session_queue *q)
 {
 	*q = (struct session_queue){0};
+	pthread_condattr_t monotonic;
+
 	pthread_mutex_init(&q->lock, NULL);
-	pthread_cond_init(&q->wake, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&q->wake, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	q->tail = &q->head;
 }
 
@@ -104,7 +111,7 @@ static bool token_verdict(struct sg_store *store, struct sg_session *s, struct s
 	*verdict = s->key_malformed ? SG_UNKNOWN_TOKEN : SG_MISSING_TOKEN;
 	if (!s->has_key)
 		return true;
-	switch (sg_store_token_lookup(store, &s->key, row)) {
+	switch (sg_store_token_look(store, &s->key, row)) {
 	case SG_OK:
 		*verdict = sg_gate_judge_token(
 		    row, sg_str_from(s->app), sg_str_from(s->stream), s->type, sg_wall_s());
@@ -123,44 +130,93 @@ static bool token_verdict(struct sg_store *store, struct sg_session *s, struct s
 	}
 }
 
+/* What memory says about a batch: who needs a token? */
+static void ask_switches(struct sg_gate *g, struct sg_lookup *batch, size_t count)
+{
+	pthread_mutex_lock(&g->lock);
+	for (size_t i = 0; i < count; i++) {
+		const struct sg_session *s = batch[i].session;
+		batch[i].needs_token =
+		    !s->by_admin && sg_gate_needs_token_locked(g, s->app, s->stream, s->type);
+	}
+	pthread_mutex_unlock(&g->lock);
+}
+
+/* False: the store is busy, and the handle of one that cannot wait. */
+static bool ask_store(
+    struct sg_gate *g, struct sg_store *store, struct sg_lookup *batch, size_t count)
+{
+	bool answered = true;
+
+	for (size_t i = 0; i < count; i++)
+		batch[i].resolved =
+		    !*batch[i].session->recording || resolve_recording(store, batch[i].session);
+	ask_switches(g, batch, count);
+	for (size_t i = 0; i < count; i++) {
+		struct sg_lookup *l = &batch[i];
+		l->token = SG_ADMITTED;
+		l->row.id = 0;
+		if (!l->resolved)
+			l->token = l->session->has_key || l->session->key_malformed
+				       ? SG_WRONG_STREAM
+				       : SG_MISSING_TOKEN;
+		else if (l->needs_token)
+			answered &= token_verdict(store, l->session, &l->row, &l->token);
+	}
+	return answered;
+}
+
+static void ask_media(struct sg_lookup *l)
+{
+	bool may_enter = l->token == SG_ADMITTED || l->token == SG_USED || l->token == SG_EXPIRED;
+
+	l->media = may_enter ? media_verdict(l->session) : SG_ADMITTED;
+}
+
 bool sg_gate_look_up(struct sg_gate *g, struct sg_store *store, struct sg_session *s)
 {
-	struct sg_token row = {0};
-	enum sg_reason token = SG_ADMITTED, media = SG_ADMITTED;
+	struct sg_lookup l = {.session = s};
 
-	if (*s->recording && !resolve_recording(store, s)) {
-		sg_gate_looked_up(s,
-		    s->has_key || s->key_malformed ? SG_WRONG_STREAM : SG_MISSING_TOKEN, media,
-		    NULL);
-		return true;
-	}
-	pthread_mutex_lock(&g->lock);
-	bool needs = !s->by_admin && sg_gate_needs_token_locked(g, s->app, s->stream, s->type);
-	pthread_mutex_unlock(&g->lock);
-	if (needs && !token_verdict(store, s, &row, &token))
+	if (!ask_store(g, store, &l, 1))
 		return false;
-	if (token == SG_ADMITTED || token == SG_USED || token == SG_EXPIRED)
-		media = media_verdict(s);
-	sg_gate_looked_up(s, token, media, row.id ? &row : NULL);
+	ask_media(&l);
+	sg_gate_looked_up(g, &l, 1);
 	return true;
+}
+
+/* The store is read as of one moment, which is after all of the batch had asked. */
+static void look_up(struct sg_gate *g, struct sg_lookup *batch, size_t count)
+{
+	sg_store_look_begin(g->stores[0]);
+	ask_store(g, g->stores[0], batch, count);
+	sg_store_look_end(g->stores[0]);
+	for (size_t i = 0; i < count; i++)
+		ask_media(&batch[i]);
+	sg_gate_looked_up(g, batch, count);
 }
 
 static void *lookup_thread(void *arg)
 {
 	struct sg_gate *g = arg;
-	struct sg_session *batch[64];
+	struct sg_session *sessions[LOOKUP_BATCH];
+	struct sg_lookup *batch = calloc(LOOKUP_BATCH, sizeof(*batch));
 
+	if (!batch)
+		abort(); /* at start-up, before anybody could be let in */
 	for (;;) {
 		pthread_mutex_lock(&g->lookups.lock);
 		while (!g->lookups.head && !g->lookups.stop)
 			pthread_cond_wait(&g->lookups.wake, &g->lookups.lock);
-		size_t n = take(&g->lookups, batch, 64);
+		size_t n = take(&g->lookups, sessions, LOOKUP_BATCH);
 		pthread_mutex_unlock(&g->lookups.lock);
 		if (!n)
-			return NULL;
+			break;
 		for (size_t i = 0; i < n; i++)
-			sg_gate_look_up(g, g->stores[0], batch[i]);
+			batch[i].session = sessions[i];
+		look_up(g, batch, n);
 	}
+	free(batch);
+	return NULL;
 }
 
 /* ---- commits ---- */
@@ -170,15 +226,43 @@ struct commit_batch {
 	struct sg_spend spends[SG_GATE_BATCH], *spend_ptrs[SG_GATE_BATCH];
 	struct sg_audit spend_rows[SG_GATE_BATCH];
 	struct sg_audit rows[SG_GATE_BATCH];
+	enum sg_reason verdicts[SG_GATE_BATCH];
 	size_t count, row_count;
 };
+
+/* On commits.lock; true when something was signalled before. */
+static bool wait_until(struct sg_gate *g, int64_t until_us)
+{
+	struct timespec until = {
+	    .tv_sec = until_us / 1000000, .tv_nsec = until_us % 1000000 * 1000};
+
+	return pthread_cond_timedwait(&g->commits.wake, &g->commits.lock, &until) == 0;
+}
+
+/* Until there is something to write. Rows for the audit alone can wait a little for an admission
+ * to go with: each transaction costs a flush of the disk, and an admission would have to wait for
+ * theirs. */
+static void await_work(struct sg_gate *g)
+{
+	int64_t until_us = 0;
+
+	while (!g->commits.head && !g->commits.stop && g->audit_count < SG_GATE_AUDIT_MANY) {
+		if (!g->audit_head) {
+			pthread_cond_wait(&g->commits.wake, &g->commits.lock);
+			continue;
+		}
+		if (!until_us)
+			until_us = sg_mono_us() + AUDIT_LINGER_US;
+		if (!wait_until(g, until_us) && sg_mono_us() >= until_us)
+			return;
+	}
+}
 
 /* Whatever has queued up: no waiting to fill a batch (lingering halves the rate). */
 static bool gather(struct sg_gate *g, struct commit_batch *b)
 {
 	pthread_mutex_lock(&g->commits.lock);
-	while (!g->commits.head && !g->audit_head && !g->commits.stop)
-		pthread_cond_wait(&g->commits.wake, &g->commits.lock);
+	await_work(g);
 	b->count = take(&g->commits, b->sessions, SG_GATE_BATCH);
 	struct audit_node *list = g->audit_head, *node = list;
 	for (b->row_count = 0; node && b->row_count < SG_GATE_BATCH; node = node->next)
@@ -199,20 +283,22 @@ static bool gather(struct sg_gate *g, struct commit_batch *b)
 /* Attempts that were given up while they queued spend nothing. */
 static void drop_ended(struct sg_gate *g, struct commit_batch *b)
 {
-	size_t kept = 0;
-	bool gone[SG_GATE_BATCH];
+	size_t kept = 0, gone = 0;
+	struct sg_session *ended[SG_GATE_BATCH];
+	enum sg_reason verdicts[SG_GATE_BATCH];
 
 	pthread_mutex_lock(&g->lock);
-	for (size_t i = 0; i < b->count; i++)
-		gone[i] = b->sessions[i]->state == ST_ENDED;
-	pthread_mutex_unlock(&g->lock);
 	for (size_t i = 0; i < b->count; i++) {
-		if (gone[i])
-			sg_gate_committed(b->sessions[i], SG_OVERLOAD);
-		else
+		if (b->sessions[i]->state == ST_ENDED) {
+			verdicts[gone] = SG_OVERLOAD;
+			ended[gone++] = b->sessions[i];
+		} else {
 			b->sessions[kept++] = b->sessions[i];
+		}
 	}
+	pthread_mutex_unlock(&g->lock);
 	b->count = kept;
+	sg_gate_committed(g, ended, verdicts, gone);
 }
 
 static void prepare(struct commit_batch *b)
@@ -282,8 +368,8 @@ static void commit(struct sg_gate *g, struct commit_batch *b)
 	}
 	tell_audit(g, b);
 	for (size_t i = 0; i < b->count; i++)
-		sg_gate_committed(
-		    b->sessions[i], res == SG_OK ? reason_from(b->spends[i].result) : SG_OVERLOAD);
+		b->verdicts[i] = res == SG_OK ? reason_from(b->spends[i].result) : SG_OVERLOAD;
+	sg_gate_committed(g, b->sessions, b->verdicts, b->count);
 	sg_wipe(b->spends, b->count * sizeof(b->spends[0]));
 	atomic_fetch_add(&g->batches_done, 1);
 }

@@ -19,9 +19,11 @@ enum sg_sqlite_slot {
 	SG_SQ_BEGIN,
 	SG_SQ_COMMIT,
 	SG_SQ_ROLLBACK,
+	SG_SQ_LOOK,
 	SG_SQ_DATA_VERSION,
 	SG_SQ_TOKEN_INSERT,
 	SG_SQ_TOKEN_GET,
+	SG_SQ_TOKEN_LOOK,
 	SG_SQ_TOKEN_LIST,
 	SG_SQ_TOKEN_LIST_STREAM,
 	SG_SQ_TOKEN_REVOKE,
@@ -65,6 +67,7 @@ struct sg_sqlite {
 	int64_t data_version; /* as of the last poll */
 	int64_t busy_since_us; /* when the present wait for a lock began */
 	int busy_ms; /* how long to wait for a lock */
+	int64_t page_size;
 	int64_t audit_keep; /* rows */
 	int64_t audit_trim_every;
 	int64_t list_look_max; /* rows looked at by one list */
@@ -137,6 +140,8 @@ SG_MUST_CHECK enum sg_result sg_sqlite_identify(struct sg_sqlite *s, int version
 /* Brings the file to the newest of `steps`, one after the other, all in one transaction. */
 SG_MUST_CHECK enum sg_result sg_sqlite_migrate(
     struct sg_sqlite *s, const char *const *steps, int count, bool create);
+/* Finds out s->page_size. */
+SG_MUST_CHECK enum sg_result sg_sqlite_page_size(struct sg_sqlite *s);
 extern const char *const sg_sqlite_schema[];
 extern const int sg_sqlite_schema_version;
 
@@ -154,6 +159,10 @@ enum sg_result sg_sqlite_token_create(struct sg_store *st, const struct sg_token
 enum sg_result sg_sqlite_token_get(struct sg_store *st, uint64_t id, struct sg_token *out);
 enum sg_result sg_sqlite_token_lookup(
     struct sg_store *st, const struct sg_token_key *key, struct sg_token *out);
+enum sg_result sg_sqlite_token_look(
+    struct sg_store *st, const struct sg_token_key *key, struct sg_token *out);
+void sg_sqlite_look_begin(struct sg_store *st);
+void sg_sqlite_look_end(struct sg_store *st);
 enum sg_result sg_sqlite_token_list(struct sg_store *st, const struct sg_token_filter *f,
     uint64_t before, int64_t now, struct sg_token *out, size_t max, size_t *count, bool *more,
     uint64_t *next);

@@ -97,6 +97,11 @@ static enum sg_result read_number(struct sg_sqlite *s, const char *sql, int64_t 
 	return res;
 }
 
+enum sg_result sg_sqlite_page_size(struct sg_sqlite *s)
+{
+	return read_number(s, "PRAGMA page_size", &s->page_size);
+}
+
 /* All in one look: between two, another process may just be making the store. */
 static enum sg_result read_marks(
     struct sg_sqlite *s, int64_t *app_id, int64_t *version, int64_t *objects)

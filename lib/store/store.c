@@ -130,6 +130,22 @@ enum sg_result sg_store_token_lookup(
 	return key->id > INT64_MAX ? SG_ERR_NOT_FOUND : st->backend->token_lookup(st, key, out);
 }
 
+enum sg_result sg_store_token_look(
+    struct sg_store *st, const struct sg_token_key *key, struct sg_token *out)
+{
+	return key->id > INT64_MAX ? SG_ERR_NOT_FOUND : st->backend->token_look(st, key, out);
+}
+
+void sg_store_look_begin(struct sg_store *st)
+{
+	st->backend->look_begin(st);
+}
+
+void sg_store_look_end(struct sg_store *st)
+{
+	st->backend->look_end(st);
+}
+
 enum sg_result sg_store_token_list(struct sg_store *st, const struct sg_token_filter *f,
     uint64_t before, int64_t now, struct sg_token *out, size_t max, size_t *count, bool *more,
     uint64_t *next)

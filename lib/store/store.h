@@ -87,6 +87,15 @@ SG_MUST_CHECK enum sg_result sg_store_token_get(struct sg_store *st, uint64_t id
 SG_MUST_CHECK enum sg_result sg_store_token_lookup(struct sg_store *st,
     const struct sg_token_key *key, struct sg_token *out);
 
+/* The same without label and created_by ("" then): what an admission asks for. */
+SG_MUST_CHECK enum sg_result sg_store_token_look(struct sg_store *st,
+    const struct sg_token_key *key, struct sg_token *out);
+
+/* Between these two the handle's reads see one moment, and many cost little more than one: a read by
+ * itself finds its caches void as soon as another handle has written. Short, and without writes. */
+void sg_store_look_begin(struct sg_store *st);
+void sg_store_look_end(struct sg_store *st);
+
 struct sg_token_filter {
 	struct sg_str app, stream; /* absent = any; stream needs app */
 	int type;                  /* 0 = any, else enum sg_token_type */

@@ -19,6 +19,10 @@ struct sg_store_backend {
 	enum sg_result (*token_get)(struct sg_store *st, uint64_t id, struct sg_token *out);
 	enum sg_result (*token_lookup)(
 	    struct sg_store *st, const struct sg_token_key *key, struct sg_token *out);
+	enum sg_result (*token_look)(
+	    struct sg_store *st, const struct sg_token_key *key, struct sg_token *out);
+	void (*look_begin)(struct sg_store *st);
+	void (*look_end)(struct sg_store *st);
 	enum sg_result (*token_list)(struct sg_store *st, const struct sg_token_filter *f,
 	    uint64_t before, int64_t now, struct sg_token *out, size_t max, size_t *count,
 	    bool *more, uint64_t *next);
