@@ -25,7 +25,7 @@ void sg_gate_audit_session(struct sg_session *s, const char *event, const char *
 	sg_id_format(row->session, s->id);
 }
 
-void sg_gate_audit_push(struct sg_gate *g, const struct sg_audit *row)
+static void push(struct sg_gate *g, const struct sg_audit *row, bool urgent)
 {
 	struct audit_node *node = malloc(sizeof(*node));
 
@@ -35,7 +35,8 @@ void sg_gate_audit_push(struct sg_gate *g, const struct sg_audit *row)
 		node->next = NULL;
 		*g->audit_tail = node;
 		g->audit_tail = &node->next;
-		if (g->audit_count++ == 0 || g->audit_count >= SG_GATE_AUDIT_MANY)
+		g->audit_urgent |= urgent;
+		if (g->audit_count++ == 0 || urgent || g->audit_count >= SG_GATE_AUDIT_MANY)
 			pthread_cond_signal(&g->commits.wake);
 		node = NULL;
 	} else {
@@ -45,9 +46,15 @@ void sg_gate_audit_push(struct sg_gate *g, const struct sg_audit *row)
 	free(node);
 }
 
+void sg_gate_audit_push(struct sg_gate *g, const struct sg_audit *row)
+{
+	push(g, row, false);
+}
+
+/* What an administrator has just done is there when he looks. */
 void sg_gate_audit(struct sg_gate *g, const struct sg_audit *row)
 {
-	sg_gate_audit_push(g, row);
+	push(g, row, true);
 }
 
 void sg_gate_on_audit(struct sg_gate *g, void (*each)(void *, const struct sg_audit *), void *user)

@@ -173,6 +173,7 @@ struct sg_gate {
 	/* Under commits.lock, drained by the commit thread. */
 	struct audit_node *audit_head, **audit_tail;
 	size_t audit_count;
+	bool audit_urgent; /* not to wait for an admission */
 
 	pthread_mutex_t query_lock;
 	pthread_cond_t query_wake;

@@ -230,30 +230,27 @@ struct commit_batch {
 	size_t count, row_count;
 };
 
-/* On commits.lock; true when something was signalled before. */
-static bool wait_until(struct sg_gate *g, int64_t until_us)
-{
-	struct timespec until = {
-	    .tv_sec = until_us / 1000000, .tv_nsec = until_us % 1000000 * 1000};
-
-	return pthread_cond_timedwait(&g->commits.wake, &g->commits.lock, &until) == 0;
-}
-
-/* Until there is something to write. Rows for the audit alone can wait a little for an admission
- * to go with: each transaction costs a flush of the disk, and an admission would have to wait for
- * theirs. */
+/* Until there is something to write, commits.lock held. Rows for the audit alone can wait a little for
+ * an admission to go with: each transaction costs a flush of the disk, and an admission would have to
+ * wait for theirs. */
 static void await_work(struct sg_gate *g)
 {
-	int64_t until_us = 0;
+	struct session_queue *q = &g->commits;
+	struct timespec until;
+	bool patient = false;
 
-	while (!g->commits.head && !g->commits.stop && g->audit_count < SG_GATE_AUDIT_MANY) {
+	while (!q->head && !q->stop && !g->audit_urgent && g->audit_count < SG_GATE_AUDIT_MANY) {
 		if (!g->audit_head) {
-			pthread_cond_wait(&g->commits.wake, &g->commits.lock);
+			pthread_cond_wait(&q->wake, &q->lock);
 			continue;
 		}
-		if (!until_us)
-			until_us = sg_mono_us() + AUDIT_LINGER_US;
-		if (!wait_until(g, until_us) && sg_mono_us() >= until_us)
+		if (!patient) {
+			int64_t until_us = sg_mono_us() + AUDIT_LINGER_US;
+			until.tv_sec = until_us / 1000000;
+			until.tv_nsec = until_us % 1000000 * 1000;
+			patient = true;
+		}
+		if (pthread_cond_timedwait(&q->wake, &q->lock, &until) != 0)
 			return;
 	}
 }
@@ -268,6 +265,7 @@ static bool gather(struct sg_gate *g, struct commit_batch *b)
 	for (b->row_count = 0; node && b->row_count < SG_GATE_BATCH; node = node->next)
 		b->rows[b->row_count++] = node->row;
 	g->audit_head = node;
+	g->audit_urgent &= node != NULL;
 	if (!node)
 		g->audit_tail = &g->audit_head;
 	g->audit_count -= b->row_count;
