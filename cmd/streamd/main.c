@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "http/media.h"
 #include "media/hls.h"
+#include "signal/signal.h"
 #include "srt/srt.h"
 #include "streamd.h"
 #include <errno.h>
@@ -29,6 +30,8 @@ struct streamd {
 	struct sg_rtmp_server *rtmp;
 	struct sg_srt_server *srt;
 	struct sg_http_server *http;
+	struct sg_webrtc_server *webrtc;
+	struct sg_signal *signal;
 	struct sg_api *api;
 	size_t max_connections;
 };
@@ -152,6 +155,44 @@ static enum sg_result open_srt(struct streamd *d, char *error, size_t size)
 	return sg_srt_server_open(&d->srt, &sc, error, size);
 }
 
+/* DTLS's key and certificate stand beside the store. False: the store is no file. */
+static bool certificate_path(char *out, size_t size, const char *store_url)
+{
+	static const char scheme[] = "sqlite:";
+	const char *path = store_url + sizeof(scheme) - 1, *slash = strrchr(store_url, '/');
+
+	if (strncmp(store_url, scheme, sizeof(scheme) - 1) != 0)
+		return false;
+	int dir = slash && slash >= path ? (int)(slash + 1 - path) : 0;
+	return snprintf(out, size, "%.*swebrtc.pem", dir, path) < (int)size;
+}
+
+static enum sg_result open_webrtc(struct streamd *d, char *error, size_t size)
+{
+	char path[4096];
+	bool has_path = certificate_path(path, sizeof(path), d->cfg->store_url);
+	struct sg_webrtc_config wc = { .cfg = d->cfg, .loops = d->loops, .loop_count = d->loop_count,
+		.gate = d->gate, .hub = d->hub, .max_peers = d->max_connections,
+		.certificate_path = has_path ? path : NULL, .bound = print_listener, .bound_user = "webrtc" };
+
+	if (!d->cfg->webrtc_listen.count)
+		return SG_OK;
+	return sg_webrtc_server_open(&d->webrtc, &wc, error, size);
+}
+
+static enum sg_result open_signal(struct streamd *d, char *error, size_t size)
+{
+	const struct sg_signal_config sc = { .http = d->http, .gate = d->gate, .hub = d->hub,
+		.webrtc = d->webrtc, .loops = d->loops, .loop_count = d->loop_count };
+
+	if (!d->webrtc)
+		return SG_OK;
+	enum sg_result res = sg_signal_open(&d->signal, &sc);
+	if (res != SG_OK)
+		snprintf(error, size, "signalling for WebRTC: %s", sg_result_text(res));
+	return res;
+}
+
 static enum sg_result open_http(struct streamd *d, char *error, size_t size)
 {
 	struct sg_http_config hc = { .cfg = d->cfg, .loops = d->loops, .fanouts = d->fanouts,
@@ -162,12 +203,15 @@ static enum sg_result open_http(struct streamd *d, char *error, size_t size)
 	if (res != SG_OK)
 		return res;
 	struct sg_api_config ac = { .cfg = d->cfg, .http = d->http, .gate = d->gate, .hub = d->hub,
-		.rtmp = d->rtmp, .srt = d->srt, .fanouts = d->fanouts, .fanout_count = d->loop_count,
+		.rtmp = d->rtmp, .srt = d->srt, .webrtc = d->webrtc,
+		.fanouts = d->fanouts, .fanout_count = d->loop_count,
 		.loops = d->loops, .loop_count = d->loop_count };
 	if ((res = sg_api_open(&d->api, &ac)) != SG_OK) {
 		snprintf(error, size, "REST: %s", sg_result_text(res));
 		return res;
 	}
+	if ((res = open_signal(d, error, size)) != SG_OK)
+		return res;
 	return sg_http_server_start(d->http, error, size);
 }
 
@@ -184,7 +228,8 @@ static enum sg_result open_rooms(struct streamd *d, char *error, size_t size)
 	sg_hub_set_hls_part(d->hub, d->cfg->hls_part_ms);
 	if ((res = sg_gate_open(&d->gate, d->cfg, &media, error, size)) != SG_OK)
 		return res;
-	if ((res = open_rtmp(d, error, size)) != SG_OK || (res = open_srt(d, error, size)) != SG_OK)
+	if ((res = open_rtmp(d, error, size)) != SG_OK || (res = open_srt(d, error, size)) != SG_OK ||
+	    (res = open_webrtc(d, error, size)) != SG_OK)
 		return res;
 	return open_http(d, error, size);
 }
@@ -197,6 +242,10 @@ static void drain(struct streamd *d)
 		sg_rtmp_server_drain(d->rtmp);
 	if (d->srt)
 		sg_srt_server_drain(d->srt);
+	if (d->signal)
+		sg_signal_drain(d->signal);
+	if (d->webrtc)
+		sg_webrtc_server_drain(d->webrtc);
 	if (d->http)
 		sg_http_server_drain(d->http);
 	sg_hub_end_all(d->hub);
@@ -212,6 +261,8 @@ static void drain(struct streamd *d)
 static void close_rooms(struct streamd *d)
 {
 	sg_http_server_close(d->http);
+	sg_signal_close(d->signal);
+	sg_webrtc_server_close(d->webrtc);
 	sg_api_close(d->api);
 	sg_rtmp_server_close(d->rtmp);
 	sg_srt_server_close(d->srt);
@@ -234,8 +285,7 @@ static void warn_about(const struct sg_config *cfg)
 		const struct sg_listen_list *list;
 		const char *key;
 	} rows[] = { { &cfg->http_tls_listen, "[http] tls_listen" },
-		{ &cfg->rtmp_tls_listen, "[rtmp] tls_listen" },
-		{ &cfg->webrtc_listen, "[webrtc] listen" } };
+		{ &cfg->rtmp_tls_listen, "[rtmp] tls_listen" } };
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (rows[i].list->count && cfg->path)

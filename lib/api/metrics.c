@@ -24,6 +24,7 @@ struct snapshot {
 	struct sg_http_stats http;
 	struct sg_rtmp_stats rtmp;
 	struct sg_srt_stats srt;
+	struct sg_webrtc_stats webrtc;
 	struct sg_fanout_stats fanout; /* all loops together */
 	int64_t gather_us[FANOUTS_MAX];
 	size_t fanout_count;
@@ -32,7 +33,7 @@ struct snapshot {
 	uint64_t calls, busy, refused_keys, refused_addresses, refused_rates, failed_logins;
 	size_t tables[API_TABLES];
 	size_t wrong_addresses, wrong_addresses_max;
-	bool ready, has_rtmp, has_srt;
+	bool ready, has_rtmp, has_srt, has_webrtc;
 	int64_t started_s;
 };
 
@@ -227,6 +228,10 @@ static void write_srt_dropped(struct page *p, const struct family *f)
 	{                                                                                          \
 		name, type, help, WRITER, 0, writer, AT(has_srt)                                   \
 	}
+#define WEBRTC(name, type, kind, member, help)                                                     \
+	{                                                                                          \
+		name, type, help, kind, AT(webrtc.member), NULL, AT(has_webrtc)                    \
+	}
 #define SEVERAL(name, type, writer, help)                                                          \
 	{                                                                                          \
 		name, type, help, WRITER, 0, writer, 0                                             \
@@ -308,6 +313,34 @@ static const struct family families[] = {
 	"Frames left out for SRT viewers that fell behind."),
     SRT_SEVERAL("srt_round_trip_seconds", "gauge", write_srt_rtt, "The mean of those that are connected."),
 
+    WEBRTC("webrtc_peers", "gauge", NUMBER_SIZE, peers, "WebRTC peer connections, from their opening on."),
+    WEBRTC("webrtc_peers_max", "gauge", NUMBER_SIZE, peers_max, "Limit of those."),
+    WEBRTC("webrtc_publishers", "gauge", NUMBER_SIZE, publishers, "WebRTC peers that publish."),
+    WEBRTC("webrtc_viewers", "gauge", NUMBER_SIZE, viewers, "WebRTC peers that play."),
+    WEBRTC("webrtc_opened_total", "counter", NUMBER_U64, opened, "WebRTC peer connections opened."),
+    WEBRTC("webrtc_stun_rejected_total", "counter", NUMBER_U64, stun_bad,
+	"STUN messages without a right name or integrity."),
+    WEBRTC("webrtc_failed_connections_total", "counter", NUMBER_U64, dtls_failed,
+	"Peers whose ICE or DTLS failed."),
+    WEBRTC("webrtc_srtp_rejected_total", "counter", NUMBER_U64, srtp_bad,
+	"Media packets forged, repeated or too old."),
+    WEBRTC("webrtc_bad_input_total", "counter", NUMBER_U64, bad_input,
+	"Peers ended for malformed input."),
+    WEBRTC("webrtc_received_packets_total", "counter", NUMBER_U64, packets_in, "Datagrams of peers."),
+    WEBRTC("webrtc_received_bytes_total", "counter", NUMBER_U64, bytes_in, "Their bytes."),
+    WEBRTC("webrtc_sent_packets_total", "counter", NUMBER_U64, packets_out, "Datagrams sent."),
+    WEBRTC("webrtc_sent_bytes_total", "counter", NUMBER_U64, bytes_out, "Their bytes."),
+    WEBRTC("webrtc_retransmitted_packets_total", "counter", NUMBER_U64, retransmitted,
+	"Packets sent to viewers again."),
+    WEBRTC("webrtc_nacked_packets_total", "counter", NUMBER_U64, nacks,
+	"Packets asked for again, by viewers or of publishers."),
+    WEBRTC("webrtc_keyframe_requests_total", "counter", NUMBER_U64, plis,
+	"Keyframes asked for, by viewers or of publishers."),
+    WEBRTC("webrtc_skipped_frames_total", "counter", NUMBER_U64, skipped,
+	"Pictures left out for viewers whose line is too thin."),
+    WEBRTC("webrtc_dropped_total", "counter", NUMBER_U64, dropped,
+	"Datagrams between event loops and TCP connections thrown away, over their limits."),
+
     NUMBER("fanout_followers", "gauge", NUMBER_SIZE, fanout.followers,
 	"Sockets that a stream is written to."),
     NUMBER("fanout_writes_total", "counter", NUMBER_U64, fanout.writes, "Writes to them."),
@@ -383,7 +416,8 @@ static void look(struct sg_api *api, struct snapshot *s)
 	    .wrong_addresses = api_wrong_keys_count(&api->wrong_keys),
 	    .wrong_addresses_max = API_WRONG_ADDRESSES_MAX,
 	    .has_rtmp = api->cfg.rtmp != NULL,
-	    .has_srt = api->cfg.srt != NULL};
+	    .has_srt = api->cfg.srt != NULL,
+	    .has_webrtc = api->cfg.webrtc != NULL};
 	s->tables[0] = api_rates_count(&api->rates);
 	s->tables[1] = api_costs_count(&api->costs);
 	s->tables[2] = api_admins_count(&api->admins);
@@ -396,6 +430,8 @@ static void look(struct sg_api *api, struct snapshot *s)
 		sg_rtmp_server_stats(api->cfg.rtmp, &s->rtmp);
 	if (s->has_srt)
 		sg_srt_server_stats(api->cfg.srt, &s->srt);
+	if (s->has_webrtc)
+		sg_webrtc_server_stats(api->cfg.webrtc, &s->webrtc);
 	sg_hub_each(api->cfg.hub, add_stream, s);
 	add_fanouts(s, &api->cfg);
 }

@@ -131,6 +131,11 @@ ssize_t sg_conn_writev(struct sg_conn *c, const struct iovec *iov, int iovcnt)
 	return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? 0 : -1;
 }
 
+int sg_conn_fd(const struct sg_conn *c)
+{
+	return c->fd;
+}
+
 const struct sg_addr *sg_conn_peer(const struct sg_conn *c)
 {
 	return &c->peer;

@@ -60,6 +60,7 @@ void sg_conn_want_write(struct sg_conn *c, bool on);
  * end). */
 ssize_t sg_conn_read(struct sg_conn *c, void *buf, size_t size);
 ssize_t sg_conn_writev(struct sg_conn *c, const struct iovec *iov, int iovcnt);
+int sg_conn_fd(const struct sg_conn *c); /* stays the conn's */
 const struct sg_addr *sg_conn_peer(const struct sg_conn *c);
 const char *sg_conn_peer_text(const struct sg_conn *c); /* "192.0.2.1:50000" */
 
@@ -79,5 +80,42 @@ SG_MUST_CHECK enum sg_result sg_listener_open(struct sg_listener **out,
     void *bound_user, char *error, size_t error_size);
 /* Returns when no `accepted` runs or will run. Not on a loop. NULL allowed. */
 void sg_listener_close(struct sg_listener *l);
+
+/* ---- datagrams ---- */
+
+/* A bound UDP socket. Several may share an address (`shared`): the kernel then deals out datagrams by
+ * the sender's address and port, always to the same one. */
+struct sg_udp;
+struct sg_udp_events {
+	/* `p` may be written to; `to` is the address it was sent to (the port is ours), family 0 where
+	 * the kernel does not say. Called in a row for everything that is there, then `drained`. */
+	void (*datagram)(void *user, uint8_t *p, size_t len, const struct sockaddr *from,
+	    const struct sockaddr *to);
+	void (*drained)(void *user); /* NULL allowed */
+};
+/* On failure `error` is one line, as with sg_listener_open. Any thread while the loop runs nothing
+ * of the owner's. */
+SG_MUST_CHECK enum sg_result sg_udp_open(struct sg_udp **out, const struct sg_listen *at, bool shared,
+    char *error, size_t error_size);
+/* Begins to read, on the loop. */
+SG_MUST_CHECK enum sg_result sg_udp_start(
+    struct sg_udp *u, struct sg_loop *loop, const struct sg_udp_events *events, void *user);
+void sg_udp_close(struct sg_udp *u); /* on the loop once started; NULL allowed */
+void sg_udp_address(const struct sg_udp *u, struct sg_listen *out); /* as bound */
+#define SG_UDP_DATAGRAM_MAX 2048 /* what is longer is thrown away when received */
+
+/* A run of datagrams for one peer: all of `segment` bytes but for the last, which may be shorter;
+ * together at most SG_UDP_RUN_MAX bytes and SG_UDP_RUN_SEGMENTS. */
+struct sg_udp_run {
+	const uint8_t *p;
+	size_t len, segment;
+};
+#define SG_UDP_RUN_MAX 65000
+#define SG_UDP_RUN_SEGMENTS 60
+/* Sends runs to `to` from the local address `from` (NULL: the kernel chooses), in one call for all
+ * where the kernel cuts them (UDP_SEGMENT), else datagram by datagram. Answers how many runs have
+ * gone whole; fewer: the socket is full, or the way there is broken. The loop's thread. */
+size_t sg_udp_send(struct sg_udp *u, const struct sockaddr *to, const struct sockaddr *from,
+    const struct sg_udp_run *runs, size_t count);
 
 #endif

@@ -113,7 +113,8 @@ size_t sg_webrtc_peers(struct sg_webrtc_server *srv, struct sg_webrtc_peer_stats
 struct sg_webrtc_stats {
 	size_t peers, peers_max, publishers, viewers;
 	uint64_t opened, stun_bad, dtls_failed, srtp_bad, packets_in, packets_out, bytes_in, bytes_out,
-	    retransmitted, nacks, plis, skipped, bad_input;
+	    retransmitted, nacks, plis, skipped, bad_input,
+	    dropped; /* datagrams between loops, connections over the limit */
 };
 void sg_webrtc_server_stats(struct sg_webrtc_server *srv, struct sg_webrtc_stats *out);
 

@@ -1,0 +1,385 @@
+/* describe.c - offers and answers: which tracks, which codecs, and the keys to the transport. */
+#include "webrtc/rtc_internal.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#define VIDEO 0
+#define AUDIO 1
+#define CNAME "streamgate"
+
+static void refuse(struct sg_webrtc_peer *p, enum sg_goodbye why, const char *detail)
+{
+	rtc_peer_drop(p, SG_ADMITTED, why, detail);
+}
+
+static void fill_local(const struct sg_webrtc_peer *p, struct sg_sdp_local *out, enum sg_sdp_setup setup)
+{
+	*out = (struct sg_sdp_local){ .session_id = p->sdp_session, .version = p->sdp_version,
+		.ufrag = sg_transport_ufrag(p->transport), .pwd = sg_transport_pwd(p->transport), .setup = setup,
+		.addresses = p->srv->candidates, .address_count = p->srv->candidate_count, .cname = CNAME };
+	memcpy(out->fingerprint, sg_dtls_fingerprint(p->srv->identity), sizeof(out->fingerprint));
+}
+
+static void next_version(struct sg_webrtc_peer *p)
+{
+	if (!p->sdp_session) {
+		sg_random(&p->sdp_session, sizeof(p->sdp_session));
+		p->sdp_session &= INT64_MAX; /* RFC 8829 section 5.2.1 */
+	}
+	p->sdp_version++;
+}
+
+static bool take_transport(struct sg_webrtc_peer *p, const struct sg_sdp *sdp)
+{
+	const struct sg_sdp_media *m = sg_sdp_transport(sdp);
+
+	if (!m || !m->ufrag.len || !m->pwd.len || !m->has_fingerprint) {
+		refuse(p, SG_BYE_BAD_INPUT, "SDP without ICE credentials or a SHA-256 fingerprint");
+		return false;
+	}
+	/* A peer that waits for us to begin gets a client. */
+	if (!sg_transport_set_remote(
+		p->transport, m->ufrag, m->pwd, m->fingerprint, m->setup == SG_SDP_PASSIVE)) {
+		refuse(p, SG_BYE_BAD_INPUT, "SDP with ICE credentials that are too long");
+		return false;
+	}
+	return true;
+}
+
+static void take_codec(struct rtc_track *t, const struct sg_sdp_media *m, const struct sg_sdp_codec *c)
+{
+	t->on = true;
+	t->codec = c->codec;
+	t->payload_type = c->payload_type;
+	t->h264_mode = c->packetization_mode;
+	t->channels = c->channels;
+	t->remb = c->feedback & SG_SDP_FB_REMB;
+	t->transport_cc = (c->feedback & SG_SDP_FB_TRANSPORT_CC) && m->extensions.transport_cc;
+	t->extensions = (struct sg_rtp_extmap){ .mid = m->extensions.mid,
+		.transport_cc = m->extensions.transport_cc };
+}
+
+static int track_of(const struct sg_sdp_media *m)
+{
+	return m->rejected ? -1 : m->kind == SG_SDP_VIDEO ? VIDEO : m->kind == SG_SDP_AUDIO ? AUDIO : -1;
+}
+
+static bool wants(const struct sg_webrtc_peer *p, int track)
+{
+	return track == VIDEO ? p->want_video : p->want_audio;
+}
+
+/* ---- what a viewer's stream has ---- */
+
+struct source {
+	enum sg_codec codec[2];
+	const uint8_t *avcc;
+	size_t avcc_len;
+	struct sg_join join;
+};
+
+static void open_source(struct source *s, struct sg_stream *stream)
+{
+	struct sg_stream_info info;
+
+	sg_stream_info(stream, &info);
+	*s = (struct source){ .codec = { info.video, info.audio } };
+	sg_stream_join(stream, &s->join);
+	for (size_t i = 0; i < s->join.lead_count; i++) {
+		const struct sg_frame *f = s->join.lead[i];
+		if (f->kind == SG_FRAME_VIDEO && f->codec == SG_CODEC_H264) {
+			s->avcc = f->payload;
+			s->avcc_len = f->size;
+		}
+	}
+}
+
+static void close_source(struct source *s)
+{
+	sg_stream_join_reset(&s->join);
+}
+
+static bool travels(enum sg_codec c)
+{
+	return c == SG_CODEC_H264 || c == SG_CODEC_VP8 || c == SG_CODEC_VP9 || c == SG_CODEC_AV1 ||
+	       c == SG_CODEC_OPUS;
+}
+
+static bool find_stream(struct sg_webrtc_peer *p)
+{
+	if (!p->stream)
+		p->stream = sg_hub_find(p->srv->cfg.hub, sg_str_from(p->app), sg_str_from(p->stream_id));
+	if (p->stream)
+		return true;
+	refuse(p, SG_BYE_STREAM_ENDED, "the stream has ended");
+	return false;
+}
+
+/* The picture must come as it is; sound that cannot be carried is left out, and said. */
+static bool can_play(struct sg_webrtc_peer *p, const struct source *s)
+{
+	struct sg_stream_info info;
+	char why[120];
+
+	sg_stream_info(p->stream, &info);
+	if (p->want_video && s->codec[VIDEO] != SG_CODEC_NONE && !travels(s->codec[VIDEO])) {
+		snprintf(why, sizeof(why), "%s cannot be played over WebRTC", sg_codec_name(s->codec[VIDEO]));
+		refuse(p, SG_BYE_NO_MEDIA, why);
+		return false;
+	}
+	if (p->want_video && s->codec[VIDEO] == SG_CODEC_H264 && info.has_b_frames) {
+		refuse(p, SG_BYE_NO_MEDIA, "H.264 with B-frames cannot be played over WebRTC");
+		return false;
+	}
+	if (s->codec[AUDIO] != SG_CODEC_NONE && !travels(s->codec[AUDIO]))
+		sg_log_limited(SG_LOG_INFO, "%s %s: %s/%s is played without its sound, which is %s", p->protocol,
+		    p->name_text, p->app, p->stream_id, sg_codec_name(s->codec[AUDIO]));
+	return true;
+}
+
+static bool has_track(const struct sg_webrtc_peer *p)
+{
+	return p->tracks[VIDEO].on || p->tracks[AUDIO].on;
+}
+
+static uint32_t draw_ssrc(void)
+{
+	uint32_t ssrc;
+
+	do
+		sg_random(&ssrc, sizeof(ssrc));
+	while (!ssrc);
+	return ssrc;
+}
+
+/* ---- answering ---- */
+
+static void answer_publisher(
+    struct sg_webrtc_peer *p, const struct sg_sdp_media *m, struct sg_sdp_section *out)
+{
+	int track = track_of(m);
+
+	if (track < 0 || !wants(p, track) || p->tracks[track].on || m->direction == SG_SDP_RECVONLY ||
+	    m->direction == SG_SDP_INACTIVE)
+		return;
+	const struct sg_sdp_codec *c = sg_sdp_choose(m);
+	if (!c)
+		return;
+	take_codec(&p->tracks[track], m, c);
+	*out = (struct sg_sdp_section){ .codec = c, .direction = SG_SDP_RECVONLY, .feedback = ~0u,
+		.transport_cc = true, .mid_extension = true };
+}
+
+static void answer_viewer(struct sg_webrtc_peer *p, const struct sg_sdp_media *m, const struct source *s,
+    struct sg_sdp_section *out)
+{
+	int track = track_of(m);
+	struct rtc_track *t = &p->tracks[track < 0 ? 0 : track];
+
+	if (track < 0 || !wants(p, track) || t->on || m->direction == SG_SDP_SENDONLY ||
+	    m->direction == SG_SDP_INACTIVE || !travels(s->codec[track]))
+		return;
+	const struct sg_sdp_codec *c = sg_sdp_match(m, s->codec[track], s->avcc, s->avcc_len);
+	if (!c)
+		return;
+	uint32_t ssrc = t->ssrc ? t->ssrc : draw_ssrc();
+	take_codec(t, m, c);
+	t->ssrc = ssrc;
+	*out = (struct sg_sdp_section){ .codec = c, .direction = SG_SDP_SENDONLY,
+		.feedback = SG_SDP_FB_NACK | SG_SDP_FB_PLI | SG_SDP_FB_FIR | SG_SDP_FB_REMB, .ssrc = ssrc,
+		.msid_stream = p->stream_id, .msid_track = track == VIDEO ? "ARDAMSv" : "ARDAMSa" };
+}
+
+static bool tracks_are_enough(struct sg_webrtc_peer *p, const struct source *s)
+{
+	bool lacks_video = p->type == SG_PLAY && p->want_video && s->codec[VIDEO] != SG_CODEC_NONE &&
+			   !p->tracks[VIDEO].on;
+
+	if (has_track(p) && !lacks_video)
+		return true;
+	refuse(p, SG_BYE_NO_MEDIA, "no codec in common");
+	return false;
+}
+
+static void forget_tracks(struct sg_webrtc_peer *p)
+{
+	for (int i = 0; i < 2; i++) {
+		uint32_t ssrc = p->tracks[i].ssrc;
+		p->tracks[i] = (struct rtc_track){ .ssrc = ssrc };
+	}
+}
+
+static void note_codecs(struct sg_webrtc_peer *p)
+{
+	p->count.video = p->tracks[VIDEO].on ? p->tracks[VIDEO].codec : SG_CODEC_NONE;
+	p->count.audio = p->tracks[AUDIO].on ? p->tracks[AUDIO].codec : SG_CODEC_NONE;
+}
+
+static void write_answer(struct sg_webrtc_peer *p, const struct sg_sdp *offer,
+    const struct sg_sdp_section *sections)
+{
+	const struct sg_sdp_media *m = sg_sdp_transport(offer);
+	struct sg_sdp_local local;
+	struct sg_buf b;
+
+	next_version(p);
+	fill_local(p, &local, m->setup == SG_SDP_PASSIVE ? SG_SDP_ACTIVE : SG_SDP_PASSIVE);
+	sg_buf_init(&b, SG_SDP_MAX);
+	sg_sdp_write_answer(&b, offer, &local, sections);
+	if (b.failed)
+		rtc_peer_drop(p, SG_OVERLOAD, SG_BYE_NO_MEDIA, "");
+	else
+		rtc_peer_described(p, (struct sg_str){ (const char *)b.p, b.len });
+	sg_buf_reset(&b);
+}
+
+static bool answer(struct sg_webrtc_peer *p, const struct sg_sdp *offer)
+{
+	struct sg_sdp_section sections[SG_SDP_SECTIONS_MAX] = { 0 };
+	struct source s = { 0 };
+	bool ok = true;
+
+	if (!take_transport(p, offer) || (p->type == SG_PLAY && !find_stream(p)))
+		return false;
+	if (p->type == SG_PLAY) {
+		open_source(&s, p->stream);
+		ok = can_play(p, &s);
+	}
+	forget_tracks(p);
+	for (size_t i = 0; ok && i < offer->media_count; i++) {
+		if (p->type == SG_PUBLISH)
+			answer_publisher(p, &offer->media[i], &sections[i]);
+		else
+			answer_viewer(p, &offer->media[i], &s, &sections[i]);
+	}
+	ok = ok && tracks_are_enough(p, &s);
+	if (ok) {
+		note_codecs(p);
+		write_answer(p, offer, sections);
+	}
+	close_source(&s);
+	return ok && !p->dead;
+}
+
+bool rtc_describe_answer(struct sg_webrtc_peer *p, struct sg_str text)
+{
+	struct sg_sdp *offer;
+	char error[160];
+
+	if (sg_sdp_parse(&offer, text, error, sizeof(error)) != SG_OK) {
+		refuse(p, SG_BYE_BAD_INPUT, error);
+		return false;
+	}
+	bool ok = answer(p, offer);
+	sg_sdp_free(offer);
+	return ok;
+}
+
+/* ---- offering ---- */
+
+static void offer_track(struct sg_webrtc_peer *p, int track, const struct source *s,
+    struct sg_sdp_offer_track *out)
+{
+	struct rtc_track *t = &p->tracks[track];
+
+	t->codec = s->codec[track];
+	t->ssrc = draw_ssrc();
+	*out = (struct sg_sdp_offer_track){ .codec = t->codec, .ssrc = t->ssrc };
+	if (track == VIDEO) {
+		out->avcc = s->avcc;
+		out->avcc_len = s->avcc_len;
+	}
+	snprintf(out->msid_stream, sizeof(out->msid_stream), "%s", p->stream_id);
+	snprintf(out->msid_track, sizeof(out->msid_track), "ARDAMS%c%s", track == VIDEO ? 'v' : 'a', p->stream_id);
+}
+
+static size_t offer_tracks(
+    struct sg_webrtc_peer *p, const struct source *s, struct sg_sdp_offer_track tracks[2])
+{
+	size_t n = 0;
+
+	for (int i = 0; i < 2; i++)
+		if (wants(p, i) && travels(s->codec[i]))
+			offer_track(p, i, s, &tracks[n++]);
+	return n;
+}
+
+static void write_offer(struct sg_webrtc_peer *p, const struct sg_sdp_offer_track *tracks, size_t n)
+{
+	struct sg_sdp_local local;
+	struct sg_buf b;
+
+	next_version(p);
+	fill_local(p, &local, SG_SDP_ACTPASS);
+	sg_buf_init(&b, SG_SDP_MAX);
+	sg_sdp_write_offer(&b, &local, tracks, n);
+	if (b.failed)
+		rtc_peer_drop(p, SG_OVERLOAD, SG_BYE_NO_MEDIA, "");
+	else
+		rtc_peer_described(p, (struct sg_str){ (const char *)b.p, b.len });
+	sg_buf_reset(&b);
+}
+
+bool rtc_describe_offer(struct sg_webrtc_peer *p)
+{
+	struct sg_sdp_offer_track tracks[2];
+	struct source s;
+
+	if (!find_stream(p))
+		return false;
+	open_source(&s, p->stream);
+	if (can_play(p, &s)) {
+		size_t n = offer_tracks(p, &s, tracks);
+		if (n)
+			write_offer(p, tracks, n);
+		else
+			refuse(p, SG_BYE_NO_MEDIA, "nothing in this stream can be played over WebRTC");
+	}
+	close_source(&s);
+	return !p->dead;
+}
+
+/* Our offer's sections are the tracks that have an SSRC, in order. */
+static void take_answers(struct sg_webrtc_peer *p, const struct sg_sdp *sdp, const struct source *s)
+{
+	size_t section = 0;
+
+	for (int i = 0; i < 2; i++) {
+		struct rtc_track *t = &p->tracks[i];
+		if (!t->ssrc || section >= sdp->media_count)
+			continue;
+		const struct sg_sdp_media *m = &sdp->media[section++];
+		if (track_of(m) != i || m->direction == SG_SDP_SENDONLY || m->direction == SG_SDP_INACTIVE)
+			continue;
+		const struct sg_sdp_codec *c = sg_sdp_match(m, t->codec, s->avcc, s->avcc_len);
+		if (c)
+			take_codec(t, m, c);
+	}
+}
+
+bool rtc_describe_take_answer(struct sg_webrtc_peer *p, struct sg_str text)
+{
+	struct sg_sdp *sdp;
+	struct source s;
+	char error[160];
+
+	if (p->type != SG_PLAY || !p->described || !p->stream) {
+		refuse(p, SG_BYE_BAD_INPUT, "an answer without an offer");
+		return false;
+	}
+	if (has_track(p))
+		return true; /* sent again */
+	if (sg_sdp_parse(&sdp, text, error, sizeof(error)) != SG_OK) {
+		refuse(p, SG_BYE_BAD_INPUT, error);
+		return false;
+	}
+	if (take_transport(p, sdp)) {
+		open_source(&s, p->stream);
+		take_answers(p, sdp, &s);
+		if (tracks_are_enough(p, &s))
+			note_codecs(p);
+		close_source(&s);
+	}
+	sg_sdp_free(sdp);
+	return !p->dead;
+}

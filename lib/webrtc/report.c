@@ -1,0 +1,156 @@
+/* report.c - RTCP with viewers: what they tell, and the sender reports they get. */
+#include "webrtc/rtc_internal.h"
+
+#define VIDEO 0
+#define AUDIO 1
+#define NACKS_MAX 256
+#define KEY_PAUSE_MS 200
+/* A line that is too thin, by what the viewer reports: a quarter lost, twice; or its own estimate far
+ * below what it is sent while packets are being lost. */
+#define HEAVY_LOSS 64 /* of 256 */
+#define HEAVY_REPORTS 2
+#define SOME_LOSS 6
+
+static int track_of(const struct sg_webrtc_peer *p, uint32_t ssrc)
+{
+	for (int i = 0; i < 2; i++)
+		if (p->tracks[i].on && p->tracks[i].ssrc == ssrc)
+			return i;
+	return -1;
+}
+
+/* ---- in ---- */
+
+static bool is_too_thin(struct rtc_viewer *v, const struct sg_rtcp_block *b)
+{
+	uint64_t rate = v->peer->count.bit_rate;
+
+	v->heavy_reports = b->fraction_lost >= HEAVY_LOSS ? v->heavy_reports + 1 : 0;
+	return v->heavy_reports >= HEAVY_REPORTS ||
+	       (v->remb && v->remb < rate / 5 * 3 && b->fraction_lost >= SOME_LOSS);
+}
+
+static void take_blocks(struct rtc_viewer *v, const struct sg_rtcp_packet *r)
+{
+	uint64_t now_ntp = sg_ntp_from_unix_us(sg_wall_ms() * 1000);
+	struct sg_webrtc_peer *p = v->peer;
+	struct sg_rtcp_block b;
+
+	for (unsigned i = 0; i < r->count; i++) {
+		sg_rtcp_get_block(r, i, &b);
+		int track = track_of(p, b.ssrc);
+		if (track < 0)
+			continue;
+		double ms = sg_rtcp_round_trip_ms(&b, now_ntp);
+		if (ms >= 0)
+			p->count.round_trip_ms = ms;
+		if (track == AUDIO && p->tracks[VIDEO].on)
+			continue;
+		p->count.loss = b.fraction_lost / 256.0;
+		if (track == VIDEO && is_too_thin(v, &b)) {
+			v->skipping = true;
+			v->heavy_reports = 0;
+		}
+	}
+}
+
+static void take_nack(struct rtc_viewer *v, const struct sg_rtcp_packet *r)
+{
+	int track = track_of(v->peer, r->media_ssrc);
+	uint16_t seqs[NACKS_MAX];
+
+	if (track < 0)
+		return;
+	size_t n = sg_rtcp_nack_seqs(r, seqs, NACKS_MAX);
+	v->peer->count.nacks += n;
+	COUNT(v->peer->srv, nacks, n);
+	for (size_t i = 0; i < n; i++)
+		rtc_viewer_resend(v, track, seqs[i]);
+}
+
+/* Whoever publishes is asked, if it is a browser; else the next keyframe comes when it comes. */
+static void take_key_request(struct rtc_viewer *v, bool fir)
+{
+	struct sg_webrtc_peer *p = v->peer;
+	int64_t now_ms = p->lane->now_ms;
+
+	if (fir)
+		p->count.firs++;
+	else
+		p->count.plis++;
+	COUNT(p->srv, plis, 1);
+	if (now_ms - v->key_ms < KEY_PAUSE_MS)
+		return;
+	v->key_ms = now_ms;
+	rtc_table_request_key(&p->srv->table, p->stream);
+}
+
+static void take_fir(struct rtc_viewer *v, const struct sg_rtcp_packet *r)
+{
+	int number = sg_rtcp_fir_number(r, v->peer->tracks[VIDEO].ssrc);
+
+	if (number < 0 || number == v->fir_number)
+		return;
+	v->fir_number = number;
+	take_key_request(v, true);
+}
+
+void rtc_viewer_rtcp(struct sg_webrtc_peer *p, const uint8_t *data, size_t len)
+{
+	struct sg_reader in = { data, len };
+	struct sg_rtcp_packet r;
+
+	while (!p->dead && sg_rtcp_next(&in, &r) == SG_OK) {
+		switch (r.type) {
+		case SG_RTCP_SR:
+		case SG_RTCP_RR:
+			take_blocks(p->viewer, &r);
+			break;
+		case SG_RTCP_NACK:
+			take_nack(p->viewer, &r);
+			break;
+		case SG_RTCP_PLI:
+			if (track_of(p, r.media_ssrc) == VIDEO)
+				take_key_request(p->viewer, false);
+			break;
+		case SG_RTCP_FIR:
+			take_fir(p->viewer, &r);
+			break;
+		case SG_RTCP_REMB:
+			p->viewer->remb = r.bit_rate;
+			break;
+		default:
+			break;
+		}
+	}
+}
+
+/* ---- out ---- */
+
+/* Both tracks' clocks against one wall clock: that is how a browser keeps lips and voice together. */
+static void send_report(struct rtc_viewer *v, int track)
+{
+	struct sg_webrtc_peer *p = v->peer;
+	const struct rtc_out *out = &v->out[track];
+	int64_t pts = rtc_channel_now(v->channel, sg_mono_us());
+	uint32_t ticks = (uint32_t)(track == VIDEO ? pts : pts * 8 / 15);
+	const struct sg_rtcp_sender s = { .ssrc = p->tracks[track].ssrc, .rtp_timestamp = ticks + out->offset,
+		.packets = out->packets, .octets = out->octets,
+		.ntp = sg_ntp_from_unix_us(sg_wall_ms() * 1000) };
+	struct sg_buf b;
+
+	sg_buf_init(&b, SG_RTCP_MAX);
+	sg_rtcp_write_sr(&b, &s, NULL, 0);
+	sg_rtcp_write_sdes(&b, s.ssrc, "streamgate");
+	if (!b.failed)
+		sg_transport_send_rtcp(p->transport, b.p, b.len);
+	sg_buf_reset(&b);
+}
+
+void rtc_viewer_report(struct rtc_viewer *v, int64_t now_ms)
+{
+	v->report_ms = now_ms;
+	for (int i = 0; i < 2; i++)
+		if (v->peer->tracks[i].on && v->channel->anchored)
+			send_report(v, i);
+}

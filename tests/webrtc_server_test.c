@@ -1,0 +1,654 @@
+/* A WebRTC server on loopback, from offer to media to the end, with clients of the other side. */
+#include "webrtc_fixture.h"
+
+#define KEY_EVERY 30
+#define PICTURE_BYTES 3000
+
+/* ---- a stream that somebody else publishes ---- */
+
+struct source {
+	struct fixture *f;
+	struct sg_publisher *pub;
+	unsigned pictures, sounds;
+	int64_t next_ms;
+};
+
+static struct source source_open(struct fixture *f)
+{
+	struct source s = { .f = f };
+
+	assert_int_equal(sg_hub_publish(f->hub, SG_STR("live"), SG_STR("cam"), "test", &s.pub), SG_OK);
+	assert_int_equal(sg_publisher_write(s.pub, config_frame(SG_FRAME_VIDEO)), SG_OK);
+	assert_int_equal(sg_publisher_write(s.pub, config_frame(SG_FRAME_AUDIO)), SG_OK);
+	s.next_ms = sg_mono_ms();
+	return s;
+}
+
+static void source_step(struct source *s)
+{
+	unsigned n = s->pictures++;
+
+	assert_int_equal(sg_publisher_write(s->pub, picture(n, n % KEY_EVERY == 0,
+			     n % KEY_EVERY ? PICTURE_BYTES : 5 * PICTURE_BYTES)), SG_OK);
+	while (s->sounds * 1800 < s->pictures * 3000)
+		assert_int_equal(sg_publisher_write(s->pub, sound(s->sounds++)), SG_OK);
+}
+
+/* About thirty pictures a second. */
+static void source_run(struct source *s)
+{
+	if (!s->pub || sg_mono_ms() < s->next_ms)
+		return;
+	s->next_ms += 33;
+	source_step(s);
+}
+
+/* ---- a viewer ---- */
+
+struct viewer {
+	struct browser *client;
+	bool connected, ended;
+	enum sg_goodbye why;
+	unsigned pictures, sounds, configs, first, last, gaps;
+	int64_t first_ms, opened_ms;
+	unsigned lose_in_percent; /* of media that comes */
+	unsigned dice;
+};
+
+static void on_connected(void *user)
+{
+	((struct viewer *)user)->connected = true;
+}
+
+static void on_frame(void *user, struct sg_frame *f)
+{
+	struct viewer *v = user;
+
+	if (f->flags & SG_FRAME_CONFIG) {
+		v->configs++;
+	} else if (f->kind == SG_FRAME_AUDIO) {
+		v->sounds++;
+	} else {
+		unsigned n = picture_number(f);
+		if (!v->pictures) {
+			v->first = n;
+			v->first_ms = sg_mono_ms();
+			assert_true(f->flags & SG_FRAME_KEY);
+		} else {
+			assert_true(n > v->last);
+			v->gaps += n != v->last + 1;
+		}
+		v->last = n;
+		v->pictures++;
+	}
+}
+
+static void on_client_ended(void *user, enum sg_goodbye why, const char *detail)
+{
+	struct viewer *v = user;
+
+	(void)detail;
+	v->ended = true;
+	v->why = why;
+}
+
+static bool on_lose(void *user, bool outgoing, const uint8_t *p, size_t len)
+{
+	struct viewer *v = user;
+
+	if (outgoing || p[0] < 128 || sg_rtp_is_rtcp(p, len))
+		return false;
+	v->dice = v->dice * 1103515245u + 12345u;
+	return (v->dice >> 16) % 100 < v->lose_in_percent;
+}
+
+static const struct browser_events client_events = { .connected = on_connected, .frame = on_frame,
+	.ended = on_client_ended };
+
+static void viewer_open(struct viewer *v, struct fixture *f)
+{
+	const struct browser_config cfg = { .identity = f->identity, .video = SG_CODEC_H264,
+		.audio = SG_CODEC_OPUS, .events = &client_events, .user = v, .lose = on_lose };
+
+	*v = (struct viewer){ .dice = 7, .opened_ms = sg_mono_ms() };
+	assert_int_equal(browser_open(&v->client, &cfg), SG_OK);
+}
+
+static void client_step(struct browser *c, struct source *s)
+{
+	struct pollfd fd = { .fd = browser_fd(c), .events = POLLIN };
+
+	if (s)
+		source_run(s);
+	poll(&fd, 1, 5);
+	browser_run(c);
+}
+
+/* Runs until `condition` holds, at most for WAIT_MS. */
+#define RUN_UNTIL(client, source, condition)                                                       \
+	do {                                                                                       \
+		int64_t until_ = sg_mono_ms() + WAIT_MS;                                           \
+		while (!(condition) && sg_mono_ms() < until_)                                      \
+			client_step(client, source);                                               \
+		assert_true(condition);                                                            \
+	} while (0)
+
+static struct owner *join(struct fixture *f, struct viewer *v, const char *token)
+{
+	struct owner *o = owner_open(f, SG_PLAY, browser_offer(v->client), token);
+
+	assert_non_null(o->peer);
+	if (!owner_wait(o, &o->described, 1))
+		fail_msg("not described: %s %s", sg_reason_name(o->verdict), o->detail);
+	assert_int_equal(browser_answer(v->client, sg_str_from(o->sdp)), SG_OK);
+	return o;
+}
+
+static void a_viewer_plays_from_the_last_keyframe(void **state)
+{
+	struct fixture *f = fixture_open(ON, "127.0.0.1:0", 10);
+	struct token t = make_token(f, SG_PLAY);
+	struct source s = source_open(f);
+	struct viewer v;
+
+	(void)state;
+	for (int i = 0; i < KEY_EVERY + 20; i++)
+		source_step(&s);
+	viewer_open(&v, f);
+	struct owner *o = join(f, &v, t.text);
+	assert_int_equal(uses_of(f, &t), 0); /* nothing has flowed yet */
+	RUN_UNTIL(v.client, &s, v.pictures >= 60 && v.sounds >= 40);
+	assert_int_equal(uses_of(f, &t), 1);
+	assert_int_equal(owner_get(o, &o->started), 1);
+	assert_int_equal(v.first, KEY_EVERY);
+	assert_int_equal(v.gaps, 0);
+	assert_true(v.configs >= 1);
+	assert_false(v.ended);
+	struct sg_webrtc_stats stats;
+	sg_webrtc_server_stats(f->rtc, &stats);
+	assert_int_equal(stats.viewers, 1);
+	struct sg_webrtc_peer_stats one;
+	RUN_UNTIL(v.client, &s, sg_webrtc_peers(f->rtc, &one, 1) == 1 && one.round_trip_ms >= 0);
+	assert_int_equal(one.video, SG_CODEC_H264);
+	assert_string_equal(one.transport, "udp");
+	/* A goodbye ends it at the server. */
+	browser_close(v.client, true);
+	assert_false(owner_wait(o, &o->described, 2));
+	assert_int_equal(o->ended, 1);
+	assert_int_equal(o->verdict, SG_ADMITTED);
+	assert_int_equal(o->why, SG_BYE_CLOSED);
+	owner_close(f, o);
+	sg_publisher_close(s.pub, true);
+	fixture_close(f);
+}
+
+static void lost_packets_are_sent_again(void **state)
+{
+	struct fixture *f = fixture_open("", "127.0.0.1:0", 10);
+	struct source s = source_open(f);
+	struct sg_webrtc_stats stats;
+	struct viewer v;
+
+	(void)state;
+	source_step(&s);
+	viewer_open(&v, f);
+	struct owner *o = join(f, &v, NULL);
+	RUN_UNTIL(v.client, &s, v.pictures >= 1);
+	v.lose_in_percent = 5;
+	RUN_UNTIL(v.client, &s, v.pictures >= 150);
+	sg_webrtc_server_stats(f->rtc, &stats);
+	assert_true(stats.retransmitted > 5);
+	/* One packet may be lost as often as it is sent. */
+	assert_true(v.gaps <= 2);
+	browser_close(v.client, true);
+	owner_close(f, o);
+	sg_publisher_close(s.pub, true);
+	fixture_close(f);
+}
+
+static void a_refusal_tells_only_the_owner_why(void **state)
+{
+	struct fixture *f = fixture_open(ON, "127.0.0.1:0", 10);
+	struct token t = make_token(f, SG_PUBLISH);
+	struct source s = source_open(f);
+	struct viewer v;
+
+	(void)state;
+	source_step(&s);
+	viewer_open(&v, f);
+	struct owner *o = owner_open(f, SG_PLAY, browser_offer(v.client), t.text);
+	assert_false(owner_wait(o, &o->described, 1));
+	assert_int_equal(o->verdict, SG_WRONG_TYPE);
+	assert_int_equal(uses_of(f, &t), 0);
+	owner_close(f, o);
+	browser_close(v.client, false);
+	sg_publisher_close(s.pub, true);
+	fixture_close(f);
+}
+
+static void whoever_is_kicked_is_out_at_once(void **state)
+{
+	struct fixture *f = fixture_open(ON, "127.0.0.1:0", 10);
+	struct token t = make_token(f, SG_PLAY);
+	struct source s = source_open(f);
+	struct viewer v;
+
+	(void)state;
+	source_step(&s);
+	viewer_open(&v, f);
+	struct owner *o = join(f, &v, t.text);
+	RUN_UNTIL(v.client, &s, v.pictures >= 3);
+	const struct sg_end_filter all = { .token_id = t.id };
+	int64_t kicked_ms = sg_mono_ms();
+	assert_int_equal(sg_gate_end_sessions(f->gate, &all, SG_BYE_KICKED), 1);
+	RUN_UNTIL(v.client, &s, v.ended);
+	assert_int_equal(v.why, SG_BYE_CLOSED);
+	assert_true(sg_mono_ms() - kicked_ms < WAIT_MS / 2);
+	assert_false(owner_wait(o, &o->described, 2));
+	assert_int_equal(o->why, SG_BYE_KICKED);
+	owner_close(f, o);
+	browser_close(v.client, false);
+	sg_publisher_close(s.pub, true);
+	fixture_close(f);
+}
+
+static void a_stream_that_ends_ends_its_viewers(void **state)
+{
+	struct fixture *f = fixture_open("", "127.0.0.1:0", 10);
+	struct source s = source_open(f);
+	struct viewer v;
+
+	(void)state;
+	source_step(&s);
+	viewer_open(&v, f);
+	struct owner *o = join(f, &v, NULL);
+	RUN_UNTIL(v.client, &s, v.pictures >= 3);
+	sg_publisher_close(s.pub, true);
+	s.pub = NULL;
+	sg_hub_end_all(f->hub);
+	RUN_UNTIL(v.client, &s, v.ended);
+	assert_false(owner_wait(o, &o->described, 2));
+	assert_int_equal(o->why, SG_BYE_STREAM_ENDED);
+	owner_close(f, o);
+	browser_close(v.client, false);
+	fixture_close(f);
+}
+
+static void b_frames_are_refused_clearly(void **state)
+{
+	struct fixture *f = fixture_open("", "127.0.0.1:0", 10);
+	struct source s = source_open(f);
+	struct viewer v;
+
+	(void)state;
+	source_step(&s);
+	struct sg_frame *b = picture(1, false, 100);
+	b->pts_90khz += 6000;
+	assert_int_equal(sg_publisher_write(s.pub, b), SG_OK);
+	viewer_open(&v, f);
+	struct owner *o = owner_open(f, SG_PLAY, browser_offer(v.client), NULL);
+	assert_false(owner_wait(o, &o->described, 1));
+	assert_int_equal(o->verdict, SG_ADMITTED);
+	assert_string_equal(o->detail, "H.264 with B-frames cannot be played over WebRTC");
+	owner_close(f, o);
+	browser_close(v.client, false);
+	sg_publisher_close(s.pub, true);
+	fixture_close(f);
+}
+
+static void nonsense_is_refused(void **state)
+{
+	static const char *const offers[] = { "", "v=0", "hello\r\n",
+		"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n"
+		"a=rtpmap:96 H264/90000\r\n" };
+	struct fixture *f = fixture_open("", "127.0.0.1:0", 10);
+	struct source s = source_open(f);
+
+	(void)state;
+	source_step(&s);
+	for (size_t i = 0; i < sizeof(offers) / sizeof(offers[0]); i++) {
+		struct owner *o = owner_open(f, SG_PLAY, sg_str_from(offers[i]), NULL);
+		assert_false(owner_wait(o, &o->described, 1));
+		assert_int_equal(o->verdict, SG_ADMITTED);
+		assert_int_equal(o->why, SG_BYE_BAD_INPUT);
+		assert_true(*o->detail);
+		owner_close(f, o);
+	}
+	sg_publisher_close(s.pub, true);
+	fixture_close(f);
+}
+
+static void peers_have_a_limit(void **state)
+{
+	struct fixture *f = fixture_open("", "127.0.0.1:0", 3);
+	struct source s = source_open(f);
+	struct owner *o[4];
+	struct viewer v;
+
+	(void)state;
+	source_step(&s);
+	viewer_open(&v, f);
+	for (int i = 0; i < 4; i++)
+		o[i] = owner_open(f, SG_PLAY, browser_offer(v.client), NULL);
+	assert_null(o[3]->peer);
+	free(o[3]);
+	for (int i = 0; i < 3; i++)
+		owner_close(f, o[i]);
+	browser_close(v.client, false);
+	sg_publisher_close(s.pub, true);
+	fixture_close(f);
+}
+
+static void a_drain_ends_all(void **state)
+{
+	struct fixture *f = fixture_open("", "127.0.0.1:0", 10);
+	struct source s = source_open(f);
+	struct viewer v;
+
+	(void)state;
+	source_step(&s);
+	viewer_open(&v, f);
+	struct owner *o = join(f, &v, NULL);
+	RUN_UNTIL(v.client, &s, v.pictures >= 3);
+	sg_webrtc_server_drain(f->rtc);
+	RUN_UNTIL(v.client, &s, v.ended);
+	assert_false(owner_wait(o, &o->described, 2));
+	assert_int_equal(o->why, SG_BYE_SHUTDOWN);
+	owner_close(f, o);
+	browser_close(v.client, false);
+	sg_publisher_close(s.pub, true);
+	fixture_close(f);
+}
+
+static void it_works_over_ipv6(void **state)
+{
+	struct fixture *f = fixture_open("", "[::1]:0", 10);
+	struct source s = source_open(f);
+	struct viewer v;
+
+	(void)state;
+	source_step(&s);
+	viewer_open(&v, f);
+	struct owner *o = join(f, &v, NULL);
+	RUN_UNTIL(v.client, &s, v.pictures >= 10);
+	browser_close(v.client, true);
+	owner_close(f, o);
+	sg_publisher_close(s.pub, true);
+	fixture_close(f);
+}
+
+/* ---- publishing ---- */
+
+struct camera {
+	struct browser *client;
+	unsigned pictures, sounds, keys_wanted;
+	bool connected, ended;
+	enum sg_goodbye why;
+	int64_t next_ms;
+	unsigned lose_out_percent, dice;
+};
+
+static void camera_connected(void *user)
+{
+	((struct camera *)user)->connected = true;
+}
+
+static void camera_key_wanted(void *user)
+{
+	((struct camera *)user)->keys_wanted++;
+}
+
+static void camera_ended(void *user, enum sg_goodbye why, const char *detail)
+{
+	struct camera *c = user;
+
+	(void)detail;
+	c->ended = true;
+	c->why = why;
+}
+
+static bool camera_lose(void *user, bool outgoing, const uint8_t *p, size_t len)
+{
+	struct camera *c = user;
+
+	if (!outgoing || p[0] < 128 || sg_rtp_is_rtcp(p, len))
+		return false;
+	c->dice = c->dice * 1103515245u + 12345u;
+	return (c->dice >> 16) % 100 < c->lose_out_percent;
+}
+
+static const struct browser_events camera_events = { .connected = camera_connected,
+	.key_wanted = camera_key_wanted, .ended = camera_ended };
+
+static void camera_open(struct camera *c, struct fixture *f)
+{
+	const struct browser_config cfg = { .identity = f->identity, .publish = true,
+		.video = SG_CODEC_H264, .audio = SG_CODEC_OPUS, .events = &camera_events, .user = c,
+		.lose = camera_lose };
+
+	*c = (struct camera){ .dice = 11, .next_ms = sg_mono_ms() };
+	assert_int_equal(browser_open(&c->client, &cfg), SG_OK);
+}
+
+static void write_and_free(struct browser *c, struct sg_frame *f)
+{
+	browser_write(c, f);
+	sg_frame_unref(f);
+}
+
+static void camera_run(struct camera *c)
+{
+	struct pollfd fd = { .fd = browser_fd(c->client), .events = POLLIN };
+
+	poll(&fd, 1, 5);
+	browser_run(c->client);
+	if (!c->connected || sg_mono_ms() < c->next_ms)
+		return;
+	c->next_ms += 33;
+	if (!c->pictures)
+		write_and_free(c->client, config_frame(SG_FRAME_VIDEO));
+	unsigned n = c->pictures++;
+	write_and_free(c->client, picture(n, n % KEY_EVERY == 0, PICTURE_BYTES));
+	while (c->sounds * 1800 < c->pictures * 3000)
+		write_and_free(c->client, sound(c->sounds++));
+}
+
+struct followed {
+	uint64_t next;
+	unsigned pictures, sounds, last, gaps;
+	int64_t video_pts, audio_pts;
+};
+
+static void follow(struct fixture *f, struct followed *w)
+{
+	struct sg_stream *s = sg_hub_find(f->hub, SG_STR("live"), SG_STR("cam"));
+	struct sg_frame *frames[64];
+	struct sg_ring_read rd = { .frames = frames, .max = 64, .next = w->next };
+
+	if (!s)
+		return;
+	sg_ring_read(sg_stream_ring(s), &rd, false);
+	w->next = rd.next;
+	for (size_t i = 0; i < rd.count; i++) {
+		if (frames[i]->flags & SG_FRAME_CONFIG) {
+			;
+		} else if (frames[i]->kind == SG_FRAME_VIDEO) {
+			unsigned n = picture_number(frames[i]);
+			w->gaps += w->pictures && n != w->last + 1;
+			w->last = n;
+			w->pictures++;
+			w->video_pts = frames[i]->pts_90khz;
+		} else {
+			w->sounds++;
+			w->audio_pts = frames[i]->pts_90khz;
+		}
+		sg_frame_unref(frames[i]);
+	}
+	sg_stream_unref(s);
+}
+
+static void await_peers(struct fixture *f, size_t count)
+{
+	struct sg_webrtc_stats stats;
+	int64_t until = sg_mono_ms() + WAIT_MS;
+
+	do {
+		usleep(5000);
+		sg_webrtc_server_stats(f->rtc, &stats);
+	} while (stats.peers != count && sg_mono_ms() < until);
+	assert_int_equal(stats.peers, count);
+}
+
+static struct owner *publish(struct fixture *f, struct camera *c, const char *token)
+{
+	struct owner *o = owner_open(f, SG_PUBLISH, browser_offer(c->client), token);
+
+	assert_non_null(o->peer);
+	if (!owner_wait(o, &o->described, 1))
+		fail_msg("not described: %s %s", sg_reason_name(o->verdict), o->detail);
+	assert_int_equal(browser_answer(c->client, sg_str_from(o->sdp)), SG_OK);
+	return o;
+}
+
+static void a_publisher_reaches_the_hub(void **state)
+{
+	struct fixture *f = fixture_open(ON, "127.0.0.1:0", 10);
+	struct token t = make_token(f, SG_PUBLISH);
+	struct followed w = { 0 };
+	struct camera c;
+
+	(void)state;
+	camera_open(&c, f);
+	struct owner *o = publish(f, &c, t.text);
+	assert_int_equal(uses_of(f, &t), 0);
+	int64_t until = sg_mono_ms() + WAIT_MS;
+	while ((w.pictures < 100 || w.sounds < 100) && sg_mono_ms() < until) {
+		camera_run(&c);
+		follow(f, &w);
+	}
+	assert_true(w.pictures >= 100 && w.sounds >= 100);
+	assert_int_equal(w.gaps, 0);
+	assert_int_equal(uses_of(f, &t), 1);
+	assert_int_equal(owner_get(o, &o->started), 1);
+	/* Both tracks lie on one timeline. */
+	int64_t apart = w.video_pts - w.audio_pts;
+	assert_true(apart > -20000 && apart < 20000);
+	/* The browser is told how much it may send, and asked for keyframes. */
+	struct browser_stats stats;
+	browser_stats(c.client, &stats);
+	assert_true(stats.bit_rate_wanted >= 1000000);
+	assert_true(stats.feedbacks > 5);
+	assert_true(stats.reports >= 1);
+	assert_true(c.keys_wanted >= 1);
+	browser_close(c.client, true);
+	assert_false(owner_wait(o, &o->described, 2));
+	assert_int_equal(o->why, SG_BYE_CLOSED);
+	owner_close(f, o);
+	fixture_close(f);
+}
+
+static void what_a_publisher_loses_is_asked_for_again(void **state)
+{
+	struct fixture *f = fixture_open("", "127.0.0.1:0", 10);
+	struct followed w = { 0 };
+	struct camera c;
+
+	(void)state;
+	camera_open(&c, f);
+	struct owner *o = publish(f, &c, NULL);
+	c.lose_out_percent = 5;
+	int64_t until = sg_mono_ms() + WAIT_MS;
+	while (w.pictures < 150 && sg_mono_ms() < until) {
+		camera_run(&c);
+		follow(f, &w);
+	}
+	struct browser_stats stats;
+	browser_stats(c.client, &stats);
+	assert_true(w.pictures >= 150);
+	assert_true(stats.retransmitted > 5);
+	assert_true(w.gaps <= 2);
+	browser_close(c.client, true);
+	owner_close(f, o);
+	fixture_close(f);
+}
+
+static void a_publisher_that_never_connects_spends_nothing(void **state)
+{
+	struct fixture *f = fixture_open(ON, "127.0.0.1:0", 10);
+	struct token t = make_token(f, SG_PUBLISH);
+	struct camera c;
+
+	(void)state;
+	camera_open(&c, f);
+	struct owner *o = owner_open(f, SG_PUBLISH, browser_offer(c.client), t.text);
+	assert_true(owner_wait(o, &o->described, 1));
+	owner_close(f, o);
+	await_peers(f, 0);
+	/* The token is free for the next attempt. */
+	o = publish(f, &c, t.text);
+	int64_t until = sg_mono_ms() + WAIT_MS;
+	while (!owner_get(o, &o->started) && sg_mono_ms() < until)
+		camera_run(&c);
+	assert_int_equal(owner_get(o, &o->started), 1);
+	assert_int_equal(uses_of(f, &t), 1);
+	browser_close(c.client, true);
+	owner_close(f, o);
+	fixture_close(f);
+}
+
+static void browser_to_browser(void **state)
+{
+	struct fixture *f = fixture_open("", "127.0.0.1:0", 10);
+	struct camera c;
+	struct viewer v;
+
+	(void)state;
+	camera_open(&c, f);
+	struct owner *po = publish(f, &c, NULL);
+	int64_t until = sg_mono_ms() + WAIT_MS;
+	while (!owner_get(po, &po->started) && sg_mono_ms() < until)
+		camera_run(&c);
+	viewer_open(&v, f);
+	struct owner *vo = join(f, &v, NULL);
+	while (v.pictures < 60 && sg_mono_ms() < until) {
+		camera_run(&c);
+		client_step(v.client, NULL);
+	}
+	assert_true(v.pictures >= 60 && v.sounds > 30);
+	assert_int_equal(v.gaps, 0);
+	/* A viewer's wish for a keyframe reaches the camera. */
+	unsigned wanted = c.keys_wanted;
+	browser_request_key(v.client);
+	while (c.keys_wanted == wanted && sg_mono_ms() < until) {
+		camera_run(&c);
+		client_step(v.client, NULL);
+	}
+	assert_true(c.keys_wanted > wanted);
+	browser_close(v.client, true);
+	browser_close(c.client, true);
+	owner_close(f, vo);
+	owner_close(f, po);
+	fixture_close(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_viewer_plays_from_the_last_keyframe),
+		cmocka_unit_test(lost_packets_are_sent_again),
+		cmocka_unit_test(a_refusal_tells_only_the_owner_why),
+		cmocka_unit_test(whoever_is_kicked_is_out_at_once),
+		cmocka_unit_test(a_stream_that_ends_ends_its_viewers),
+		cmocka_unit_test(b_frames_are_refused_clearly),
+		cmocka_unit_test(nonsense_is_refused),
+		cmocka_unit_test(peers_have_a_limit),
+		cmocka_unit_test(a_drain_ends_all),
+		cmocka_unit_test(it_works_over_ipv6),
+		cmocka_unit_test(a_publisher_reaches_the_hub),
+		cmocka_unit_test(what_a_publisher_loses_is_asked_for_again),
+		cmocka_unit_test(a_publisher_that_never_connects_spends_nothing),
+		cmocka_unit_test(browser_to_browser),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
