@@ -11,7 +11,7 @@
 #define SG_AUDIT_KEEP 1000000
 #define SG_AUDIT_TRIM_EVERY 1024
 #define SG_CHANGES_KEEP 1000000
-#define SG_LIST_LOOK_MAX 100000
+#define SG_LIST_LOOK_MAX 20000
 #define SG_DRAW_TRIES 64 /* ids drawn before giving up */
 
 /* One prepared statement each, made when first needed and kept with the handle. */

@@ -104,7 +104,7 @@ struct sg_token_filter {
 };
 /* Newest first. `before` 0 = from the newest, else ids below it: the cursor is the last id
  * returned. Fills at most `max` and sets *count; *more says whether others follow. A filter
- * that matches little may stop early after 100,000 rows looked at: then *more is true and
+ * that matches little may stop early after 20,000 rows looked at: then *more is true and
  * *next (the cursor to go on with) is set all the same. */
 SG_MUST_CHECK enum sg_result sg_store_token_list(struct sg_store *st, const struct sg_token_filter *f,
     uint64_t before, int64_t now, struct sg_token *out, size_t max, size_t *count, bool *more,
