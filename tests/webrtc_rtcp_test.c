@@ -415,7 +415,7 @@ static void jitter_is_the_mean_deviation(void **state)
 static void the_round_trip_is_known_from_both_reports(void **state)
 {
 	/* RFC 3550 figure 2. */
-	const struct sg_rtcp_block b = { .last_sr = 0xb705 << 16 | 0x2000, .delay_since_sr = 0x00054000 };
+	const struct sg_rtcp_block b = { .last_sr = 0xb705u << 16 | 0x2000, .delay_since_sr = 0x00054000 };
 	const struct sg_rtcp_block none = { 0 }, early = { .last_sr = 0xb7100000, .delay_since_sr = 0 };
 	struct sg_rtcp_source s;
 	struct sg_rtcp_block r;
