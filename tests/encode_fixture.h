@@ -195,8 +195,10 @@ static inline void encode_pictures(const struct picture_options *o, struct coded
 
 /* ---- sound ---- */
 
-/* A tone of `hz` in both channels, `seconds` long. SG_CODEC_AAC or SG_CODEC_OPUS. */
-static inline void encode_tone(enum sg_codec which, int rate, double hz, double seconds, struct coded *out)
+/* A tone of `hz` in both channels, `seconds` long, that begins after `onset` seconds of silence. SG_CODEC_AAC or
+ * SG_CODEC_OPUS. Times are such that the sound decoded from a frame lies at its pts. */
+static inline void encode_tone(
+    enum sg_codec which, int rate, double hz, double seconds, double onset, struct coded *out)
 {
 	const AVCodec *codec = avcodec_find_encoder_by_name(which == SG_CODEC_AAC ? "aac" : "libopus");
 	const AVChannelLayout stereo = AV_CHANNEL_LAYOUT_STEREO;
@@ -224,7 +226,8 @@ static inline void encode_tone(enum sg_codec which, int rate, double hz, double 
 		if (!draining) {
 			assert_int_equal(av_frame_make_writable(s), 0);
 			for (int i = 0; i < enc->frame_size; i++) {
-				float v = (float)(0.5 * sin(2 * M_PI * hz * (double)(at + i) / rate));
+				double t = (double)(at + i) / rate;
+				float v = t < onset ? 0 : (float)(0.5 * sin(2 * M_PI * hz * t));
 				if (which == SG_CODEC_AAC)
 					((float *)s->data[0])[i] = ((float *)s->data[1])[i] = v;
 				else
@@ -236,8 +239,8 @@ static inline void encode_tone(enum sg_codec which, int rate, double hz, double 
 		assert_int_equal(avcodec_send_frame(enc, draining ? NULL : s), 0);
 		while (avcodec_receive_packet(enc, pkt) == 0) {
 			struct sg_frame *f = frame_of(SG_FRAME_AUDIO, which, pkt->data, (size_t)pkt->size);
-			/* Moved so that the encoder's run-up is not negative. */
-			f->dts_90khz = f->pts_90khz = av_rescale(pkt->pts + enc->initial_padding, 90000, rate);
+			/* A second later, so that the encoder's run-up is not negative. */
+			f->dts_90khz = f->pts_90khz = av_rescale(pkt->pts + rate, 90000, rate);
 			assert_true(out->count < CODED_MAX);
 			out->frames[out->count++] = f;
 			av_packet_unref(pkt);

@@ -304,7 +304,7 @@ static void opus_goes_as_it_is(void **state)
 	int64_t ticks = 0, before = -1;
 
 	(void)state;
-	encode_tone(SG_CODEC_OPUS, 48000, 440, 0.5, &in);
+	encode_tone(SG_CODEC_OPUS, 48000, 440, 0.5, 0, &in);
 	assert_int_equal(sg_rtp_pack(packer, in.config, &packets), SG_NEED_MORE);
 	for (size_t i = 0; i < in.count; i++) {
 		packets = pack(packer, in.frames[i]);

@@ -50,7 +50,8 @@ static void place(struct sg_publisher *pub, struct sg_frame *f)
 		anchor(pub, own, s->last_dts < 0 ? 0 : s->last_dts + gap_ms * TICKS_PER_MS);
 	}
 	int64_t dts = own + pub->base, ahead = s->last_dts < 0 ? 0 : dts - s->last_dts;
-	if (ahead > (JUMP_FORWARD_MS + waited_ms) * TICKS_PER_MS || ahead < -JUMP_BACK_MS * TICKS_PER_MS) {
+	bool jumps = ahead > (JUMP_FORWARD_MS + waited_ms) * TICKS_PER_MS || ahead < -JUMP_BACK_MS * TICKS_PER_MS;
+	if (jumps && !pub->on_timeline) {
 		sg_log_limited(SG_LOG_WARNING, "stream %s: timestamps jump by %lld ms: carried on without the jump",
 		    s->key, (long long)(ahead / TICKS_PER_MS));
 		anchor(pub, own, s->last_dts + AFTER_JUMP_MS * TICKS_PER_MS);
@@ -117,6 +118,13 @@ static enum sg_result keep_config(struct sg_publisher *pub, struct sg_frame *f, 
 	return SG_OK;
 }
 
+static void break_packagers(struct sg_stream *s)
+{
+	if (s->hls)
+		sg_hls_break(s->hls);
+	sg_tspack_break(s->ts);
+}
+
 /* Codecs without a configuration record: the first frame tells. */
 static void learn_codec(struct sg_publisher *pub, const struct sg_frame *f)
 {
@@ -136,10 +144,8 @@ static void learn_codec(struct sg_publisher *pub, const struct sg_frame *f)
 			s->audio = audio;
 	}
 	pthread_mutex_unlock(&s->lock);
-	if (changed) {
-		sg_hls_break(s->hls);
-		sg_tspack_break(s->ts);
-	}
+	if (changed)
+		break_packagers(s);
 }
 
 static void probe_video(struct sg_publisher *pub, const struct sg_frame *key)
@@ -160,6 +166,11 @@ static void probe_video(struct sg_publisher *pub, const struct sg_frame *key)
 }
 
 /* ---- writing ---- */
+
+void sg_publisher_init(struct sg_publisher *pub, struct sg_stream *s)
+{
+	*pub = (struct sg_publisher){ .stream = s, .track_dts = { -1, -1 } };
+}
 
 static bool needs_config(const struct sg_frame *f)
 {
@@ -225,10 +236,8 @@ static enum sg_result write_config(struct sg_publisher *pub, struct sg_frame *f)
 	}
 	if (f->kind == SG_FRAME_VIDEO)
 		pub->seen_key = false; /* the next picture must stand on its own */
-	if (f->kind != SG_FRAME_META) {
-		sg_hls_break(s->hls);
-		sg_tspack_break(s->ts);
-	}
+	if (f->kind != SG_FRAME_META)
+		break_packagers(s);
 	sg_ring_write(s->ring, f);
 	return SG_OK;
 }
@@ -268,7 +277,8 @@ enum sg_result sg_publisher_write(struct sg_publisher *pub, struct sg_frame *f)
 	if (f->flags & SG_FRAME_KEY)
 		note_key(s, f->seq);
 	atomic_store_explicit(&s->has_media, true, memory_order_release);
-	sg_hls_write(s->hls, f);
+	if (s->hls)
+		sg_hls_write(s->hls, f);
 	sg_tspack_write(s->ts, f);
 	sg_frame_unref(f);
 	return SG_OK;
@@ -276,8 +286,7 @@ enum sg_result sg_publisher_write(struct sg_publisher *pub, struct sg_frame *f)
 
 void sg_publisher_end_media(struct sg_publisher *pub)
 {
-	sg_hls_break(pub->stream->hls);
-	sg_tspack_break(pub->stream->ts);
+	break_packagers(pub->stream);
 }
 
 /* ---- FLV tags ---- */

@@ -15,6 +15,7 @@ struct sg_hub {
 	struct sg_stream *streams; /* by key; each holds a reference of the table's */
 	size_t count, max;
 	int64_t hls_part_ms;
+	struct sg_variants *variants;
 };
 
 enum sg_result sg_hub_open(struct sg_hub **out, size_t max_streams)
@@ -24,6 +25,11 @@ enum sg_result sg_hub_open(struct sg_hub **out, size_t max_streams)
 	*out = hub;
 	if (!hub)
 		return SG_ERR_NO_MEMORY;
+	if (!(hub->variants = sg_variants_new())) {
+		free(hub);
+		*out = NULL;
+		return SG_ERR_NO_MEMORY;
+	}
 	pthread_mutex_init(&hub->lock, NULL);
 	hub->max = max_streams;
 	hub->hls_part_ms = SG_HLS_PART_MS;
@@ -40,7 +46,10 @@ void sg_hub_set_hls_part(struct sg_hub *hub, int64_t part_ms)
 
 /* ---- a stream's life ---- */
 
-static struct sg_stream *stream_new(struct sg_hub *hub, struct sg_str app, struct sg_str id)
+#define NO_HLS (-1)
+
+static struct sg_stream *stream_new(
+    struct sg_variants *variants, struct sg_str app, struct sg_str id, int64_t hls_part_ms)
 {
 	struct sg_stream *s = calloc(1, sizeof(*s));
 
@@ -49,13 +58,19 @@ static struct sg_stream *stream_new(struct sg_hub *hub, struct sg_str app, struc
 	atomic_init(&s->refs, 1);
 	pthread_mutex_init(&s->lock, NULL);
 	s->last_dts = -1;
+	s->variants = variants;
 	snprintf(s->key, sizeof(s->key), "%.*s/%.*s", SG_STR_ARG(app), SG_STR_ARG(id));
 	if (sg_str_copy(s->app, sizeof(s->app), app) && sg_str_copy(s->id, sizeof(s->id), id) &&
 	    sg_ring_create(&s->ring, RING_FRAMES, RING_BYTES) == SG_OK &&
-	    (s->hls = sg_hls_new(s, hub->hls_part_ms)) && (s->ts = sg_tspack_new(s)))
+	    (hls_part_ms == NO_HLS || (s->hls = sg_hls_new(s, hls_part_ms))) && (s->ts = sg_tspack_new(s)))
 		return s;
 	sg_stream_unref(s);
 	return NULL;
+}
+
+struct sg_stream *sg_stream_new_variant(struct sg_stream *source)
+{
+	return stream_new(source->variants, sg_str_from(source->app), sg_str_from(source->id), NO_HLS);
 }
 
 struct sg_stream *sg_stream_ref(struct sg_stream *s)
@@ -68,7 +83,8 @@ void sg_stream_unref(struct sg_stream *s)
 {
 	if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
 		return;
-	sg_hls_free(s->hls);
+	if (s->hls)
+		sg_hls_free(s->hls);
 	sg_tspack_free(s->ts);
 	sg_ring_unref(s->ring);
 	lead_drop(&s->now);
@@ -113,6 +129,12 @@ void sg_hub_tick(struct sg_hub *hub, int64_t mono_ms)
 		}
 	}
 	pthread_mutex_unlock(&hub->lock);
+	sg_variants_reap(hub->variants, false);
+}
+
+void sg_hub_variant_stats(struct sg_hub *hub, struct sg_variant_stats *out)
+{
+	sg_variants_stats(hub->variants, out);
 }
 
 void sg_hub_end_all(struct sg_hub *hub)
@@ -143,6 +165,7 @@ void sg_hub_close(struct sg_hub *hub)
 			end_stream(s, 0);
 		forget(hub, s);
 	}
+	sg_variants_free(hub->variants); /* their threads hold streams */
 	pthread_mutex_destroy(&hub->lock);
 	free(hub);
 }
@@ -236,7 +259,7 @@ static enum sg_result claim(
 	if (!s) {
 		if (hub->count >= hub->max)
 			return SG_ERR_LIMIT;
-		if (!(s = stream_new(hub, app, id)))
+		if (!(s = stream_new(hub->variants, app, id, hub->hls_part_ms)))
 			return SG_ERR_NO_MEMORY;
 		s->hub = hub;
 		s->info.started_ms = sg_wall_ms();
@@ -258,12 +281,11 @@ enum sg_result sg_hub_publish(struct sg_hub *hub, struct sg_str app, struct sg_s
 	*out = NULL;
 	if (!pub)
 		return SG_ERR_NO_MEMORY;
-	pub->track_dts[0] = pub->track_dts[1] = -1;
 	pthread_mutex_lock(&hub->lock);
 	enum sg_result res = claim(hub, app, stream, &s);
 	if (res == SG_OK) {
 		s->publisher = pub;
-		pub->stream = sg_stream_ref(s);
+		sg_publisher_init(pub, sg_stream_ref(s));
 	}
 	pthread_mutex_unlock(&hub->lock);
 	if (res != SG_OK) {
@@ -360,5 +382,5 @@ void sg_stream_info(struct sg_stream *s, struct sg_stream_info *out)
 	out->live = sg_stream_is_live(s);
 	out->ring_frames = ring.frames;
 	out->ring_bytes = ring.bytes;
-	out->hls_bytes = sg_hls_bytes(s->hls);
+	out->hls_bytes = s->hls ? sg_hls_bytes(s->hls) : 0;
 }

@@ -77,6 +77,30 @@ struct sg_ring *sg_stream_ring(struct sg_stream *s); /* borrowed: frames, for RT
  * cannot be carried in TS, or no memory. */
 struct sg_ring *sg_stream_ts_ring(struct sg_stream *s);
 
+/* ---- in other codecs ---- */
+
+/* What a player can take. SG_SOUND_AAC: Opus becomes AAC, all else stays; SG_SOUND_OPUS: all becomes Opus.
+ * no_b_frames: H.264 whose frames are reordered becomes H.264 without (costs a tenth of a core and more: only
+ * where the application's transcode_video is on; WebRTC plays no other). */
+struct sg_want {
+	enum { SG_SOUND_ANY, SG_SOUND_AAC, SG_SOUND_OPUS } sound;
+	bool no_b_frames;
+};
+/* The stream to follow instead of `s`: `s` itself where nothing need be changed, else a variant of it, a stream
+ * like any other for sg_stream_join, sg_stream_ring, sg_stream_ts_ring and sg_stream_info, on the same timeline;
+ * it has no HLS. One thread per variant transcodes for all who want the same, from the source's last keyframe on.
+ * Referenced: keep the reference while following, for a variant rests some seconds after its last one is
+ * gone. Its ring ends with the source's. A publisher that comes back with other codecs is transcoded or
+ * not as needed. NULL: over the limit, or no memory. */
+struct sg_stream *sg_stream_variant(struct sg_stream *s, const struct sg_want *want);
+
+struct sg_variant_stats {
+	size_t sound_running, pictures_running;
+	uint64_t started, refused;
+	uint64_t frames, dropped; /* taken in; left out (behind, or not decodable) */
+};
+void sg_hub_variant_stats(struct sg_hub *hub, struct sg_variant_stats *out);
+
 /* HLS and DASH: hls.h. */
 
 /* ---- what is going on ---- */

@@ -3,7 +3,8 @@
  * stream.c   the hub, a stream's life, joining
  * publish.c  what a publisher writes: parsing, the timeline, the ring
  * hls.c      CMAF parts and segments          (on the publisher's thread; hls_internal.h tells more)
- * ts.c       MPEG-TS                          (on the publisher's thread) */
+ * ts.c       MPEG-TS                          (on the publisher's thread)
+ * variant.c  the stream in other codecs       (a thread per variant, which is its publisher's thread) */
 #ifndef SG_MEDIA_STREAM_INTERNAL_H
 #define SG_MEDIA_STREAM_INTERNAL_H
 
@@ -20,6 +21,7 @@
 
 struct sg_hls;
 struct sg_tspack;
+struct sg_variants;
 
 /* What must come before a given frame: metadata and configurations. */
 struct lead {
@@ -35,8 +37,9 @@ struct sg_stream {
 	char key[SG_APP_MAX + SG_STREAM_MAX + 2]; /* "app/stream" */
 	char app[SG_APP_MAX + 1], id[SG_STREAM_MAX + 1];
 	struct sg_ring *ring;
-	struct sg_hls *hls;
+	struct sg_hls *hls; /* NULL: a variant's */
 	struct sg_tspack *ts;
+	struct sg_variants *variants; /* the hub's, borrowed */
 	atomic_bool has_media; /* the present publisher has sent some */
 
 	/* ---- the hub's lock ---- */
@@ -64,6 +67,7 @@ struct sg_publisher {
 	int64_t media_ms;
 	int64_t base; /* stream dts = publisher dts + base; a multiple of TICKS_PER_MS */
 	bool anchored;
+	bool on_timeline; /* frames come with the stream's own times: a variant's */
 	int64_t track_dts[2]; /* the last of video and of audio, on the stream's; -1 = none */
 	bool seen_key;
 	bool video_probed;
@@ -74,9 +78,19 @@ struct sg_publisher {
 };
 
 /* publish.c */
+void sg_publisher_init(struct sg_publisher *pub, struct sg_stream *s); /* takes no reference */
 void sg_publisher_end_media(struct sg_publisher *pub); /* flushes the packagers */
 
-/* hls.c: created with the stream */
+/* variant.c: one pool per hub */
+struct sg_variants *sg_variants_new(void);
+void sg_variants_free(struct sg_variants *pool); /* ends all, and waits for them; NULL allowed */
+/* Joins threads that have ended; `all`: ends all first. */
+void sg_variants_reap(struct sg_variants *pool, bool all);
+void sg_variants_stats(struct sg_variants *pool, struct sg_variant_stats *out);
+/* stream.c: like `source`, in no table and without HLS. */
+struct sg_stream *sg_stream_new_variant(struct sg_stream *source);
+
+/* hls.c: created with the stream (a variant has none) */
 struct sg_hls *sg_hls_new(struct sg_stream *s, int64_t part_ms);
 void sg_hls_free(struct sg_hls *h);
 /* A sealed frame, after it went to the ring; the caller keeps its reference. */
