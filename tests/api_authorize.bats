@@ -97,7 +97,7 @@ authorize() { # [curl options]: the status
 	[ "$(uses "$t")" = 1 ]
 	# One token, one viewer.
 	[ "$(at_nginx "/live/cam/index.m3u8?token=$t")" = 403 ]
-	[ "$(last_audit reason)" = used ]
+	last_audit_is reason used
 }
 
 @test "the session is listed with the viewer's address, and shown out" {

@@ -71,7 +71,7 @@ new_token() { # stream type
 	body="{\"tokenId\":\"$play\",\"streamId\":\"cam\",\"type\":\"play\",\"roomId\":\"hall\"}"
 	[ "$(json POST /live/rest/v2/broadcasts/validate-token "$body" | jq .success)" = true ]
 	[ "$(http_status "/live/streams/cam.m3u8?token=$play")" = 403 ]
-	[ "$(last_audit reason)" = used ]
+	last_audit_is reason used
 }
 
 @test "revoking refuses the token at once" {

@@ -118,6 +118,14 @@ http_status() { # path [curl options]: the status; live answers are cut after a 
 	curl -s -o /dev/null -m 1.5 -w '%{http_code}' "$@" "http://$HTTP$path" || true
 }
 
-last_audit() { # field: of the newest row
-	"$BIN/tokenctl" audit --json --limit 1 | jq -r "(.items // .)[0].$1"
+# Is the newest row's field so, or soon? The audit is written behind the answers.
+last_audit_is() { # field value
+	local is
+	for _ in $(seq 100); do
+		is=$("$BIN/tokenctl" audit --json --limit 1 | jq -r "(.items // .)[0].$1")
+		[ "$is" != "$2" ] || return 0
+		sleep 0.05
+	done
+	echo "the audit's newest $1 is '$is', not '$2'"
+	return 1
 }

@@ -153,12 +153,12 @@ ended_within() { # milliseconds since $1 until each named viewer's end
 	view flv "http://$HTTP/live/streams/cam.flv?token=$used"
 	echo "-2h" >"$DIR/clock"
 	[ "$(http_status "/live/streams/cam.flv?token=$used")" = 403 ]
-	[ "$(last_audit reason)" = used ]
+	last_audit_is reason used
 	[ "$(http_status "/live/streams/cam.flv?token=$fresh")" = 200 ]
 	[ "$(http_status "/live/streams/cam.flv?token=$fresh")" = 403 ]
 	echo "+2h" >"$DIR/clock"
 	[ "$(http_status "/live/streams/cam.flv?token=$short")" = 403 ]
-	[ "$(last_audit reason)" = expired ]
+	last_audit_is reason expired
 	echo "+0" >"$DIR/clock"
 	[ "$(http_status "/live/streams/cam.flv?token=$short")" = 200 ]
 	# Whoever was in has stayed, and the stream goes on.
@@ -181,7 +181,7 @@ ended_within() { # milliseconds since $1 until each named viewer's end
 	ended_within "$since" 3000 flv
 	wait "$STREAMD_JOB"
 	grep -q 'SIGTERM: draining' "$DIR/err"
-	[ "$(last_audit reason)" = shutdown ]
+	last_audit_is reason shutdown
 }
 
 @test "SIGHUP reads the applications again; a mistake leaves the old ones" {
