@@ -294,6 +294,75 @@ static void a_kick_ends_an_hls_session(void **state)
 	assert_int_equal(status_of(*state, "GET", index, NULL), 403);
 }
 
+/* "main.m3u8?_HLS_msn=N" for the segment that is being made, and perhaps one more. */
+static void future_of(char out[512], struct fixture *f, const char *index, unsigned ahead)
+{
+	struct reply r = ask(f, "GET", index, NULL);
+	unsigned msn = 0, listed = 0;
+
+	assert_int_equal(r.status, 200);
+	assert_int_equal(sscanf(strstr(r.body, "#EXT-X-MEDIA-SEQUENCE:"), "#EXT-X-MEDIA-SEQUENCE:%u", &msn), 1);
+	for (const char *p = r.body; (p = strstr(p, "#EXTINF")); p++)
+		listed++;
+	snprintf(out, 512, "%s?_HLS_msn=%u", index, msn + listed + ahead);
+	reply_free(&r);
+}
+
+static void a_playlist_is_answered_when_it_is_as_long_as_asked(void **state)
+{
+	struct token t = make_token(*state, "live", "cam");
+	char index[256], target[512];
+	struct reply r = open_hls(*state, with("/live/streams/cam.m3u8", &t), index, sizeof(index));
+
+	reply_free(&r);
+	for (unsigned i = 0; i < 4; i++) { /* the source makes four seconds in one */
+		int64_t start_ms = sg_mono_ms();
+		future_of(target, *state, index, 0);
+		r = ask(*state, "GET", target, NULL);
+		assert_int_equal(r.status, 200);
+		assert_true(sg_mono_ms() - start_ms < 2000);
+		reply_free(&r);
+	}
+	future_of(target, *state, index, 5);
+	assert_int_equal(status_of(*state, "GET", target, NULL), 400);
+	snprintf(target, sizeof(target), "%s?_HLS_part=1", index);
+	assert_int_equal(status_of(*state, "GET", target, NULL), 400);
+	snprintf(target, sizeof(target), "%s?_HLS_msn=1&_HLS_part=-1", index);
+	assert_int_equal(status_of(*state, "GET", target, NULL), 400);
+}
+
+/* Waits in a source that has gone, so that nothing comes. */
+static void who_waits_for_a_part_can_be_shown_out_or_told_that_it_takes_too_long(void **state)
+{
+	struct source *s = source_open(*state, "live", "still", 4);
+	struct token t = make_token(*state, "live", "still"), u = make_token(*state, "live", "still");
+	struct sg_end_filter filter = { .token_id = t.id };
+	char index[256], other[256], target[512], text[640];
+	struct reply r;
+
+	await_segment(*state, "live", "still");
+	r = open_hls(*state, with("/live/streams/still.m3u8", &t), index, sizeof(index));
+	reply_free(&r);
+	r = open_hls(*state, with("/live/streams/still.m3u8", &u), other, sizeof(other));
+	reply_free(&r);
+	atomic_store(&s->stop, true);
+	pthread_join(s->thread, NULL);
+	sg_publisher_close(s->pub, false); /* its viewers wait for it to come back */
+	free(s);
+	future_of(target, *state, index, 0);
+	int fd = client_connect(*state);
+	snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", target);
+	client_send(fd, text);
+	usleep(100000);
+	assert_int_equal(sg_gate_end_sessions(room->gate, &filter, SG_BYE_KICKED), 1);
+	future_of(target, *state, other, 0);
+	int64_t start_ms = sg_mono_ms();
+	assert_int_equal(status_of(*state, "GET", target, NULL), 503);
+	assert_in_range(sg_mono_ms() - start_ms, 2900, 9000); /* three target durations */
+	assert_int_equal(client_byte(fd, 1000), -1); /* nothing has come to the other */
+	close(fd);
+}
+
 static void other_origins_are_answered_by_name(void **state)
 {
 	struct token t = make_token(*state, "live", "cam");
@@ -715,6 +784,8 @@ int main(void)
 		cmocka_unit_test(the_first_segment_is_waited_for),
 		cmocka_unit_test(where_no_token_is_needed_none_is_spent),
 		cmocka_unit_test(a_kick_ends_an_hls_session),
+		cmocka_unit_test(a_playlist_is_answered_when_it_is_as_long_as_asked),
+		cmocka_unit_test(who_waits_for_a_part_can_be_shown_out_or_told_that_it_takes_too_long),
 		cmocka_unit_test(other_origins_are_answered_by_name),
 		cmocka_unit_test(players_play_every_form),
 		cmocka_unit_test(a_player_decodes_what_it_gets),
