@@ -1,0 +1,169 @@
+#!/usr/bin/env bats
+# SRT with the programs that people have: FFmpeg, srt-live-transmit, GStreamer, streamplay.
+
+load e2e.bash
+
+setup_file() {
+	make_source
+	make_ts_source
+	start_streamd 'srt_passphrase =
+		[app secret]
+		srt_passphrase = correct horse battery'
+}
+
+teardown_file() { stop_streamd; }
+
+setup() { STARTED=; }
+
+teardown() {
+	for p in $STARTED; do stop "$p"; done
+}
+
+start() { # command...: in the background, ended with its test at the latest: sets CLIENT
+	timeout --kill-after=2 90 "$@" >"$BATS_TEST_TMPDIR/client.log" 2>&1 </dev/null 3>&- &
+	CLIENT=$!
+	STARTED="$STARTED $CLIENT"
+}
+
+srt_publish() { # stream token [url options]
+	start ffmpeg -v error -nostdin -re -stream_loop -1 -i "$TS_SOURCE" -c copy -f mpegts \
+		"srt://$SRT?streamid=#!::r=live/$1,m=publish,token=$2${3-}"
+	wait_live "$1"
+}
+
+frames() { # url [input options]: how many pictures FFmpeg decodes in two seconds
+	timeout 30 ffmpeg -v error -nostdin "${@:2}" -i "$1" -t 2 -f null - -progress - 2>/dev/null |
+		sed -n 's/^frame= *//p' | tail -n 1
+}
+
+codecs() { # file: of its tracks, in the order of their names
+	ffprobe -v error -show_entries stream=codec_name -of csv=p=0 "$1" | grep . | sort -u | paste -sd,
+}
+
+@test "what comes in over SRT is played over every protocol" {
+	srt_publish a "$(token a --type publish)"
+	[ "$(frames "srt://$SRT?streamid=#!::r=live/a,token=$(token a)")" -ge 40 ]
+	[ "$(frames "rtmp://$RTMP/live/a?token=$(token a)")" -ge 40 ]
+	[ "$(frames "http://$HTTP/live/streams/a.m3u8?token=$(token a)")" -ge 40 ]
+	[ "$(frames "http://$HTTP/live/streams/a.flv?token=$(token a)")" -ge 40 ]
+	[ "$(frames "http://$HTTP/live/streams/a.ts?token=$(token a)")" -ge 40 ]
+	curl -sf "http://$HTTP/metrics" | grep -q '^streamgate_srt_publishers 1$'
+	curl -sf "http://$HTTP/metrics" | grep -qE '^streamgate_srt_sent_bytes_total [1-9]'
+}
+
+@test "what comes in over RTMP is played over SRT, by everybody" {
+	publish b "$(token b --type publish)"
+	STARTED="$STARTED $PUBLISHER"
+	[ "$(frames "srt://$SRT?streamid=#!::r=live/b,token=$(token b)")" -ge 40 ]
+	timeout 60 srt-live-transmit "srt://$SRT?streamid=#!::r=live/b,token=$(token b)" file://con \
+		>"$BATS_TEST_TMPDIR/transmit.ts" 2>/dev/null 3>&- &
+	transmit=$!
+	STARTED="$STARTED $transmit"
+	for _ in $(seq 100); do
+		[ "$(stat -c %s "$BATS_TEST_TMPDIR/transmit.ts")" -gt 300000 ] && break
+		sleep 0.1
+	done
+	stop "$transmit"
+	[ "$(codecs "$BATS_TEST_TMPDIR/transmit.ts")" = aac,h264 ]
+	start gst-launch-1.0 -q srtsrc uri="srt://$SRT" streamid="#!::r=live/b,token=$(token b)" num-buffers=200 ! \
+		filesink location="$BATS_TEST_TMPDIR/gst.ts"
+	wait "$CLIENT"
+	[ "$(codecs "$BATS_TEST_TMPDIR/gst.ts")" = aac,h264 ]
+	STREAMGATE_TOKEN=$(token b) "$BIN/streamplay" --no-window --duration 1s --expect video=h264,audio=aac \
+		"srt://$SRT?streamid=#!::r=live/b"
+	status=0
+	STREAMGATE_TOKEN=$(token other) "$BIN/streamplay" --no-window --duration 1s "srt://$SRT?streamid=#!::r=live/b" || status=$?
+	[ "$status" = 4 ]
+}
+
+@test "srt-live-transmit and GStreamer publish" {
+	t=$(token c --type publish)
+	mkfifo "$BATS_TEST_TMPDIR/pipe"
+	ffmpeg -v error -nostdin -re -stream_loop -1 -i "$TS_SOURCE" -c copy -t 60 -f mpegts -y "$BATS_TEST_TMPDIR/pipe" 3>&- 2>/dev/null &
+	STARTED="$STARTED $!"
+	timeout 60 srt-live-transmit file://con "srt://$SRT?streamid=live/c,token=$t" <"$BATS_TEST_TMPDIR/pipe" >/dev/null 2>&1 3>&- &
+	STARTED="$STARTED $!"
+	wait_live c
+	[ "$(frames "srt://$SRT?streamid=#!::r=live/c,token=$(token c)")" -ge 40 ]
+	start gst-launch-1.0 -q videotestsrc is-live=true ! video/x-raw,width=320,height=180,framerate=30/1 ! \
+		x264enc tune=zerolatency speed-preset=ultrafast key-int-max=30 ! mpegtsmux alignment=7 ! \
+		srtsink uri="srt://$SRT" streamid="live/d,token=$(token d --type publish)"
+	wait_live d
+	[ "$(frames "http://$HTTP/live/streams/d.flv?token=$(token d)")" -ge 40 ]
+}
+
+@test "HEVC and MP3, sound alone" {
+	ffmpeg -v error -nostdin -i "$SOURCE" -c:v libx265 -preset ultrafast -x265-params keyint=30:log-level=none -c:a libmp3lame \
+		-f mpegts "$BATS_TEST_TMPDIR/hevc.ts"
+	TS_SOURCE=$BATS_TEST_TMPDIR/hevc.ts srt_publish e "$(token e --type publish)"
+	timeout 30 ffmpeg -v error -nostdin -i "srt://$SRT?streamid=#!::r=live/e,token=$(token e)" -c copy -t 2 -f mpegts "$BATS_TEST_TMPDIR/e.ts"
+	[ "$(codecs "$BATS_TEST_TMPDIR/e.ts")" = hevc,mp3 ]
+	timeout 30 ffmpeg -v error -nostdin -i "http://$HTTP/live/streams/e.m3u8?token=$(token e)" -c copy -t 1 -f mpegts "$BATS_TEST_TMPDIR/e2.ts"
+	[ "$(codecs "$BATS_TEST_TMPDIR/e2.ts")" = hevc,mp3 ]
+	ffmpeg -v error -nostdin -i "$TS_SOURCE" -vn -c copy -f mpegts "$BATS_TEST_TMPDIR/sound.ts"
+	TS_SOURCE=$BATS_TEST_TMPDIR/sound.ts srt_publish f "$(token f --type publish)"
+	timeout 30 ffmpeg -v error -nostdin -i "srt://$SRT?streamid=#!::r=live/f,token=$(token f)" -c copy -t 1 -f mpegts "$BATS_TEST_TMPDIR/f.ts"
+	[ "$(codecs "$BATS_TEST_TMPDIR/f.ts")" = aac ]
+}
+
+@test "an application with a passphrase is encrypted, and the passphrase is told to nobody" {
+	"$BIN/streamd" --check-config | grep -q '^srt_passphrase = \[redacted\]$'
+	start ffmpeg -v error -nostdin -re -stream_loop -1 -i "$TS_SOURCE" -c copy -f mpegts \
+		"srt://$SRT?streamid=#!::r=secret/g,m=publish&passphrase=correct horse battery&pbkeylen=16"
+	for _ in $(seq 100); do
+		"$BIN/tokenctl" sessions --json | jq -e '.items // . | any(.streamId == "g" and .state == "active")' >/dev/null && break
+		sleep 0.05
+	done
+	[ "$(frames "srt://$SRT?streamid=#!::r=secret/g&passphrase=correct horse battery")" -ge 40 ]
+	run timeout 20 ffmpeg -v error -nostdin -i "srt://$SRT?streamid=#!::r=secret/g&passphrase=another horse entirely" -t 1 -f null -
+	[ "$status" -ne 0 ]
+	run timeout 20 ffmpeg -v error -nostdin -i "srt://$SRT?streamid=#!::r=secret/g" -t 1 -f null -
+	[ "$status" -ne 0 ]
+	run grep -r "horse" "$DIR/err" "$DIR/out"
+	[ -z "$output" ]
+}
+
+@test "REST tells of the line" {
+	srt_publish h "$(token h --type publish)"
+	key=$("$BIN/tokenctl" apikey create --label test --quiet)
+	for _ in $(seq 60); do
+		curl -sf -H "Authorization: Bearer $key" "http://$HTTP/api/v1/sessions?streamId=h&app=live" >"$BATS_TEST_TMPDIR/sessions"
+		jq -e '.items[0].srt.packets > 0' "$BATS_TEST_TMPDIR/sessions" >/dev/null && break
+		sleep 0.1
+	done
+	jq -e '.items[0].srt | .rttMs > 0 and .latencyMs >= 120 and .lost >= 0 and .encrypted == false' "$BATS_TEST_TMPDIR/sessions"
+}
+
+@test "revoking shows an SRT viewer out within a second" {
+	srt_publish i "$(token i --type publish)"
+	t=$(token i)
+	start srt-live-transmit "srt://$SRT?streamid=#!::r=live/i,token=$t" file://con
+	for _ in $(seq 100); do
+		[ "$(uses "$t" i)" = 1 ] && break
+		sleep 0.05
+	done
+	id=$("$BIN/tokenctl" sessions --json | jq -r '.items // . | map(select(.streamId == "i" and .type == "play"))[0].id')
+	[ "$id" != null ]
+	"$BIN/tokenctl" revoke "$(token_id "$t" i)"
+	sleep 1
+	"$BIN/tokenctl" sessions --json | jq -e --arg id "$id" '.items // . | all(.id != $id)'
+	"$BIN/tokenctl" audit --json --limit 100 | jq -e '.items | any(.event == "ended" and .reason == "revoked" and .protocol == "srt")'
+}
+
+@test "an encoder that was killed comes back with its token, where it may" {
+	t=$(token j --type publish --resume 60s)
+	srt_publish j "$t"
+	start ffmpeg -v error -nostdin -i "rtmp://$RTMP/live/j?token=$(token j)" -t 12 -f null -
+	viewer=$CLIENT
+	pid=$(pgrep -f "r=live/j,m=publish" | head -n 1)
+	STARTED=${STARTED/ $pid/}
+	pgrep -f "r=live/j,m=publish" | xargs kill -9
+	for _ in $(seq 200); do # it says no goodbye: libsrt finds out after five seconds
+		"$BIN/tokenctl" audit --json --limit 100 | jq -e '.items | any(.streamId == "j" and .event == "ended" and .reason == "broken")' >/dev/null && break
+		sleep 0.1
+	done
+	srt_publish j "$t"
+	[ "$(uses "$t" j publish)" = 1 ]
+	"$BIN/tokenctl" sessions --json | jq -e '.items // . | any(.streamId == "j" and .type == "play" and .state == "active")'
+	stop "$viewer"
+}
