@@ -183,7 +183,8 @@ static int send_packet(struct sender *p, int i, const AVPacket *pkt, int64_t us)
 
 static bool over(const struct sender *p)
 {
-	return p->o->duration_ms && sg_mono_us() - p->began_us >= p->o->duration_ms * 1000;
+	return p->o->duration_ms && p->began_us &&
+	       sg_mono_us() - p->began_us >= p->o->duration_ms * 1000;
 }
 
 /* Waits until it is the packet's time. */

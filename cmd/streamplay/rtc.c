@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define QUEUE_MAX 1024 /* frames that wait while the streams are being found out */
-#define SECOND_TRACK_MS 1500 /* after the first track's first frame */
+#define SECOND_TRACK_MS 700 /* after the first track's first frame */
 #define SOCKET_BYTES (4 << 20)
 #define TURN_MAX 64 /* datagrams read before the clock is looked at */
 
@@ -326,14 +326,22 @@ static int connect_to(struct source *s, const char *url, const char *token)
 	return err;
 }
 
-/* Until every track that is to come has shown itself, or has had its time. */
+static bool all_begun(const struct rtc *r)
+{
+	const struct sg_rtc_client *c = r->link.client;
+
+	return (r->begun[0] || !sg_rtc_client_codec(c, SG_FRAME_VIDEO)) &&
+	       (r->begun[1] || !sg_rtc_client_codec(c, SG_FRAME_AUDIO));
+}
+
+/* Until every track that was agreed on has shown itself, or has had its time. */
 static int find_streams(struct source *s)
 {
 	struct rtc *r = s->rtc;
 	int err = 0;
 
-	while (!err && !(r->begun[0] && r->begun[1]) &&
-	       !(r->begun_ms && sg_mono_ms() - r->begun_ms > SECOND_TRACK_MS))
+	while (
+	    !err && !all_begun(r) && !(r->begun_ms && sg_mono_ms() - r->begun_ms > SECOND_TRACK_MS))
 		err = pump(s);
 	return r->begun_ms ? add_streams(s) : err;
 }

@@ -97,6 +97,11 @@ const char *sg_rtc_client_error(const struct sg_rtc_client *c)
 	return c->error;
 }
 
+enum sg_codec sg_rtc_client_codec(const struct sg_rtc_client *c, enum sg_frame_kind kind)
+{
+	return c->tracks[kind == SG_FRAME_AUDIO].codec;
+}
+
 void sg_rtc_client_stats(const struct sg_rtc_client *c, struct sg_rtc_client_stats *out)
 {
 	*out = c->stats;

@@ -63,6 +63,8 @@ void sg_rtc_client_feed(struct sg_rtc_client *c, const struct sockaddr *from, so
 int64_t sg_rtc_client_tick(struct sg_rtc_client *c, int64_t now_us);
 enum sg_rtc_state sg_rtc_client_state(const struct sg_rtc_client *c);
 const char *sg_rtc_client_error(const struct sg_rtc_client *c); /* "" none */
+/* What was agreed on, once there is a remote description; NONE: no such track. */
+enum sg_codec sg_rtc_client_codec(const struct sg_rtc_client *c, enum sg_frame_kind kind);
 
 /* Playing: the next whole frame, owned by the caller, or NULL; configuration frames come too. Times
  * are on one timeline of both tracks. */
