@@ -3,7 +3,7 @@
 
 BIN=$(cd "${BUILD_DIR:-build}" && pwd)
 
-# A folder, a configuration, a streamd that is ready: sets RTMP, HTTP and SRT (host:port).
+# A folder, a configuration, a streamd that is ready: sets RTMP, HTTP, SRT and WEBRTC (host:port).
 start_streamd() { # [extra configuration lines for "app live"]
 	: "${DIR:=$(mktemp -d "${BATS_FILE_TMPDIR:-/tmp}/sg.XXXXXX")}"
 	mkdir -p "$DIR/rec/live"
@@ -18,7 +18,8 @@ start_streamd() { # [extra configuration lines for "app live"]
 			[srt]
 			listen = ${SRT_LISTEN-127.0.0.1:0}
 			[webrtc]
-			listen =
+			listen = ${WEBRTC_LISTEN-127.0.0.1:0}
+			public_ip = ${WEBRTC_IP-}
 			[recording]
 			path = $DIR/rec
 			[app live]
@@ -49,7 +50,8 @@ run_streamd() {
 	RTMP=$(sed -n 's/^listening rtmp //p' "$DIR/out")
 	HTTP=$(sed -n 's/^listening http //p' "$DIR/out")
 	SRT=$(sed -n 's/^listening srt //p' "$DIR/out")
-	export RTMP HTTP SRT STREAMD_PID STREAMD_JOB
+	WEBRTC=$(sed -n 's/^listening webrtc //p' "$DIR/out")
+	export RTMP HTTP SRT WEBRTC STREAMD_PID STREAMD_JOB
 }
 
 stop_streamd() { # [signal]
@@ -86,6 +88,15 @@ make_ts_source() {
 	TS_SOURCE=$BATS_FILE_TMPDIR/source.ts
 	[ -e "$TS_SOURCE" ] || ffmpeg -v error -nostdin -i "$SOURCE" -c copy -f mpegts "$TS_SOURCE"
 	export TS_SOURCE
+}
+
+# What a browser's camera gives: H.264 and Opus.
+make_webrtc_source() {
+	WEBRTC_SOURCE=$BATS_FILE_TMPDIR/source.mkv
+	[ -e "$WEBRTC_SOURCE" ] || ffmpeg -v error -nostdin -f lavfi -i testsrc2=size=320x180:rate=30 \
+		-f lavfi -i sine=sample_rate=48000 -c:v libx264 -preset ultrafast -tune zerolatency -g 30 -c:a libopus \
+		-t 60 "$WEBRTC_SOURCE"
+	export WEBRTC_SOURCE
 }
 
 # Publishes in the background until it is stopped: sets PUBLISHER (a process id).

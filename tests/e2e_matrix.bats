@@ -7,6 +7,7 @@ load e2e.bash
 setup_file() {
 	make_source
 	make_ts_source
+	make_webrtc_source
 	start_streamd
 	# One that other tests play; and a recording of the same name.
 	publish cam "$(token cam --type publish)"
@@ -35,16 +36,19 @@ hls_try() { http_answer "/live/streams/$1.m3u8" "$2"; }
 flv_try() { http_answer "/live/streams/$1.flv" "$2"; }
 ts_try() { http_answer "/live/streams/$1.ts" "$2"; }
 mp4_try() { http_answer "/live/streams/$1.mp4" "$2"; }
-rtmp_play_try() {
+streamplay_try() { # token URL [options]
 	local status=0
-	STREAMGATE_TOKEN=$2 "$BIN/streamplay" --no-window --duration 500ms "rtmp://$RTMP/live/$1" >"$DIR/play.log" 2>&1 ||
-		status=$?
+	STREAMGATE_TOKEN=$1 "$BIN/streamplay" "${@:2}" --duration 500ms >"$DIR/play.log" 2>&1 || status=$?
 	case $status in
 	0) echo admitted ;;
-	4) [ -n "$2" ] && echo refused || echo missing ;;
+	4) [ -n "$1" ] && echo refused || echo missing ;;
 	*) echo "exit $status: $(cat "$DIR/play.log")" ;;
 	esac
 }
+rtmp_play_try() { streamplay_try "$2" "rtmp://$RTMP/live/$1" --no-window; }
+whep_try() { streamplay_try "$2" "whep+http://$HTTP/live/whep/$1" --no-window; }
+websocket_play_try() { streamplay_try "$2" "webrtc://$HTTP/live/$1" --no-window; }
+whip_try() { streamplay_try "$2" "http://$HTTP/live/whip/$1" --publish "$WEBRTC_SOURCE"; }
 rtmp_publish_try() {
 	local status=0
 	timeout 10 ffmpeg -v error -nostdin -re -i "$SOURCE" -c copy -t 0.5 -f flv \
@@ -116,16 +120,19 @@ matrix() { # protocol try type stream
 @test "RTMP play" { matrix rtmp rtmp_play_try play cam; }
 @test "SRT publish" { matrix srt srt_publish_try publish srtpub; }
 @test "SRT play" { matrix srt srt_play_try play cam; }
+@test "WHIP" { matrix whip whip_try publish whip; }
+@test "WHEP" { matrix whep whep_try play cam; }
+@test "WebRTC by WebSocket, play" { matrix webrtc websocket_play_try play cam; }
 @test "HLS" { matrix hls hls_try play cam; }
 @test "HTTP-FLV" { matrix flv flv_try play cam; }
 @test "HTTP-TS" { matrix ts ts_try play cam; }
 @test "recorded MP4" { matrix mp4 mp4_try play cam; }
 
 @test "a token is used once, whatever the protocols" {
-	for first in hls_try flv_try ts_try mp4_try rtmp_play_try srt_play_try; do
+	for first in hls_try flv_try ts_try mp4_try rtmp_play_try srt_play_try whep_try websocket_play_try; do
 		t=$(token cam)
 		[ "$($first cam "$t")" = admitted ]
-		for second in hls_try flv_try ts_try mp4_try rtmp_play_try srt_play_try; do
+		for second in hls_try flv_try ts_try mp4_try rtmp_play_try srt_play_try whep_try websocket_play_try; do
 			[ "$($second cam "$t")" = refused ]
 		done
 		[ "$(uses "$t" cam)" = 1 ]

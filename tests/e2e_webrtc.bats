@@ -1,0 +1,118 @@
+#!/usr/bin/env bats
+# WebRTC with streamplay as the peer: what comes in over WHIP plays everywhere, what comes in over RTMP plays
+# over WHEP; sessions that end; bad lines.
+
+load e2e.bash
+
+setup_file() {
+	make_source
+	make_webrtc_source
+	# The relay stands at another address with the server's port.
+	export WEBRTC_IP=127.0.0.9
+	start_streamd
+	python3 "$BATS_TEST_DIRNAME/udp_relay.py" 127.0.0.9 127.0.0.1 "${WEBRTC##*:}" --seconds 300 >"$DIR/relay" 3>&- &
+	RELAY=$!
+	publish cam "$(token cam --type publish)"
+	export PUBLISHER RELAY
+	whip live
+	export WHIP
+}
+
+teardown_file() {
+	stop "$WHIP"
+	stop "$PUBLISHER"
+	stop "$RELAY"
+	stop_streamd
+}
+
+whip() { # stream: publishes in the background until it is stopped; sets WHIP
+	STREAMGATE_TOKEN=$(token "$1" --type publish) timeout 200 "$BIN/streamplay" --publish "$WEBRTC_SOURCE" \
+		"http://$HTTP/live/whip/$1" --json >"$DIR/whip-$1" 2>&1 3>&- &
+	WHIP=$!
+	wait_live "$1"
+}
+
+play() { # URL stream [options]: streamplay's JSON
+	STREAMGATE_TOKEN=$(token "$2") "$BIN/streamplay" "$1" --no-window --json "${@:3}"
+}
+
+@test "WHIP to WHEP: picture and sound, as they came" {
+	run play "whep+http://$HTTP/live/whep/live" live --duration 3s --expect 'video=h264,audio=opus,fps>=25'
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[ "$(jq .lost <<<"$output")" = 0 ]
+	[ "$(jq '.startupMs < 1500' <<<"$output")" = true ]
+}
+
+@test "WHIP to the WebSocket, HLS, FLV and TS" {
+	for url in "webrtc://$HTTP/live/live" "http://$HTTP/live/streams/live.m3u8" "http://$HTTP/live/streams/live.flv" \
+		"http://$HTTP/live/streams/live.ts"; do
+		run play "$url" live --duration 2s --expect 'video=h264,fps>=25'
+		echo "$url: $output"
+		[ "$status" -eq 0 ]
+	done
+}
+
+@test "RTMP to WHEP: the first picture within half a second" {
+	run play "whep+http://$HTTP/live/whep/cam" cam --duration 3s --expect 'video=h264,fps>=25'
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[ "$(jq '.video.decoded >= 75' <<<"$output")" = true ]
+}
+
+@test "a viewer that is shown out is gone within a second" {
+	STREAMGATE_TOKEN=$(token live) "$BIN/streamplay" "whep+http://$HTTP/live/whep/live" --no-window --duration 30s \
+		>"$DIR/kicked" 2>&1 3>&- &
+	viewer=$!
+	for _ in $(seq 100); do
+		id=$("$BIN/tokenctl" sessions --json | jq -r '[.items[] | select(.protocol == "whep" and .state == "active")][0].id')
+		[ "$id" = null ] || break
+		sleep 0.05
+	done
+	[ "$id" != null ]
+	before=$(date +%s%N)
+	"$BIN/tokenctl" kick "$id"
+	wait "$viewer" || true
+	[ $((($(date +%s%N) - before) / 1000000)) -lt 2000 ]
+	last_audit_is reason kicked
+}
+
+@test "a publisher that is killed frees its stream for the next token" {
+	whip again
+	first=$WHIP
+	pkill -KILL -P "$first"
+	wait "$first" || true
+	for _ in $(seq 400); do # consent runs out (RFC 7675)
+		"$BIN/tokenctl" sessions --json | jq -e '.items | all(.streamId != "again")' >/dev/null && break
+		sleep 0.1
+	done
+	whip again
+	stop "$WHIP"
+}
+
+@test "twenty viewers at once, each with a token of its own" {
+	"$BIN/tokenctl" create live --count 20 --quiet >"$DIR/twenty"
+	run "$BIN/streamplay" "whep+http://$HTTP/live/whep/live" --clients 20 --tokens "$DIR/twenty" --duration 4s --json
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[ "$(jq .clients.served <<<"$output")" = 20 ]
+}
+
+# A relay with losses at a port of the server's own address book: 1, 5 and 10 percent, with reordering.
+@test "the picture goes on over lines that lose and reorder" {
+	stop "$RELAY"
+	for loss in 1 5 10; do
+		python3 "$BATS_TEST_DIRNAME/udp_relay.py" 127.0.0.9 127.0.0.1 "${WEBRTC##*:}" --loss "$loss" --delay 5 --jitter 10 \
+			--seconds 60 >"$DIR/relay-$loss" 3>&- &
+		relay=$!
+		until grep -q ready "$DIR/relay-$loss"; do sleep 0.05; done
+		run play "whep+http://$HTTP/live/whep/cam" cam --duration 6s
+		stop "$relay"
+		echo "$loss %: $output; $(tail -n 1 "$DIR/relay-$loss")" | tee -a "$DIR/losses" >&2
+		[ "$status" -eq 0 ]
+		[ "$(jq '.video.decoded' <<<"$output")" -ge 100 ]
+	done
+	cat "$DIR/losses"
+	python3 "$BATS_TEST_DIRNAME/udp_relay.py" 127.0.0.9 127.0.0.1 "${WEBRTC##*:}" --seconds 300 >"$DIR/relay" 3>&- &
+	RELAY=$!
+}
