@@ -199,11 +199,22 @@ watched() { # stream: picture and sound come through
 		--expect "video=h264,audio=aac,fps>=15" "rtmp://$RTMP/live/$1"
 }
 
-publishes() { # encoder stream
+said() { # pattern: the client has said so, at once
+	for _ in $(seq 40); do
+		grep -q "$1" "$BATS_TEST_TMPDIR/client.log" && return 0
+		sleep 0.05
+	done
+	echo "it did not say: $1"
+	tail -n 20 "$BATS_TEST_TMPDIR/client.log"
+	return 1
+}
+
+publishes() { # encoder stream what-it-says-when-refused
 	local t
 	SEEN=$(seen)
 	"$1" "$2"
 	audited refused missing_token "$2" publish
+	said "$3"
 	stop "$CLIENT"
 
 	t=$(token "$2" --type publish)
@@ -217,13 +228,14 @@ publishes() { # encoder stream
 	SEEN=$(seen)
 	"$1" "$2" "$t"
 	audited refused used "$2" publish
+	said "$3"
 	stop "$CLIENT"
 	[ "$(uses "$t" "$2" publish)" = 1 ]
 }
 
-@test "GStreamer publishes, with its own RTMP" { publishes gst_rtmp2sink_publish gst2; }
-@test "GStreamer publishes, with librtmp" { publishes gst_rtmpsink_publish gst1; }
-@test "OBS publishes" { publishes obs_publish obs; }
+@test "GStreamer publishes, with its own RTMP" { publishes gst_rtmp2sink_publish gst2 'Not authorized.*Publish\.Denied'; }
+@test "GStreamer publishes, with librtmp" { publishes gst_rtmpsink_publish gst1 'Could not connect'; }
+@test "OBS publishes" { publishes obs_publish obs 'Connection to .* failed'; }
 
 # An encoder that reconnects by itself presents the same token again: the resume window is for it.
 @test "OBS, when its line breaks, comes back with a token that may resume, and not with another" {
