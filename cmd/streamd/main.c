@@ -33,6 +33,7 @@ struct streamd {
 	struct sg_webrtc_server *webrtc;
 	struct sg_signal *signal;
 	struct sg_api *api;
+	struct sg_tls *tls; /* of HTTPS and RTMPS; NULL: neither */
 	size_t max_connections;
 };
 
@@ -137,9 +138,11 @@ static enum sg_result open_rtmp(struct streamd *d, char *error, size_t size)
 {
 	struct sg_rtmp_config rc = { .listen = &d->cfg->rtmp_listen, .loops = d->loops,
 		.fanouts = d->fanouts, .loop_count = d->loop_count, .gate = d->gate, .hub = d->hub,
-		.max_connections = d->max_connections, .bound = print_listener, .bound_user = "rtmp" };
+		.max_connections = d->max_connections, .bound = print_listener, .bound_user = "rtmp",
+		.tls_listen = &d->cfg->rtmp_tls_listen, .tls = d->tls, .tls_bound = print_listener,
+		.tls_bound_user = "rtmps" };
 
-	if (!d->cfg->rtmp_listen.count)
+	if (!d->cfg->rtmp_listen.count && !d->cfg->rtmp_tls_listen.count)
 		return SG_OK;
 	return sg_rtmp_server_open(&d->rtmp, &rc, error, size);
 }
@@ -197,7 +200,8 @@ static enum sg_result open_http(struct streamd *d, char *error, size_t size)
 {
 	struct sg_http_config hc = { .cfg = d->cfg, .loops = d->loops, .fanouts = d->fanouts,
 		.loop_count = d->loop_count, .gate = d->gate, .hub = d->hub,
-		.max_connections = d->max_connections, .bound = print_listener, .bound_user = "http" };
+		.max_connections = d->max_connections, .bound = print_listener, .bound_user = "http",
+		.tls = d->tls, .tls_bound = print_listener, .tls_bound_user = "https" };
 	enum sg_result res = sg_http_server_open(&d->http, &hc, error, size);
 
 	if (res != SG_OK)
@@ -273,6 +277,7 @@ static void close_rooms(struct streamd *d)
 		sg_loop_stop(d->loops[i]);
 	}
 	sg_hub_close(d->hub);
+	sg_tls_close(d->tls);
 	if (d->apps_cfg != d->cfg)
 		sg_config_free(d->apps_cfg);
 	sg_config_free(d->cfg);
@@ -281,20 +286,36 @@ static void close_rooms(struct streamd *d)
 /* What this build does not serve is said, never ignored in silence. */
 static void warn_about(const struct sg_config *cfg)
 {
-	const struct {
-		const struct sg_listen_list *list;
-		const char *key;
-	} rows[] = { { &cfg->http_tls_listen, "[http] tls_listen" },
-		{ &cfg->rtmp_tls_listen, "[rtmp] tls_listen" } };
-
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (rows[i].list->count && cfg->path)
-			sg_log_warning("%s is set, but this version does not serve it: nothing listens there",
-			    rows[i].key);
 	for (size_t i = 0; i < cfg->app_count; i++)
 		if (cfg->apps[i].record != SG_RECORD_OFF)
 			sg_log_warning("[app %s] record is set, but this version does not record",
 			    cfg->apps[i].name);
+}
+
+/* HTTPS and RTMPS have one certificate. SG_OK as well when neither is wanted. */
+static enum sg_result open_tls(
+    struct sg_tls **out, const struct sg_config *cfg, char *error, size_t size)
+{
+	*out = NULL;
+	if (!cfg->http_tls_listen.count && !cfg->rtmp_tls_listen.count)
+		return SG_OK;
+	return sg_tls_open(out, cfg->http_tls_cert, cfg->http_tls_key, error, size);
+}
+
+/* For connections from now on; those that are open keep theirs. */
+static void reload_tls(struct streamd *d, const struct sg_config *fresh)
+{
+	char error[512];
+
+	if (!d->tls)
+		return;
+	if (!fresh->http_tls_cert || !fresh->http_tls_key)
+		sg_log_error("configuration: tls_cert and tls_key are gone: the old certificate stays");
+	else if (sg_tls_reload(d->tls, fresh->http_tls_cert, fresh->http_tls_key, error,
+		     sizeof(error)) != SG_OK)
+		sg_log_error("%s: the old certificate stays", error);
+	else
+		sg_log_info("the certificate was read again");
 }
 
 static void reload(struct streamd *d, const char *path)
@@ -307,6 +328,7 @@ static void reload(struct streamd *d, const char *path)
 		sg_log_error("configuration: %s: the old one stays in effect", error);
 	} else {
 		warn_about(fresh);
+		reload_tls(d, fresh);
 		sg_gate_reconfigure(d->gate, fresh);
 		sg_api_reconfigure(d->api, fresh);
 		if (d->srt)
@@ -355,9 +377,10 @@ static void offer_setup(struct streamd *d)
 	sg_wipe(link, sizeof(link));
 }
 
-static int serve(struct sg_config *cfg, const char *path)
+/* Takes `cfg` and `tls`. */
+static int serve(struct sg_config *cfg, struct sg_tls *tls, const char *path)
 {
-	struct streamd d = { .cfg = cfg, .apps_cfg = cfg };
+	struct streamd d = { .cfg = cfg, .apps_cfg = cfg, .tls = tls };
 	sigset_t signals;
 	char error[512] = "";
 
@@ -401,6 +424,7 @@ int main(int argc, char **argv)
 	const char *path = NULL;
 	bool check = false;
 	struct sg_config *cfg;
+	struct sg_tls *tls;
 	char error[512];
 	int c;
 
@@ -434,10 +458,16 @@ int main(int argc, char **argv)
 		fprintf(stderr, "streamd: %s\n", error);
 		return 2;
 	}
+	if (open_tls(&tls, cfg, error, sizeof(error)) != SG_OK) {
+		fprintf(stderr, "streamd: %s\n", error);
+		sg_config_free(cfg);
+		return 2;
+	}
 	if (check) {
 		int status = check_config(cfg);
+		sg_tls_close(tls);
 		sg_config_free(cfg);
 		return status;
 	}
-	return serve(cfg, path);
+	return serve(cfg, tls, path);
 }

@@ -9,6 +9,7 @@
 
 #include "fanout/fanout.h"
 #include "gate/gate.h"
+#include "net/tls.h"
 
 struct sg_http_server;
 struct sg_http_request;
@@ -27,6 +28,9 @@ struct sg_http_config {
 	unsigned threads; /* 0: one per processor */
 	void (*bound)(void *user, const struct sockaddr *sa);
 	void *bound_user;
+	struct sg_tls *tls; /* for [http] tls_listen; NULL: nothing listens there */
+	void (*tls_bound)(void *user, const struct sockaddr *sa);
+	void *tls_bound_user;
 };
 SG_MUST_CHECK enum sg_result sg_http_server_open(struct sg_http_server **out,
     const struct sg_http_config *cfg, char *error, size_t error_size);
@@ -57,6 +61,8 @@ struct sg_str sg_http_body(const struct sg_http_request *req); /* whole, at most
 #define SG_HTTP_BODY_MAX (1u << 20)
 const struct sg_addr *sg_http_peer(const struct sg_http_request *req); /* behind trusted_proxies: the client */
 bool sg_http_is_local(const struct sg_http_request *req); /* came over the administrator's Unix socket */
+/* Over TLS: our own, or that of a trusted proxy that says so. */
+bool sg_http_is_secure(const struct sg_http_request *req);
 void *sg_http_data(const struct sg_http_request *req);    /* the handler's own, see sg_http_defer */
 
 /* ---- the answer; exactly one per request ---- */
@@ -80,7 +86,7 @@ void sg_http_wake(struct sg_http_request *req); /* any thread; only between pull
 void sg_http_defer(struct sg_http_request *req, void *data);
 
 struct sg_http_stats {
-	size_t connections, connections_max, suspended, streaming, websockets;
+	size_t connections, connections_max, suspended, streaming, websockets, tls;
 	uint64_t requests, bytes_out;
 	uint64_t status[6]; /* by hundreds: [2] = 2xx */
 };

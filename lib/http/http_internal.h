@@ -74,6 +74,7 @@ struct http_connection {
 	struct http_connection *prev, *next; /* srv->connections */
 	int fd;
 	bool local;
+	struct http_pump *pump; /* of HTTPS; NULL: plain */
 	struct sg_addr peer;
 	atomic_int phase;
 	atomic_int_fast64_t since_ms;
@@ -183,6 +184,8 @@ struct sg_http_server {
 	struct http_admin_socket admin;
 	struct sg_http_media *media;
 	struct http_ws *websockets;
+	struct http_tls *tls; /* NULL: no HTTPS */
+	struct sg_listener *tls_listener;
 	char public_url[320];
 
 	pthread_mutex_t lock;
@@ -203,8 +206,6 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *mhd, const cha
     const char *method, const char *version, const char *body, size_t *body_len, void **state);
 void http_on_completed(void *cls, struct MHD_Connection *mhd, void **state,
     enum MHD_RequestTerminationCode why);
-/* Said over TLS, by a trusted proxy that ends it. */
-bool http_is_secure(const struct sg_http_request *req);
 
 /* ---- WebSocket conversations (websocket.c) ---- */
 
@@ -225,6 +226,38 @@ enum sg_result http_ws_open(struct http_ws **out, struct sg_http_server *srv);
 void http_ws_drain(struct http_ws *room); /* all are told; any thread but a loop's; NULL allowed */
 void http_ws_close(struct http_ws *room); /* after the daemon has stopped; NULL allowed */
 size_t http_ws_count(const struct http_ws *room);
+
+/* ---- HTTPS (tls.c) ---- */
+
+struct http_pump;
+struct http_tls_lane {
+	struct http_tls *room;
+	struct sg_loop *loop;
+	struct sg_timer *timer;
+	struct http_pump *pumps;
+};
+struct http_tls {
+	struct sg_http_server *srv;
+	struct http_tls_lane *lanes;
+	size_t lane_count;
+	atomic_size_t count;
+	pthread_mutex_t lock; /* guards unclaimed */
+	struct http_pump *unclaimed;
+};
+enum sg_result http_tls_open(struct http_tls **out, struct sg_http_server *srv);
+void http_tls_close(struct http_tls *room); /* after the daemon has stopped; NULL allowed */
+size_t http_tls_count(const struct http_tls *room);
+void http_tls_accepted(void *srv, struct sg_loop *loop, int fd);
+/* The pump whose plain end `fd` is, a reference; NULL: none. Once. */
+struct http_pump *http_pump_claim(struct sg_http_server *srv, int fd);
+struct http_pump *http_pump_ref(struct http_pump *p); /* NULL allowed, as below */
+void http_pump_unref(struct http_pump *p);
+/* What it still holds is not delivered. Any thread; never blocks. The plain end is then to be shut
+ * down or closed. */
+void http_pump_cut(struct http_pump *p);
+/* Gives a connected socket to libmicrohttpd; takes `fd`. */
+void http_take_socket(
+    struct sg_http_server *srv, int fd, const struct sockaddr *sa, socklen_t len);
 
 /* ---- media (media.c) ---- */
 

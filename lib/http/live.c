@@ -33,8 +33,10 @@ void live_stop(struct http_play *p, enum sg_goodbye why)
 	sg_follower_close(p->follower);
 	if (why == SG_BYE_STREAM_ENDED || why == SG_BYE_SHUTDOWN)
 		sg_conn_close(p->conn);
-	else /* R6: what the kernel still holds does not reach one who was shown out */
+	else { /* R6: what is on its way does not reach one who was shown out */
+		http_pump_cut(p->pump);
 		sg_conn_abort(p->conn);
+	}
 	play_end(p, why);
 	atomic_fetch_sub(&m->viewers, 1);
 }
@@ -163,6 +165,7 @@ static void start(struct http_play *p)
 		play_refuse(p, SG_OVERLOAD, SG_BYE_BROKEN);
 		return;
 	}
+	p->pump = http_pump_ref(req->connection->pump);
 	sg_buf_init(&head, 4096);
 	put_header(p, &head);
 	atomic_fetch_add(&m->viewers, 1);

@@ -54,7 +54,7 @@ void media_add_cookie(struct sg_http_request *req, const char *sid)
 	char cookie[512];
 
 	snprintf(cookie, sizeof(cookie), MEDIA_COOKIE "=%s; Path=%.*s; HttpOnly; SameSite=Lax%s", sid,
-	    SG_STR_ARG(path), http_is_secure(req) ? "; Secure" : "");
+	    SG_STR_ARG(path), sg_http_is_secure(req) ? "; Secure" : "");
 	sg_http_add_header(req, "Set-Cookie", cookie);
 }
 
@@ -66,6 +66,7 @@ static void cut(struct sg_attachment *at)
 	struct sg_http_request *req = SG_CONTAINER_OF(at, struct sg_http_request, attachment);
 	const struct sockaddr nowhere = { .sa_family = AF_UNSPEC };
 
+	http_pump_cut(req->connection->pump);
 	if (connect(req->connection->fd, &nowhere, sizeof(nowhere)) != 0)
 		shutdown(req->connection->fd, SHUT_RDWR);
 }

@@ -50,6 +50,7 @@ struct http_play {
 	struct stat st;
 	/* FLV, TS */
 	struct sg_conn *conn;
+	struct http_pump *pump; /* a reference; HTTPS */
 	struct sg_follower *follower;
 	uint64_t counted; /* bytes told to the session */
 	int64_t asked_ms; /* TS: the packager was last asked */

@@ -33,6 +33,7 @@ void play_end(struct http_play *p, enum sg_goodbye why)
 	sg_gate_end(p->session, why);
 	unlink_play(p);
 	sg_stream_unref(p->stream);
+	http_pump_unref(p->pump);
 	if (p->fd >= 0)
 		close(p->fd);
 	release(p);

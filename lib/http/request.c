@@ -293,8 +293,10 @@ void *sg_http_data(const struct sg_http_request *req)
 	return req->data;
 }
 
-bool http_is_secure(const struct sg_http_request *req)
+bool sg_http_is_secure(const struct sg_http_request *req)
 {
+	if (req->connection->pump)
+		return true;
 	return sg_cidr_list_has(&req->srv->cfg.cfg->trusted_proxies, &req->connection->peer) &&
 	       sg_str_equal_nocase(header_of(req, "X-Forwarded-Proto"), SG_STR("https"));
 }

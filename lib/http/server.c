@@ -45,6 +45,7 @@ static void add_connection(struct sg_http_server *srv, struct MHD_Connection *mh
 		return; /* its first request will be closed */
 	c->fd = fd->connect_fd;
 	c->local = addr->client_addr->sa_family == AF_UNIX;
+	c->pump = http_pump_claim(srv, c->fd);
 	c->peer = sg_addr_from_sockaddr(addr->client_addr);
 	atomic_store(&c->since_ms, sg_mono_ms());
 	pthread_mutex_lock(&srv->lock);
@@ -67,6 +68,7 @@ static void remove_connection(struct sg_http_server *srv, struct http_connection
 	if (c->next)
 		c->next->prev = c->prev;
 	pthread_mutex_unlock(&srv->lock);
+	http_pump_unref(c->pump);
 	free(c);
 	atomic_fetch_sub(&srv->connection_count, 1);
 }
@@ -82,7 +84,8 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
 
 /* ---- accepting ---- */
 
-static void take_socket(struct sg_http_server *srv, int fd, const struct sockaddr *sa, socklen_t len)
+void http_take_socket(
+    struct sg_http_server *srv, int fd, const struct sockaddr *sa, socklen_t len)
 {
 	size_t open = atomic_load(&srv->connection_count) + http_media_viewers(srv->media) +
 		      http_ws_count(srv->websockets);
@@ -105,7 +108,7 @@ static void on_accepted(void *user, struct sg_loop *loop, int fd)
 	if (getpeername(fd, (struct sockaddr *)&sa, &len) != 0)
 		close(fd); /* gone already */
 	else
-		take_socket(user, fd, (struct sockaddr *)&sa, len);
+		http_take_socket(user, fd, (struct sockaddr *)&sa, len);
 }
 
 static void accept_admin(struct sg_http_server *srv)
@@ -116,7 +119,7 @@ static void accept_admin(struct sg_http_server *srv)
 		int fd = accept4(srv->admin.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0)
 			return;
-		take_socket(srv, fd, (struct sockaddr *)&sa, sizeof(sa));
+		http_take_socket(srv, fd, (struct sockaddr *)&sa, sizeof(sa));
 	}
 }
 
@@ -177,17 +180,14 @@ static void *sweeper_main(void *arg)
 
 /* ---- opening ---- */
 
-static void note_bound(void *user, const struct sockaddr *sa)
+/* A wildcard is no address to give away: the loopback one is at least true here. */
+static void put_public_url(struct sg_http_server *srv, const struct sockaddr *sa, const char *scheme)
 {
-	struct sg_http_server *srv = user;
 	char text[SG_ENDPOINT_TEXT_SIZE];
 	struct sockaddr_storage shown = { 0 };
 
-	if (srv->cfg.bound)
-		srv->cfg.bound(srv->cfg.bound_user, sa);
-	if (srv->public_url[0])
+	if (srv->cfg.cfg->public_url)
 		return;
-	/* A wildcard is no address to give away: the loopback one is at least true here. */
 	if (sa->sa_family == AF_INET6) {
 		struct sockaddr_in6 *six = (struct sockaddr_in6 *)&shown;
 		memcpy(six, sa, sizeof(*six));
@@ -200,7 +200,28 @@ static void note_bound(void *user, const struct sockaddr *sa)
 			four->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	}
 	sg_endpoint_format(text, (struct sockaddr *)&shown);
-	snprintf(srv->public_url, sizeof(srv->public_url), "http://%s", text);
+	snprintf(srv->public_url, sizeof(srv->public_url), "%s://%s", scheme, text);
+}
+
+static void note_bound(void *user, const struct sockaddr *sa)
+{
+	struct sg_http_server *srv = user;
+
+	if (srv->cfg.bound)
+		srv->cfg.bound(srv->cfg.bound_user, sa);
+	if (!srv->public_url[0])
+		put_public_url(srv, sa, "http");
+}
+
+/* Where there is HTTPS, that is what we tell others. */
+static void note_tls_bound(void *user, const struct sockaddr *sa)
+{
+	struct sg_http_server *srv = user;
+
+	if (srv->cfg.tls_bound)
+		srv->cfg.tls_bound(srv->cfg.tls_bound_user, sa);
+	if (strncmp(srv->public_url, "https:", 6) != 0)
+		put_public_url(srv, sa, "https");
 }
 
 enum sg_result sg_http_server_open(struct sg_http_server **out, const struct sg_http_config *cfg,
@@ -226,7 +247,8 @@ enum sg_result sg_http_server_open(struct sg_http_server **out, const struct sg_
 	if (srv->wake_fd < 0)
 		res = SG_ERR_IO;
 	if (srv->wake_fd < 0 || (res = http_media_open(&srv->media, srv)) != SG_OK ||
-	    (res = http_ws_open(&srv->websockets, srv)) != SG_OK) {
+	    (res = http_ws_open(&srv->websockets, srv)) != SG_OK ||
+	    (cfg->tls && cfg->loop_count && (res = http_tls_open(&srv->tls, srv)) != SG_OK)) {
 		snprintf(error, error_size, "http: starting: %s", sg_result_text(res));
 		sg_http_server_close(srv);
 		return res;
@@ -238,7 +260,7 @@ enum sg_result sg_http_server_open(struct sg_http_server **out, const struct sg_
 static struct MHD_Daemon *start_daemon(struct sg_http_server *srv)
 {
 	unsigned threads = srv->cfg.threads ? srv->cfg.threads : sg_cpu_count();
-	/* Ours is the limit that counts (take_socket); libmicrohttpd divides its own among its threads,
+	/* Ours is the limit that counts (http_take_socket); libmicrohttpd divides its own among its threads,
 	 * which may be loaded unevenly. */
 	unsigned limit = (unsigned)srv->cfg.max_connections * 2 + 64 * threads;
 	struct MHD_OptionItem options[] = {
@@ -278,6 +300,10 @@ enum sg_result sg_http_server_start(struct sg_http_server *srv, char *error, siz
 	if (srv->cfg.cfg->http_listen.count)
 		res = sg_listener_open(&srv->listener, &srv->cfg.cfg->http_listen, srv->cfg.loops,
 		    srv->cfg.loop_count, on_accepted, srv, note_bound, srv, error, error_size);
+	if (res == SG_OK && srv->tls && srv->cfg.cfg->http_tls_listen.count)
+		res = sg_listener_open(&srv->tls_listener, &srv->cfg.cfg->http_tls_listen,
+		    srv->cfg.loops, srv->cfg.loop_count, http_tls_accepted, srv, note_tls_bound, srv,
+		    error, error_size);
 	if (res != SG_OK)
 		return res;
 	http_admin_socket_open(&srv->admin, srv->cfg.cfg->admin_socket);
@@ -295,7 +321,8 @@ void sg_http_server_drain(struct sg_http_server *srv)
 {
 	atomic_store(&srv->draining, true);
 	sg_listener_close(srv->listener);
-	srv->listener = NULL;
+	sg_listener_close(srv->tls_listener);
+	srv->listener = srv->tls_listener = NULL;
 	http_streams_sweep(srv, true);
 	http_media_drain(srv->media);
 	http_ws_drain(srv->websockets);
@@ -330,6 +357,7 @@ void sg_http_server_close(struct sg_http_server *srv)
 		MHD_stop_daemon(srv->daemon);
 	http_media_close(srv->media);
 	http_ws_close(srv->websockets);
+	http_tls_close(srv->tls);
 	if (srv->wake_fd >= 0)
 		close(srv->wake_fd);
 	free(srv->routes.items);
@@ -347,6 +375,7 @@ void sg_http_server_stats(struct sg_http_server *srv, struct sg_http_stats *out)
 		.suspended = atomic_load(&srv->deferred_count),
 		.streaming = atomic_load(&srv->stream_count) + viewers,
 		.websockets = talks,
+		.tls = http_tls_count(srv->tls),
 		.requests = atomic_load(&srv->requests),
 		.bytes_out = atomic_load(&srv->bytes_out) + http_media_bytes(srv->media),
 	};

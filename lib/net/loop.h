@@ -39,7 +39,7 @@ void sg_timer_close(struct sg_timer *t); /* NULL allowed; no fire after it */
 /* ---- a connected socket ---- */
 
 /* A conn owns a non-blocking stream socket. It reports readiness; whoever owns the conn reads
- * and writes with the calls below (which is where TLS fits in). */
+ * and writes with the calls below. */
 struct sg_conn;
 struct sg_conn_events {
 	void (*readable)(void *user);
@@ -48,11 +48,16 @@ struct sg_conn_events {
 /* Takes `fd` on SG_OK only. Reading is on, writing off. */
 SG_MUST_CHECK enum sg_result sg_conn_open(struct sg_conn **out, struct sg_loop *loop, int fd,
     const struct sg_conn_events *events, void *user);
+/* The same with TLS on it, as its server. The handshake goes on by itself, for ten seconds at most;
+ * `readable` is first called when it is over: sg_conn_read tells how it went. */
+struct sg_tls;
+SG_MUST_CHECK enum sg_result sg_conn_open_tls(struct sg_conn **out, struct sg_loop *loop, int fd,
+    struct sg_tls *tls, const struct sg_conn_events *events, void *user);
 /* Closes the socket; no event after it. May be called inside an event. NULL allowed. */
 void sg_conn_close(struct sg_conn *c);
 void sg_conn_abort(struct sg_conn *c); /* like close, but what is still unsent is thrown away */
 void sg_conn_finish(struct sg_conn *c); /* says that we send no more; reading goes on */
-/* Like close, but gives the socket back, no longer watched. */
+/* Like close, but gives the socket back, no longer watched. Not with TLS. */
 int sg_conn_release(struct sg_conn *c);
 void sg_conn_want_read(struct sg_conn *c, bool on);
 void sg_conn_want_write(struct sg_conn *c, bool on);

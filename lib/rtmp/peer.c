@@ -425,11 +425,17 @@ void peer_tick(struct rtmp_peer *p, int64_t now_ms)
 
 /* ---- the beginning ---- */
 
-void peer_start(struct rtmp_lane *lane, int fd)
+static enum sg_result open_conn(struct rtmp_peer *p, struct sg_loop *loop, int fd, struct sg_tls *tls)
+{
+	return tls ? sg_conn_open_tls(&p->conn, loop, fd, tls, &conn_events, p)
+		   : sg_conn_open(&p->conn, loop, fd, &conn_events, p);
+}
+
+void peer_start(struct rtmp_lane *lane, int fd, struct sg_tls *tls)
 {
 	struct rtmp_peer *p = calloc(1, sizeof(*p));
 
-	if (!p || sg_conn_open(&p->conn, lane->loop, fd, &conn_events, p) != SG_OK) {
+	if (!p || open_conn(p, lane->loop, fd, tls) != SG_OK) {
 		free(p);
 		close(fd);
 		atomic_fetch_sub(&lane->srv->connections, 1);

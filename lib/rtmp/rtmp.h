@@ -7,11 +7,14 @@
 
 #include "fanout/fanout.h"
 #include "gate/gate.h"
+#include "net/tls.h"
 
 struct sg_rtmp_server;
 
 struct sg_rtmp_config {
 	const struct sg_listen_list *listen;
+	const struct sg_listen_list *tls_listen; /* RTMPS, with `tls`; NULL: none */
+	struct sg_tls *tls;
 	struct sg_loop *const *loops;     /* connections are spread over them */
 	struct sg_fanout *const *fanouts; /* one per loop, same order */
 	size_t loop_count;
@@ -25,6 +28,8 @@ struct sg_rtmp_config {
 	/* Each address really bound. */
 	void (*bound)(void *user, const struct sockaddr *sa);
 	void *bound_user;
+	void (*tls_bound)(void *user, const struct sockaddr *sa);
+	void *tls_bound_user;
 };
 /* The configuration's pointers are borrowed until close. On failure `error` is one line. */
 SG_MUST_CHECK enum sg_result sg_rtmp_server_open(struct sg_rtmp_server **out,

@@ -78,7 +78,7 @@ struct rtmp_lane {
 
 struct sg_rtmp_server {
 	struct sg_rtmp_config cfg;
-	struct sg_listener *listener;
+	struct sg_listener *listener, *tls_listener;
 	struct rtmp_lane *lanes;
 	atomic_size_t connections, publishers, players;
 	atomic_ullong accepted, rejected, bad_input, bytes_in, bytes_out;
@@ -86,7 +86,7 @@ struct sg_rtmp_server {
 };
 
 /* peer.c */
-void peer_start(struct rtmp_lane *lane, int fd);
+void peer_start(struct rtmp_lane *lane, int fd, struct sg_tls *tls); /* tls NULL: plain */
 void peer_settle(struct rtmp_peer *p);
 void peer_destroy(struct rtmp_peer *p);
 void peer_tick(struct rtmp_peer *p, int64_t now_ms);

@@ -5,10 +5,9 @@
 #include <unistd.h>
 #include <utlist.h>
 
-static void on_accepted(void *user, struct sg_loop *loop, int fd)
+static void take_socket(
+    struct sg_rtmp_server *srv, struct sg_loop *loop, int fd, struct sg_tls *tls)
 {
-	struct sg_rtmp_server *srv = user;
-
 	/* Counted before it is looked at: the other lanes accept at the same time. */
 	size_t others = atomic_fetch_add(&srv->connections, 1);
 	if (atomic_load(&srv->draining) || others >= srv->cfg.max_connections) {
@@ -22,12 +21,22 @@ static void on_accepted(void *user, struct sg_loop *loop, int fd)
 	atomic_fetch_add(&srv->accepted, 1);
 	for (size_t i = 0; i < srv->cfg.loop_count; i++) {
 		if (srv->lanes[i].loop == loop) {
-			peer_start(&srv->lanes[i], fd);
+			peer_start(&srv->lanes[i], fd, tls);
 			return;
 		}
 	}
 	atomic_fetch_sub(&srv->connections, 1);
 	close(fd);
+}
+
+static void on_accepted(void *user, struct sg_loop *loop, int fd)
+{
+	take_socket(user, loop, fd, NULL);
+}
+
+static void on_accepted_tls(void *user, struct sg_loop *loop, int fd)
+{
+	take_socket(user, loop, fd, ((struct sg_rtmp_server *)user)->cfg.tls);
 }
 
 static void sweep(void *user)
@@ -108,6 +117,10 @@ enum sg_result sg_rtmp_server_open(
 	char what[256];
 	enum sg_result res = sg_listener_open(&srv->listener, cfg->listen, cfg->loops, cfg->loop_count,
 	    on_accepted, srv, cfg->bound, cfg->bound_user, what, sizeof(what));
+	if (res == SG_OK && cfg->tls_listen && cfg->tls_listen->count)
+		res = sg_listener_open(&srv->tls_listener, cfg->tls_listen, cfg->loops,
+		    cfg->loop_count, on_accepted_tls, srv, cfg->tls_bound, cfg->tls_bound_user, what,
+		    sizeof(what));
 	if (res != SG_OK) {
 		snprintf(error, error_size, "rtmp: %s", what);
 		sg_rtmp_server_close(srv);
@@ -122,7 +135,8 @@ void sg_rtmp_server_drain(struct sg_rtmp_server *srv)
 	if (atomic_exchange(&srv->draining, true))
 		return;
 	sg_listener_close(srv->listener);
-	srv->listener = NULL;
+	sg_listener_close(srv->tls_listener);
+	srv->listener = srv->tls_listener = NULL;
 	for (size_t i = 0; i < srv->cfg.loop_count; i++) {
 		struct sg_executor *ex = sg_loop_executor(srv->lanes[i].loop);
 		ex->post(ex, &srv->lanes[i].drain);
@@ -134,6 +148,7 @@ void sg_rtmp_server_close(struct sg_rtmp_server *srv)
 	if (!srv)
 		return;
 	sg_listener_close(srv->listener);
+	sg_listener_close(srv->tls_listener);
 	for (size_t i = 0; i < srv->cfg.loop_count; i++)
 		sg_loop_call(srv->lanes[i].loop, close_lane, &srv->lanes[i]);
 	free(srv->lanes);
