@@ -107,11 +107,12 @@ export async function each(items, act, width = 6) {
 
 // ---- what every view knows ----
 
-export const state = { me: null, apps: [] };
+export const state = { me: null, apps: [], at: 0 };
 
 export const isOpen = app => !app.publishTokenControlEnabled && !app.playTokenControlEnabled;
 
 export async function loadApps() {
+	state.at = Date.now();
 	state.apps = (await get('/api/v1/apps')).items;
 	tell('apps');
 }

@@ -92,9 +92,10 @@ export const audit = {
 			}
 			show();
 		}
+		// Only a refusal has such a reason.
+		f.reason.addEventListener('input', () => { f.event.value = f.reason.value ? 'refused' : ''; });
+		f.event.addEventListener('input', () => { f.reason.value = ''; });
 		const changed = () => {
-			if (f.reason.value && f.event.value && f.event.value !== 'refused')
-				f.event.value = 'refused';
 			history.replaceState(null, '', `#/audit${query(filter())}`);
 			fresh = true;
 			read().catch(failure);

@@ -50,6 +50,8 @@ export function announce(text, urgent = false) {
 	const el = urgent ? alarm : spoken;
 	el.textContent = '';
 	setTimeout(() => { el.textContent = text; }, 50);
+	clearTimeout(el.timer);
+	el.timer = setTimeout(() => { el.textContent = ''; }, 9000); // nobody is to come upon it later
 }
 
 function place(toast) {

@@ -12,6 +12,7 @@ import { audit } from './audit.js';
 
 /* A view: { title, every (ms), build(params) -> { el, refresh(), stop?(), rings?(event) } }. */
 const VIEWS = { live, control, tokens, sessions, audit };
+const APPS_MS = 10e3;
 const AWAY_MS = 20 * 60e3; // the server ends a session after half an hour without calls: let it
 
 const root = document.getElementById('app');
@@ -50,6 +51,8 @@ async function refresh() {
 		banner('away', 'Paused: nobody was here for twenty minutes. Press a key to go on.');
 		return;
 	}
+	if (Date.now() - state.at > APPS_MS) // tokenctl's changes ring no bell here
+		loadApps().catch(() => {});
 	try {
 		await view.refresh();
 	} catch (e) {

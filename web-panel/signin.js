@@ -3,6 +3,8 @@ import { h, fill, field, icon } from './dom.js';
 import { get, post, state } from './api.js';
 import { announce } from './dialog.js';
 
+const ENTRY = 'input:not([hidden])';
+
 /** The code of a link "/#setup=CODE"; taken out of the address so that it stays in no history. */
 export function takeSetupCode() {
 	const code = /^#setup=([\w-]{1,200})$/.exec(location.hash)?.[1];
@@ -35,7 +37,7 @@ function form(fields, label, send, check) {
 			await send();
 		} catch (error) {
 			fill(wrong, icon('warn'), error.message);
-			el.querySelector('input').focus();
+			el.querySelector(ENTRY).focus();
 		} finally {
 			go.disabled = false;
 		}
@@ -53,7 +55,7 @@ export function signIn(root, { code, why } = {}) {
 		const show = el => {
 			fill(root, el);
 			document.title = 'Sign in – Streamgate';
-			(el.querySelector('input') ?? el.querySelector('h1')).focus();
+			(el.querySelector(ENTRY) ?? el.querySelector('h1')).focus();
 		};
 		if (code)
 			show(setup(code, done, () => show(login(done))));

@@ -48,6 +48,8 @@ test('without a password the panel says how to come to one', async t => {
 test('a wrong password is told, a right one opens the page that was asked for', async t => {
 	const p = await page(t, browser, { allow: /401/ });
 	await p.goto(`${server.http}/#/tokens`);
+	await p.getByLabel('Administrator’s password').waitFor();
+	assert.equal(await p.evaluate(() => document.activeElement.type), 'password');
 	await p.getByRole('button', { name: 'Sign in' }).click();
 	await p.getByText('Enter the password.').waitFor();
 	await p.getByLabel('Administrator’s password').fill('not this one');
