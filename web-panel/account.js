@@ -1,27 +1,14 @@
-// account.js - who is signed in, light or dark, and the way out.
-import { h, button, field, select } from './dom.js';
+// account.js - who is signed in, and the way out.
+import { h, button } from './dom.js';
 import { state, post, stopListening } from './api.js';
 import { dialog, failure } from './dialog.js';
 import { when } from './words.js';
 
-function theme() {
-	const now = document.documentElement.dataset.theme ?? '';
-	const el = select([['', 'As the system'], ['light', 'Light'], ['dark', 'Dark']], now);
-	el.addEventListener('change', () => {
-		document.documentElement.dataset.theme = el.value; // neither: the system's
-		try {
-			localStorage.setItem('theme', el.value);
-		} catch { /* kept for this page alone */ }
-	});
-	return el;
-}
-
 /** Resolves true when somebody signed out. */
 export async function account() {
 	const me = state.me;
-	const out = await dialog('Account and looks', close => [
-		h('div.body', field('Appearance', theme()),
-			h('dl.facts',
+	const out = await dialog('Account', close => [
+		h('div.body', h('dl.facts',
 				h('dt', 'Signed in as'), h('dd', me.who === 'admin' ? 'Administrator' : me.who),
 				me.endsAt && [h('dt', 'Until'), h('dd', `${when(me.endsAt * 1000)}, or half an hour without anybody here`)],
 				h('dt', 'Server'), h('dd', `streamd ${me.version ?? ''}`)),

@@ -63,45 +63,32 @@ export function params(query) {
 }
 export const at = encodeURIComponent;
 
-/** All pages of a list, up to `max` rows. */
-export async function all(path, query, max) {
+/** The pages of a list, up to `max` rows and `steps` calls; .next is where more begins. */
+export async function all(path, query, max, steps = Infinity) {
 	const rows = [];
-	let cursor, answer;
+	let { cursor } = query;
 	do {
-		answer = await get(path, { ...query, limit: Math.min(1000, max - rows.length), cursor });
+		const answer = await get(path, { ...query, limit: Math.min(1000, max - rows.length), cursor });
 		rows.push(...answer.items);
 		cursor = answer.next;
-	} while (cursor && rows.length < max);
-	rows.more = Boolean(cursor);
+	} while (cursor && rows.length < max && --steps);
+	rows.next = cursor;
 	return rows;
 }
 
-/** Asked to wait, it waits, up to a minute or so. False: it did not work. */
-async function patiently(act) {
-	for (let tries = 0; ; tries++) {
-		try {
-			await act();
-			return true;
-		} catch (e) {
-			if (e.status === 404) // somebody was quicker: what was wanted holds
-				return true;
-			if (![429, 503].includes(e.status) || tries >= 20)
-				return false;
-			await new Promise(done => setTimeout(done, Math.min(e.retryAfter, 5) * 1000));
-		}
-	}
-}
-
-/** `act` for each of `items`, `width` at a time; how many did not work. */
-export async function each(items, act, width = 6) {
-	const queue = [...items];
+/** `act` for each of `items`, waiting where it is asked to; how many did not work. */
+export async function each(items, act) {
 	let failed = 0;
-	await Promise.all(Array.from({ length: width }, async () => {
-		for (let item; (item = queue.shift()) !== undefined;) {
-			if (!await patiently(() => act(item)))
-				failed++;
+	for (const item of items)
+		for (let tries = 20; ;) {
+			const e = await act(item).then(() => null, e => e);
+			if (e && [429, 503].includes(e.status) && --tries) {
+				await new Promise(done => setTimeout(done, Math.min(e.retryAfter, 5) * 1000));
+				continue;
+			}
+			failed += Boolean(e && e.status !== 404); // gone already: what was wanted holds
+			break;
 		}
-	}));
 	return failed;
 }
 

@@ -1,13 +1,12 @@
 // control.js - who needs a token: per application, and streams of their own mind.
 import { h, say, button, select, suggesting, keep } from './dom.js';
 import { get, patch, del, all, each, at, state, loadApps, isOpen } from './api.js';
-import { ask, notice, failure } from './dialog.js';
+import { ask, attempt, notice } from './dialog.js';
+import { heading } from './list.js';
 import { many, number, TYPES } from './words.js';
 
-const SWITCHES = [
-	{ type: 'publish', key: 'publishTokenControlEnabled', title: 'Publishing needs a token', does: 'publish', doing: 'publishing', who: 'publisher' },
-	{ type: 'play', key: 'playTokenControlEnabled', title: 'Watching needs a token', does: 'watch', doing: 'watching', who: 'viewer' },
-];
+const SWITCHES = [['publish', 'Publish', 'publisher'], ['play', 'Watch', 'viewer']].map(([type, verb, who]) => ({
+	type, who, key: `${type}TokenControlEnabled`, title: `${verb}ing needs a token`, does: verb.toLowerCase(), doing: `${verb.toLowerCase()}ing` }));
 const SESSIONS_MAX = 5000; // looked through for the streams' own counts
 
 let changed = async () => {}; // reads the view again
@@ -24,18 +23,11 @@ function effect(app, s) {
 		: `When you turn this on, every new ${s.who} needs a token.`);
 }
 
-async function set(app, change, text) {
-	try {
-		const now = await patch(`/api/v1/apps/${at(app)}`, change);
-		await changed();
-		if (text)
-			notice(typeof text === 'function' ? text(now) : text);
-		return now;
-	} catch (e) {
-		failure(e);
-		return null;
-	}
-}
+const set = (app, change, text) => attempt(async () => {
+	const now = await patch(`/api/v1/apps/${at(app)}`, change);
+	await changed();
+	return now;
+}, text);
 
 async function turn(app, s) {
 	const on = app[s.key];
@@ -171,8 +163,7 @@ export const control = {
 		}
 		changed = refresh;
 		return {
-			el: [h('header.title', h('div', h('h1', { tabindex: -1 }, 'Control'),
-				h('p.total', 'A change holds at once, for everybody who comes from then on. Who is in already stays, until you show them out.'))), stack],
+			el: [heading('Control', h('p.total', 'A change holds at once, for everybody who comes from then on. Who is in already stays, until you show them out.')), stack],
 			refresh,
 		};
 	},

@@ -71,6 +71,20 @@ export function notice(text, { bad = false, ms = bad ? 9000 : 5000 } = {}) {
 }
 export const failure = e => e.name !== 'AbortError' && e.status !== 401 && notice(e.message, { bad: true });
 
+/** Runs `act` and tells `text(what it gave)`; a failure is told instead. Resolves with what it gave, or null. */
+export async function attempt(act, text) {
+	try {
+		const result = await act();
+		const say_ = typeof text === 'function' ? text(result) : text;
+		if (say_)
+			notice(say_);
+		return result ?? true;
+	} catch (e) {
+		failure(e);
+		return null;
+	}
+}
+
 const DELAY_S = 5;
 const waiting = [];
 

@@ -139,30 +139,28 @@ export function save(name, type, text) {
 	setTimeout(() => URL.revokeObjectURL(url), 10000);
 }
 
-/** Keeps one { el, update(row), end?() } in `parent` for each of `rows`, made by make(row) when it first comes; the
- * focus of one that goes moves to the heading. */
+/** Keeps one { el, update(row), end?() } in `parent` for each of `rows`, in their order, made by make(row) when it first
+ * comes. The focus of one that goes moves to the heading. */
 export function keep(parent, kept, rows, key, make) {
-	const there = new Set(rows.map(key));
-	for (const row of rows) {
-		const k = key(row);
-		if (!kept.has(k)) {
-			kept.set(k, make(row));
-			parent.append(kept.get(k).el);
-		}
-		kept.get(k).update(row);
-	}
+	const now = new Map(rows.map(row => [key(row), row]));
 	for (const [k, item] of kept) {
-		if (there.has(k))
+		if (now.has(k))
 			continue;
 		item.end?.();
-		drop(item.el);
+		if (item.el.contains(document.activeElement))
+			document.querySelector('h1')?.focus();
+		item.el.remove();
 		kept.delete(k);
 	}
-}
-
-/** Removes it; focus that was in it goes to the heading. */
-export function drop(el) {
-	if (el.contains(document.activeElement))
-		document.querySelector('h1')?.focus();
-	el.remove();
+	let place = parent.firstChild;
+	for (const [k, row] of now) {
+		if (!kept.has(k))
+			kept.set(k, make(row));
+		const item = kept.get(k);
+		item.update(row);
+		if (item.el === place)
+			place = place.nextSibling;
+		else
+			parent.insertBefore(item.el, place);
+	}
 }

@@ -1,7 +1,8 @@
 // list.js - a table that is a stack of short cards on a phone; rows keep their place and focus as they change.
-import { h, fill, say, button, field, select, suggesting, drop } from './dom.js';
-import { state } from './api.js';
-import { when, exactly } from './words.js';
+import { h, fill, say, button, field, select, suggesting, keep, later } from './dom.js';
+import { state, params, all } from './api.js';
+import { attempt } from './dialog.js';
+import { when, exactly, many, number } from './words.js';
 
 /** columns: { name, text(row), title?(row), cls? } or { name, make(current), sync?(node, row), cls?, bare? }:
  * `make` is called once a row, `current()` gives the row as it is now. `lead`: a card says the name, too. */
@@ -14,49 +15,22 @@ export function list({ label, columns, key, empty }) {
 	const rows = new Map();
 
 	function line(row) {
-		const rec = { row };
-		rec.cells = columns.map(c => {
-			const node = c.make ? c.make(() => rec.row) : null;
-			return h('td', { role: 'cell', 'data-lead': c.lead && c.name, class: c.cls }, node);
-		});
-		rec.tr = h('tr', { role: 'row' }, rec.cells);
-		return rec;
-	}
-
-	function sync(rec, row) {
-		rec.row = row;
-		columns.forEach((c, i) => {
-			if (c.text)
-				say(rec.cells[i], c.text(row));
-			if (c.title)
-				rec.cells[i].title = c.title(row);
-			c.sync?.(rec.cells[i].firstChild, row);
-		});
+		let now = row;
+		const cells = columns.map(c => h('td', { role: 'cell', 'data-lead': c.lead && c.name, class: c.cls }, c.make?.(() => now)));
+		return { el: h('tr', { role: 'row' }, cells), update(row) {
+			now = row;
+			columns.forEach((c, i) => {
+				if (c.text)
+					say(cells[i], c.text(row));
+				if (c.title)
+					cells[i].title = c.title(row);
+				c.sync?.(cells[i].firstChild, row);
+			});
+		} };
 	}
 
 	function update(items) {
-		const seen = new Set();
-		let place = body.firstChild;
-		for (const row of items) {
-			const k = key(row);
-			if (seen.has(k))
-				continue;
-			seen.add(k);
-			let rec = rows.get(k);
-			if (!rec)
-				rows.set(k, rec = line(row));
-			sync(rec, row);
-			if (rec.tr === place)
-				place = place.nextSibling;
-			else
-				body.insertBefore(rec.tr, place);
-		}
-		for (const [k, rec] of rows) {
-			if (seen.has(k))
-				continue;
-			drop(rec.tr);
-			rows.delete(k);
-		}
+		keep(body, rows, items, key, line);
 		table.hidden = !items.length;
 		none.hidden = items.length > 0;
 		if (!items.length)
@@ -78,33 +52,68 @@ export function timeColumn(name, ms) {
 	};
 }
 
-/** Cursor paging: keeps what was read and adds below it. */
-export function moreButton(onMore) {
-	const el = button('Show more', onMore, '', { hidden: true });
-	const line = h('p.more', el);
-	line.set = next => { el.hidden = !next; };
-	line.busy = yes => { el.disabled = yes; };
-	return line;
-}
+const PAGE = 100, STEPS = 10, AGAIN_MAX = 1000; // rows; calls a page, where a filter finds few; rows that are read again
 
-/** The filters that all lists have. */
-export function streamFilters(params) {
+/** A list read a page at a time, newest first, of `path` where `filter()` holds; `shown(rows)` draws it. */
+export function paged(path, filter, noun, total, shown) {
+	let rows = [], want = PAGE, turn = 0, reading = false;
+	const more = button('Show more', async () => {
+		more.disabled = reading = true;
+		await attempt(() => read(rows.next));
+		more.disabled = reading = false;
+	}, '', { hidden: true });
+	async function read(cursor) {
+		const mine = ++turn, before = cursor ? rows : [];
+		const got = await all(path, { ...filter(), cursor }, cursor ? PAGE : want, STEPS);
+		if (mine !== turn)
+			return;
+		rows = before.concat(got);
+		rows.next = got.next;
+		want = Math.max(PAGE, rows.length);
+		more.hidden = !rows.next;
+		say(total, rows.length ? `${rows.next ? `${number(rows.length)} shown, and more` : many(rows.length, noun)}, newest first${want > AGAIN_MAX ? '; so many stand still' : ''}` : '');
+		shown(rows);
+	}
 	return {
-		app: select([['', 'All'], ...state.apps.map(a => [a.app, a.app])], params.get('app') ?? ''),
-		streamId: suggesting({ value: params.get('streamId') ?? '', placeholder: 'Exactly', maxlength: 128 }),
+		el: h('p.more', more),
+		refresh: async () => !reading && want <= AGAIN_MAX && read(),
+		/** From the beginning. */
+		anew() {
+			want = PAGE;
+			return attempt(read);
+		},
 	};
 }
 
+/** The top of a page: its name, a line below it, what can be done. */
+export const heading = (name, line, ...actions) => h('header.title', h('div', h('h1', { tabindex: -1 }, name), line), h('div.actions', actions));
+
+/** One of `entries`, or all. */
+export const choice = (params, name, entries, all = 'All') => select([['', all], ...entries], params.get(name) ?? '');
+
+/** The filters that all lists have. */
+export const streamFilters = params => ({
+	app: choice(params, 'app', state.apps.map(a => [a.app, a.app])),
+	streamId: suggesting({ value: params.get('streamId') ?? '', placeholder: 'Exactly', maxlength: 128 }),
+});
+
 /** A line of filters; `names` gives each its label. One application needs none. A phone shows the first, and the
- * others when asked. */
-export function filters(controls, names, changed) {
+ * others when asked. What is chosen stands in the address of `view`, then `changed()` is called; .values() tells it. */
+export function filters(view, controls, names, changed) {
 	const shown = Object.entries(names).filter(([k]) => k !== 'app' || state.apps.length > 1);
 	const more = button('Filters', () => more.setAttribute('aria-expanded', el.classList.toggle('all')), 'more', { 'aria-expanded': 'false' });
-	const el = h('form.filters', { role: 'search', on: { submit: e => e.preventDefault(), input: changed } },
+	const tell = later(() => {
+		history.replaceState(null, '', `#/${view}${params(el.values())}`);
+		changed();
+	}, 250);
+	const el = h('form.filters', { role: 'search', on: { submit: e => e.preventDefault(), input: tell } },
 		shown.map(([k, name], i) => [field(name, controls[k]), controls[k].after_, i === 0 && more]));
+	el.values = () => Object.fromEntries(Object.entries(controls).map(([k, c]) => [k, c.value.trim()]));
 	if (shown.slice(1).some(([k]) => controls[k].value))
 		more.click();
 	return el;
 }
 
-export const values = f => Object.fromEntries(Object.entries(f).map(([k, el]) => [k, el.value.trim()]));
+/** "live/cam", or "cam" where there is one application. */
+export const streamColumn = { name: 'Stream', cls: 'wrap', text: x => x.streamId ? state.apps.length > 1 ? `${x.app}/${x.streamId}` : x.streamId : x.app,
+	title: x => `${x.app}/${x.streamId}` };

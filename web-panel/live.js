@@ -1,7 +1,8 @@
 // live.js - what is on now.
 import { h, fill, say, svg, button, icon, keep } from './dom.js';
 import { get, del, at, state } from './api.js';
-import { ask, notice, failure } from './dialog.js';
+import { ask, attempt } from './dialog.js';
+import { heading } from './list.js';
 import { protocol, codec, bits, duration, exactly, many, number } from './words.js';
 import { newToken } from './token_new.js';
 import { preview } from './preview.js';
@@ -46,17 +47,10 @@ function describe(s) {
 }
 
 async function stop(s) {
-	const sure = await ask(`Stop ${s.streamId}?`, [
+	if (await ask(`Stop ${s.streamId}?`, [
 		`Its publisher is shown out${s.viewers ? `, and the stream ends for ${many(s.viewers, 'viewer')}` : ''}.`,
-		'A publisher that still has a use left, or that needs no token, can come back.'], 'Stop the stream', { danger: true });
-	if (!sure)
-		return;
-	try {
-		await del(`/api/v1/streams/${at(s.app)}/${at(s.streamId)}`);
-		notice(`${s.streamId} was stopped.`);
-	} catch (e) {
-		failure(e);
-	}
+		'A publisher that still has a use left, or that needs no token, can come back.'], 'Stop the stream', { danger: true }))
+		await attempt(() => del(`/api/v1/streams/${at(s.app)}/${at(s.streamId)}`), `${s.streamId} was stopped.`);
 }
 
 function card(s) {
@@ -113,7 +107,7 @@ export const live = {
 			say(total, rows.length ? `${many(rows.length, 'stream')}, ${many(rows.reduce((n, s) => n + s.viewers, 0), 'viewer')}, ${bits(rows.reduce((n, s) => n + s.bitRate, 0))} coming in` : '');
 		}
 		return {
-			el: [h('header.title', h('div', h('h1', { tabindex: -1 }, 'Live'), total)), grid],
+			el: [heading('Live', total), grid],
 			refresh,
 			stop: () => cards.forEach(c => c.end()),
 		};

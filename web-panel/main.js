@@ -126,12 +126,8 @@ function show(first) {
 	shown?.stop?.();
 	soon.cancel();
 	const view = VIEWS[name];
-	for (const [n, a] of Object.entries(links)) {
-		if (n === name)
-			a.setAttribute('aria-current', 'page');
-		else
-			a.removeAttribute('aria-current');
-	}
+	for (const n in links)
+		links[n].setAttribute('aria-current', n === name ? 'page' : 'false');
 	shown = { every: view.every, ...view.build(params) };
 	fill(main, shown.el);
 	document.title = `${view.title} – Streamgate`;

@@ -5,7 +5,7 @@ import { svg } from './dom.js';
 const SIZES = [[26, 10, 1], [44, 16, 1], [70, 26, 1], [100, 18, 2], [134, 24, 2], [172, 16, 4], [196, 18, 4],
 	[242, 22, 4], [292, 22, 5], [346, 26, 5]];
 // Centres of the alignment patterns, annex E.
-const ALIGN = [[], [6, 18], [6, 22], [6, 26], [6, 30], [6, 34], [6, 22, 38], [6, 24, 42], [6, 26, 46], [6, 28, 50]];
+const align = v => v < 2 ? [] : v < 7 ? [6, 4 * v + 10] : [6, 2 * v + 8, 4 * v + 10];
 
 // ---- Reed-Solomon over GF(256), x^8 + x^4 + x^3 + x^2 + 1 ----
 
@@ -75,7 +75,7 @@ function codewords(bytes, version) {
 // ---- the picture ----
 
 function frame(version) {
-	const size = 17 + 4 * version, at = ALIGN[version - 1], last = at.length - 1;
+	const size = 17 + 4 * version, at = align(version), last = at.length - 1;
 	const m = Array.from({ length: size }, () => new Array(size).fill(null)); // null: free for data
 	const put = (x, y, dark) => {
 		if (x >= 0 && y >= 0 && x < size && y < size)

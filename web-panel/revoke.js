@@ -1,7 +1,7 @@
 // revoke.js - revoking: the door is shut at once, so it can be taken back only before it is sent.
 import { h, button, select, field } from './dom.js';
 import { del, each, at } from './api.js';
-import { dialog, delayed, notice, failure } from './dialog.js';
+import { dialog, delayed, notice, attempt } from './dialog.js';
 import { many } from './words.js';
 
 const HONEST = 'Revoking cannot be undone. It is sent after five seconds; until then you can take it back. A session that has ended does not come back.';
@@ -44,12 +44,7 @@ export async function revokeStream(app, streamId, done) {
 	if (!how)
 		return;
 	await delayed(`Revoking the tokens of ${streamId}.`, async () => {
-		try {
-			const a = await del('/api/v1/tokens', { app, streamId, ...how });
-			notice(`${many(a.revoked, 'token')} revoked.${ended(a.sessionsEnded)}`);
-		} catch (e) {
-			failure(e);
-		}
+		await attempt(() => del('/api/v1/tokens', { app, streamId, ...how }), a => `${many(a.revoked, 'token')} revoked.${ended(a.sessionsEnded)}`);
 		done?.();
 	});
 }

@@ -1,16 +1,15 @@
 // tokens.js - the list of tokens, over however many there are.
-import { h, fill, say, button, select, later, suggesting, icon } from './dom.js';
-import { get, state, params as query } from './api.js';
-import { list, timeColumn, moreButton, filters, streamFilters, values } from './list.js';
-import { dialog, failure } from './dialog.js';
+import { h, fill, say, button, icon } from './dom.js';
+import { get, params as query } from './api.js';
+import { list, timeColumn, streamColumn, paged, filters, streamFilters, choice, heading } from './list.js';
+import { dialog, attempt, failure } from './dialog.js';
 import { many, number, when, exactly, duration, TYPES } from './words.js';
 import { newToken } from './token_new.js';
 import { revokeTokens, revokeStream } from './revoke.js';
 
-const PAGE = 100, AGAIN_MAX = 1000; // rows that are read again by themselves
 const STATES = { active: ['Active', 'good'], used: ['Used up', 'dim'], expired: ['Expired', 'dim'], revoked: ['Revoked', 'bad'] };
 
-export function badge(state_) {
+function badge(state_) {
 	const [text, kind] = STATES[state_] ?? [state_, 'dim'];
 	return h(`span.badge.${kind}`, text);
 }
@@ -31,14 +30,10 @@ function details(t, after) {
 }
 
 /** What `#/tokens?token=ID` leads to, from other views. */
-export async function showToken(id, after) {
-	try {
-		const t = await get(`/api/v1/tokens/${encodeURIComponent(id)}`);
-		await details(t, () => revokeTokens([t], after));
-	} catch (e) {
-		failure(e);
-	}
-}
+const showToken = (id, after) => attempt(async () => {
+	const t = await get(`/api/v1/tokens/${encodeURIComponent(id)}`);
+	await details(t, () => revokeTokens([t], after));
+});
 
 function columns(chosen, changed, again) {
 	return [
@@ -53,7 +48,7 @@ function columns(chosen, changed, again) {
 		sync: (el, t) => { el.checked = chosen.has(t.id); el.disabled = t.state === 'revoked'; } },
 		{ name: 'Token', cls: 'main', make: current => h('div.two', h('button.link.mono', { type: 'button', on: { click: () => details(current(), () => revokeTokens([current()], again)) } }), h('span.sub')),
 			sync: (el, t) => { say(el.firstChild, t.id); say(el.lastChild, t.label); el.lastChild.title = t.label; } },
-		{ name: 'Stream', cls: 'wrap', text: t => state.apps.length > 1 ? `${t.app}/${t.streamId}` : t.streamId, title: t => `${t.app}/${t.streamId}` },
+		streamColumn,
 		{ name: 'Type', text: t => TYPES[t.type] },
 		{ name: 'State', make: () => h('span'), sync: (el, t) => el.textContent !== STATES[t.state]?.[0] && fill(el, badge(t.state)) },
 		{ name: 'Uses', cls: 'num', lead: true, text: t => `${number(t.uses)} of ${number(t.maxUses)}` },
@@ -71,12 +66,11 @@ export const tokens = {
 		const f = {
 			q: h('input', { type: 'search', placeholder: 'Stream or label', value: params.get('q') ?? '' }),
 			...streamFilters(params),
-			type: select([['', 'All'], ['play', 'Watch'], ['publish', 'Publish']], params.get('type') ?? ''),
-			state: select([['', 'All'], ...Object.entries(STATES).map(([k, [text]]) => [k, text])], params.get('state') ?? ''),
+			type: choice(params, 'type', Object.entries(TYPES)),
+			state: choice(params, 'state', Object.entries(STATES).map(([k, [text]]) => [k, text])),
 		};
-		const chosen = new Map(), again = () => refresh().catch(failure);
-		let rows = [], next = null, want = PAGE, turn = 0, reading = false;
-		const more = moreButton(() => addMore());
+		const chosen = new Map(), again = () => pages.refresh().catch(failure);
+		let rows = [];
 		const total = h('p.total');
 		const table = list({ label: 'Tokens', key: t => t.id, columns: columns(chosen, bar, again),
 			empty: () => [icon('tokens'), h('h2', Object.values(f).some(x => x.value) ? 'No token is like that' : 'No tokens yet'),
@@ -107,62 +101,28 @@ export const tokens = {
 				button('Choose none', () => { chosen.clear(); table.update(rows); bar(); }, 'small quiet'));
 		}
 
-		const filter = () => values(f);
-		function show() {
+		const pages = paged('/api/v1/tokens', () => filter.values(), 'token', total, now => {
+			rows = now;
 			table.update(rows);
-			more.set(next);
 			bar();
-			say(total, rows.length ? `${number(rows.length)}${next ? ' shown, and more' : rows.length === 1 ? ' token' : ' tokens'}, newest first` : '');
 			const name = f.streamId.value.trim();
 			stream.hidden = !name;
 			say(stream, `Revoke all of ${name}`);
-		}
-		async function refresh() {
-			if (want > AGAIN_MAX || reading)
-				return;
-			const mine = ++turn;
-			const a = await get('/api/v1/tokens', { ...filter(), limit: want });
-			if (mine !== turn)
-				return;
-			rows = a.items;
-			next = a.next;
-			show();
-		}
-		async function addMore() {
-			const mine = ++turn;
-			more.busy(reading = true);
-			try {
-				const a = await get('/api/v1/tokens', { ...filter(), limit: PAGE, cursor: next });
-				if (mine !== turn)
-					return;
-				rows.push(...a.items);
-				want = rows.length;
-				next = a.next;
-				show();
-			} catch (e) {
-				failure(e);
-			} finally {
-				more.busy(reading = false);
-			}
-		}
-		function changed() {
-			want = PAGE;
+		});
+		const filter = filters('tokens', f, { q: 'Search', streamId: 'Stream', app: 'Application', type: 'Type', state: 'State' }, () => {
 			chosen.clear();
-			history.replaceState(null, '', `#/tokens${query(filter())}`);
-			again();
-		}
+			pages.anew();
+		});
 		async function create() {
 			await newToken({ app: f.app.value || undefined, streamId: f.streamId.value.trim() || undefined, type: f.type.value || undefined });
-			want = Math.min(want, AGAIN_MAX);
-			again();
+			pages.anew();
 		}
 		get('/api/v1/streams').then(a => f.streamId.suggest(a.items.map(s => s.streamId)), () => {});
 		if (params.get('token'))
 			showToken(params.get('token'), again);
 		return {
-			el: [h('header.title', h('div', h('h1', { tabindex: -1 }, 'Tokens'), total), h('div.actions', stream, button('New token', create, 'primary'))),
-				filters(f, { q: 'Search', streamId: 'Stream', app: 'Application', type: 'Type', state: 'State' }, later(changed, 250)), bulk, table.el, more],
-			refresh,
+			el: [heading('Tokens', total, stream, button('New token', create, 'primary')), filter, bulk, table.el, pages.el],
+			refresh: pages.refresh,
 			rings: e => e.name === 'audit',
 		};
 	},

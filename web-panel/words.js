@@ -52,9 +52,7 @@ export function tell(row) {
 	return text && text[0].toUpperCase() + text.slice(1);
 }
 
-export function eventName(event) {
-	return EVENTS[event] ?? (event ? event[0].toUpperCase() + event.slice(1).replaceAll('_', ' ') : '');
-}
+export const eventName = event => EVENTS[event] ?? event;
 
 export const PROTOCOLS = {
 	rtmp: 'RTMP', rtmps: 'RTMPS', srt: 'SRT', webrtc: 'WebRTC', whip: 'WHIP', whep: 'WHEP',

@@ -7,7 +7,6 @@
 	X(index, "index.html", "text/html; charset=utf-8")                                         \
 	X(css, "panel.css", "text/css; charset=utf-8")                                             \
 	X(icon, "icon.svg", "image/svg+xml")                                                       \
-	X(theme, "theme.js", SCRIPT)                                                               \
 	X(main, "main.js", SCRIPT)                                                                 \
 	X(dom, "dom.js", SCRIPT)                                                                   \
 	X(api, "api.js", SCRIPT)                                                                   \

@@ -84,7 +84,7 @@ test('the audit is filtered, stands still when asked, and is saved as CSV and JS
 	await (await attempt()).body.cancel();
 	const p = await open(t, 'audit');
 	await p.getByLabel('Token').fill(viewer.session.token);
-	await p.getByText(/^2 shown, newest first$/).waitFor();
+	await p.getByText('2 rows, newest first', { exact: true }).waitFor();
 	await p.getByRole('cell', { name: 'Let in' }).waitFor();
 	await p.getByRole('cell', { name: 'Left' }).waitFor();
 	const rows = JSON.parse((await saved(p, 'JSON')).text);
