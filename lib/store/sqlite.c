@@ -385,7 +385,7 @@ static enum sg_result connect_file(struct sg_sqlite *s)
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
 		    SQLITE_OPEN_EXRESCODE;
 
-	if (sqlite3_open_v2(s->path, &s->db, flags, NULL) != SQLITE_OK)
+	if (sqlite3_open_v2(s->path, &s->db, flags, sg_sqlite_vfs()) != SQLITE_OK)
 		return sg_sqlite_fail(s, "opening");
 	/* SQLite quietly opens for reading what it may not write. */
 	if (sqlite3_db_readonly(s->db, "main") == 1)

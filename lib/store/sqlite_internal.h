@@ -133,6 +133,11 @@ enum sg_result sg_sqlite_corrupt(struct sg_sqlite *s, const char *doing);
 enum sg_result sg_sqlite_refuse(struct sg_sqlite *s, enum sg_result res, const char *fmt, ...)
     SG_PRINTF(3, 4);
 
+/* ---- the log's way to the disk (sqlite_log.c) ---- */
+
+/* The name of the VFS to open with; NULL: SQLite's own. */
+const char *sg_sqlite_vfs(void);
+
 /* ---- schema (sqlite_schema.c) ---- */
 
 /* Is this file ours, and not from the future? Changes nothing. */
