@@ -30,12 +30,14 @@ export class Session {
 		await this.peer.setRemoteDescription({type: "answer", sdp: text});
 	}
 
-	// `keepalive` lets the request outlive the page.
+	// The goodbye first: with the connection its address goes, too. `keepalive` lets it outlive the page.
 	close() {
-		this.peer.close();
-		if (this.resource)
-			fetch(this.resource, {method: "DELETE", keepalive: true}).catch(() => {});
+		const {peer, resource} = this;
 		this.resource = null;
+		if (resource && peer.connectionState === "connected")
+			fetch(resource, {method: "DELETE", keepalive: true}).catch(() => {}).finally(() => peer.close());
+		else
+			peer.close();
 	}
 }
 
