@@ -13,6 +13,7 @@
 #include "webrtc/transport.h"
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -32,6 +33,7 @@ struct browser_config {
 	enum sg_codec video, audio; /* publishing: what will be written; playing: NONE leaves a track out */
 	const struct browser_events *events;
 	void *user;
+	bool tcp; /* by the answer's first TCP candidate */
 	/* Tests: every datagram passes here first, both ways; true: it is lost. NULL: none. */
 	bool (*lose)(void *user, bool outgoing, const uint8_t *p, size_t len);
 };
@@ -87,7 +89,10 @@ struct browser {
 	uint8_t transport_cc_id;
 	uint32_t ssrc; /* of reports when playing */
 	int64_t report_ms, key_ms, first_pts, first_us;
+	struct sg_path way;
 	bool ended, wrote;
+	size_t in_len; /* of a frame not whole yet */
+	uint8_t in[4096];
 	struct browser_stats stats;
 };
 
@@ -292,15 +297,27 @@ static void browser_on_rtcp(void *user, uint8_t *p, size_t len)
 
 /* ---- the transport ---- */
 
+static void browser_put(struct browser *c, const struct sg_path *to, const uint8_t *p, size_t len)
+{
+	uint8_t framed[4096];
+
+	/* What is lost here is as if lost on the way. */
+	if (!c->cfg.tcp) {
+		(void)!sendto(c->fd, p, len, 0, (const struct sockaddr *)&to->remote,
+		    to->remote.ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
+		return;
+	}
+	sg_put_be16(framed, (uint16_t)len); /* RFC 4571 */
+	memcpy(framed + 2, p, len);
+	(void)!send(c->fd, framed, len + 2, MSG_NOSIGNAL);
+}
+
 static void browser_on_send(void *user, const struct sg_path *to, const uint8_t *p, size_t len)
 {
 	struct browser *c = user;
 
-	if (c->cfg.lose && c->cfg.lose(c->cfg.user, true, p, len))
-		return;
-	/* What is lost here is as if lost on the way. */
-	(void)!sendto(c->fd, p, len, 0, (const struct sockaddr *)&to->remote,
-	    to->remote.ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
+	if (!c->cfg.lose || !c->cfg.lose(c->cfg.user, true, p, len))
+		browser_put(c, to, p, len);
 }
 
 static void browser_on_proven(void *user, const struct sg_path *path)
@@ -394,14 +411,14 @@ static bool open_track(struct browser *c, int kind, const struct sg_sdp_media *m
 	return t->in;
 }
 
-static bool to_sockaddr(struct sockaddr_storage *out, const struct sg_candidate *c)
+static bool to_sockaddr(struct sockaddr_storage *out, const struct sg_candidate *c, bool tcp)
 {
 	struct sockaddr_in *v4 = (struct sockaddr_in *)out;
 	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
 	char ip[INET6_ADDRSTRLEN];
 
 	memset(out, 0, sizeof(*out));
-	if (c->tcp || !sg_str_copy(ip, sizeof(ip), c->address))
+	if (c->tcp != tcp || !sg_str_copy(ip, sizeof(ip), c->address))
 		return false;
 	if (inet_pton(AF_INET, ip, &v4->sin_addr) == 1) {
 		v4->sin_family = AF_INET;
@@ -424,7 +441,7 @@ static socklen_t length_of(const struct sockaddr_storage *sa)
 static bool open_socket(struct browser *c, const struct sockaddr_storage *to)
 {
 	int bytes = 1 << 20;
-	int fd = socket(to->ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = socket(to->ss_family, (c->cfg.tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return false;
@@ -433,6 +450,7 @@ static bool open_socket(struct browser *c, const struct sockaddr_storage *to)
 		close(fd);
 		return false;
 	}
+	fcntl(fd, F_SETFL, O_NONBLOCK);
 	c->fd = fd;
 	return true;
 }
@@ -443,8 +461,9 @@ static enum sg_result connect_to(struct browser *c, const struct sg_sdp *sdp)
 
 	for (size_t i = 0; i < sdp->media_count; i++)
 		for (size_t k = 0; k < sdp->media[i].candidate_count; k++)
-			if (to_sockaddr(&path.remote, &sdp->media[i].candidates[k]) &&
+			if (to_sockaddr(&path.remote, &sdp->media[i].candidates[k], c->cfg.tcp) &&
 			    open_socket(c, &path.remote)) {
+				c->way = path;
 				sg_transport_connect(c->transport, &path, sg_mono_ms());
 				return SG_OK;
 			}
@@ -614,6 +633,18 @@ static void report_sending(struct browser *c)
 	}
 }
 
+/* From another port, with other credentials: what a phone does that changes its network. `ufrag` and `pwd`
+ * are the server's new ones; ours are drawn anew before, by sg_ice_credentials. */
+static inline void browser_restart(struct browser *c, const char *ufrag, const char *pwd,
+    const char *our_ufrag, const char *our_pwd)
+{
+	close(c->fd);
+	c->fd = -1;
+	sg_transport_restart(c->transport, sg_str_from(ufrag), sg_str_from(pwd), our_ufrag, our_pwd);
+	if (open_socket(c, &c->way.remote))
+		sg_transport_connect(c->transport, &c->way, sg_mono_ms());
+}
+
 /* ---- running ---- */
 
 static inline int browser_fd(const struct browser *c)
@@ -642,6 +673,25 @@ static inline int browser_wait_ms(struct browser *c)
 	return at > now_ms ? (int)(at - now_ms) : 0;
 }
 
+static void browser_read_frames(struct browser *c)
+{
+	uint8_t p[SG_UDP_DATAGRAM_MAX];
+	ssize_t n;
+
+	while (!c->ended && (n = recv(c->fd, c->in + c->in_len, sizeof(c->in) - c->in_len, 0)) > 0) {
+		c->in_len += (size_t)n;
+		while (c->in_len >= 2 && !c->ended) {
+			size_t len = (size_t)c->in[0] << 8 | c->in[1];
+			if (c->in_len < 2 + len || len > sizeof(p))
+				break;
+			memcpy(p, c->in + 2, len);
+			c->in_len -= 2 + len;
+			memmove(c->in, c->in + 2 + len, c->in_len);
+			sg_transport_feed(c->transport, &c->way, p, len, sg_mono_ms());
+		}
+	}
+}
+
 static void read_datagrams(struct browser *c)
 {
 	const struct sg_path *known;
@@ -667,7 +717,10 @@ static inline void browser_run(struct browser *c)
 {
 	if (c->fd < 0 || c->ended)
 		return;
-	read_datagrams(c);
+	if (c->cfg.tcp)
+		browser_read_frames(c);
+	else
+		read_datagrams(c);
 	sg_transport_tick(c->transport, sg_mono_ms());
 	if (c->ended || !browser_is_connected(c))
 		return;

@@ -53,7 +53,8 @@ static inline void fixture_bound(void *user, const struct sockaddr *sa)
 	((struct fixture *)user)->port = ntohs(((const struct sockaddr_in *)sa)->sin_port);
 }
 
-static inline struct fixture *fixture_open(const char *app, const char *listen, size_t max_peers)
+static inline struct fixture *fixture_open_with(
+    const char *app, const char *listen, size_t max_peers, int64_t media_deadline_ms)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 	char text[1024], error[400] = "";
@@ -76,11 +77,17 @@ static inline struct fixture *fixture_open(const char *app, const char *listen, 
 	assert_int_equal(sg_store_open(&f->store, f->url, false, error, sizeof(error)), SG_OK);
 	assert_int_equal(sg_dtls_identity_open(&f->identity, NULL, error, sizeof(error)), SG_OK);
 	const struct sg_webrtc_config rc = { .cfg = f->cfg, .loops = f->loops, .loop_count = LOOPS,
-		.gate = f->gate, .hub = f->hub, .max_peers = max_peers, .bound = fixture_bound, .bound_user = f };
+		.gate = f->gate, .hub = f->hub, .max_peers = max_peers,
+		.media_deadline_ms = media_deadline_ms, .bound = fixture_bound, .bound_user = f };
 	if (sg_webrtc_server_open(&f->rtc, &rc, error, sizeof(error)) != SG_OK)
 		fail_msg("%s", error);
 	assert_true(f->port > 0);
 	return f;
+}
+
+static inline struct fixture *fixture_open(const char *app, const char *listen, size_t max_peers)
+{
+	return fixture_open_with(app, listen, max_peers, 0);
 }
 
 static inline void fixture_close(struct fixture *f)

@@ -105,13 +105,18 @@ static bool on_lose(void *user, bool outgoing, const uint8_t *p, size_t len)
 static const struct browser_events client_events = { .connected = on_connected, .frame = on_frame,
 	.ended = on_client_ended };
 
-static void viewer_open(struct viewer *v, struct fixture *f)
+static void viewer_open_by(struct viewer *v, struct fixture *f, bool tcp)
 {
 	const struct browser_config cfg = { .identity = f->identity, .video = SG_CODEC_H264,
-		.audio = SG_CODEC_OPUS, .events = &client_events, .user = v, .lose = on_lose };
+		.audio = SG_CODEC_OPUS, .events = &client_events, .user = v, .tcp = tcp, .lose = on_lose };
 
 	*v = (struct viewer){ .dice = 7, .opened_ms = sg_mono_ms() };
 	assert_int_equal(browser_open(&v->client, &cfg), SG_OK);
+}
+
+static void viewer_open(struct viewer *v, struct fixture *f)
+{
+	viewer_open_by(v, f, false);
 }
 
 static void client_step(struct browser *c, struct source *s)
@@ -132,6 +137,18 @@ static void client_step(struct browser *c, struct source *s)
 			client_step(client, source);                                               \
 		assert_true(condition);                                                            \
 	} while (0)
+
+static void await_peers(struct fixture *f, size_t count)
+{
+	struct sg_webrtc_stats stats;
+	int64_t until = sg_mono_ms() + WAIT_MS;
+
+	do {
+		usleep(5000);
+		sg_webrtc_server_stats(f->rtc, &stats);
+	} while (stats.peers != count && sg_mono_ms() < until);
+	assert_int_equal(stats.peers, count);
+}
 
 static struct owner *join(struct fixture *f, struct viewer *v, const char *token)
 {
@@ -377,6 +394,105 @@ static void it_works_over_ipv6(void **state)
 	fixture_close(f);
 }
 
+static void it_works_over_tcp(void **state)
+{
+	struct fixture *f = fixture_open("", "127.0.0.1:0", 10);
+	struct source s = source_open(f);
+	struct sg_webrtc_peer_stats one;
+	struct viewer v[3];
+	struct owner *o[3];
+
+	(void)state;
+	source_step(&s);
+	/* More than loops: some connections have to move to their peer's. */
+	for (int i = 0; i < 3; i++) {
+		viewer_open_by(&v[i], f, true);
+		o[i] = join(f, &v[i], NULL);
+	}
+	for (int i = 0; i < 3; i++)
+		RUN_UNTIL(v[i].client, &s, v[i].pictures >= 20);
+	for (int i = 0; i < 3; i++)
+		RUN_UNTIL(v[i].client, &s, v[i].pictures >= 40 && sg_webrtc_peers(f->rtc, &one, 1) == 3);
+	assert_string_equal(one.transport, "tcp");
+	for (int i = 0; i < 3; i++) {
+		browser_close(v[i].client, i != 2); /* the last one breaks off */
+		if (i != 2) {
+			assert_false(owner_wait(o[i], &o[i]->described, 2));
+			assert_int_equal(o[i]->why, SG_BYE_CLOSED);
+		}
+		owner_close(f, o[i]);
+	}
+	sg_publisher_close(s.pub, true);
+	fixture_close(f);
+}
+
+struct restart_call {
+	struct sg_webrtc_peer *peer;
+	const char *ufrag, *pwd;
+	char our_ufrag[SG_ICE_UFRAG_SIZE], our_pwd[SG_ICE_PWD_SIZE];
+};
+
+static void restart_now(void *user)
+{
+	struct restart_call *r = user;
+
+	sg_webrtc_restart(r->peer, sg_str_from(r->ufrag), sg_str_from(r->pwd), r->our_ufrag, r->our_pwd);
+}
+
+static void a_restart_moves_a_peer_to_another_address(void **state)
+{
+	struct fixture *f = fixture_open("", "127.0.0.1:0", 10);
+	struct source s = source_open(f);
+	char ufrag[SG_ICE_UFRAG_SIZE], pwd[SG_ICE_PWD_SIZE];
+	struct viewer v;
+
+	(void)state;
+	source_step(&s);
+	viewer_open(&v, f);
+	struct owner *o = join(f, &v, NULL);
+	RUN_UNTIL(v.client, &s, v.pictures >= 5);
+	sg_ice_credentials(ufrag, pwd);
+	struct restart_call r = { .peer = o->peer, .ufrag = ufrag, .pwd = pwd };
+	sg_loop_call(f->owner_loop, restart_now, &r);
+	browser_restart(v.client, r.our_ufrag, r.our_pwd, ufrag, pwd);
+	unsigned before = v.pictures;
+	RUN_UNTIL(v.client, &s, v.pictures >= before + 40);
+	assert_false(v.ended);
+	browser_close(v.client, true);
+	owner_close(f, o);
+	sg_publisher_close(s.pub, true);
+	fixture_close(f);
+}
+
+/* A token is free again, and the peer gone, at whichever step its owner stopped. */
+static void whoever_stops_on_the_way_is_sent_away(void **state)
+{
+	struct fixture *f = fixture_open_with(ON, "127.0.0.1:0", 10, 400);
+	struct token t = make_token(f, SG_PLAY);
+	struct source s = source_open(f);
+	struct viewer v;
+
+	(void)state;
+	source_step(&s);
+	for (int step = 0; step < 2; step++) {
+		viewer_open(&v, f);
+		struct owner *o = owner_open(f, SG_PLAY, browser_offer(v.client), t.text);
+		assert_true(owner_wait(o, &o->described, 1));
+		/* 0: nothing is ever sent; 1: a check goes out, and then nothing follows. */
+		if (step)
+			assert_int_equal(browser_answer(v.client, sg_str_from(o->sdp)), SG_OK);
+		assert_false(owner_wait(o, &o->described, 2));
+		assert_int_equal(o->why, SG_BYE_NO_MEDIA);
+		assert_string_equal(o->detail, step ? "DTLS was not finished in time" : "no connection came");
+		assert_int_equal(uses_of(f, &t), 0);
+		owner_close(f, o);
+		browser_close(v.client, false);
+		await_peers(f, 0);
+	}
+	sg_publisher_close(s.pub, true);
+	fixture_close(f);
+}
+
 /* ---- publishing ---- */
 
 struct camera {
@@ -485,18 +601,6 @@ static void follow(struct fixture *f, struct followed *w)
 		sg_frame_unref(frames[i]);
 	}
 	sg_stream_unref(s);
-}
-
-static void await_peers(struct fixture *f, size_t count)
-{
-	struct sg_webrtc_stats stats;
-	int64_t until = sg_mono_ms() + WAIT_MS;
-
-	do {
-		usleep(5000);
-		sg_webrtc_server_stats(f->rtc, &stats);
-	} while (stats.peers != count && sg_mono_ms() < until);
-	assert_int_equal(stats.peers, count);
 }
 
 static struct owner *publish(struct fixture *f, struct camera *c, const char *token)
@@ -644,6 +748,9 @@ int main(void)
 		cmocka_unit_test(peers_have_a_limit),
 		cmocka_unit_test(a_drain_ends_all),
 		cmocka_unit_test(it_works_over_ipv6),
+		cmocka_unit_test(it_works_over_tcp),
+		cmocka_unit_test(a_restart_moves_a_peer_to_another_address),
+		cmocka_unit_test(whoever_stops_on_the_way_is_sent_away),
 		cmocka_unit_test(a_publisher_reaches_the_hub),
 		cmocka_unit_test(what_a_publisher_loses_is_asked_for_again),
 		cmocka_unit_test(a_publisher_that_never_connects_spends_nothing),

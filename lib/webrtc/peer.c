@@ -330,7 +330,7 @@ static void on_admitted(void *user, enum sg_reason verdict)
 		p->state = PEER_HELD;
 		sg_session_id(p->session, id);
 		sg_id_parse(sg_str_from(id), &p->count.session_id);
-		p->deadline_ms = sg_mono_ms() + RTC_MEDIA_DEADLINE_MS;
+		p->deadline_ms = sg_mono_ms() + p->srv->cfg.media_deadline_ms;
 		rtc_table_add_name(&p->srv->table, p, sg_transport_ufrag(p->transport));
 		describe(p);
 	}

@@ -220,6 +220,8 @@ enum sg_result sg_webrtc_server_open(struct sg_webrtc_server **out,
 		return res;
 	}
 	srv->cfg = *cfg;
+	if (!srv->cfg.media_deadline_ms)
+		srv->cfg.media_deadline_ms = RTC_MEDIA_DEADLINE_MS;
 	if (srv->cfg.loop_count > RTC_LANES_MAX)
 		srv->cfg.loop_count = RTC_LANES_MAX;
 	rtc_table_init(&srv->table);

@@ -151,8 +151,8 @@ static void give(struct rtc_viewer *v, struct sg_rtp_frame *f)
 	int track = f->kind == SG_FRAME_VIDEO ? VIDEO : AUDIO;
 	const struct rtc_track *t = &v->peer->tracks[track];
 
-	if (!t->on)
-		return;
+	if (!t->on || (track == AUDIO && f->pts_90khz < v->live_pts))
+		return; /* pictures in quick motion have no sound */
 	if (t->codec != f->codec) {
 		if (track == VIDEO)
 			rtc_peer_drop(v->peer, SG_ADMITTED, SG_BYE_STREAM_ENDED, "the stream's codec has changed");
@@ -178,16 +178,14 @@ void rtc_viewer_deliver(struct rtc_viewer *v, struct sg_rtp_frame *f)
 
 /* ---- the beginning ---- */
 
-static bool give_early(struct rtc_viewer *v, const struct sg_frame *f)
+static void give_early(struct rtc_viewer *v, const struct sg_frame *f)
 {
 	struct sg_rtp_frame *packets;
 
 	if (sg_rtp_pack(v->packer, f, &packets) != SG_OK)
-		return false;
-	if (f->kind == SG_FRAME_VIDEO || f->pts_90khz >= v->live_pts)
-		give(v, packets);
+		return;
+	give(v, packets);
 	sg_rtp_frame_unref(packets);
-	return true;
 }
 
 void rtc_viewer_catch_up(struct rtc_viewer *v)
@@ -263,6 +261,7 @@ static struct rtc_viewer *new_viewer(struct sg_webrtc_peer *p)
 	v->peer = p;
 	v->fir_number = -1;
 	v->catching_up = true;
+	v->skipping = true; /* to the first keyframe */
 	v->live_pts = newest_pts(sg_stream_ring(p->stream));
 	v->packer = rtc_packer_for(p->stream, mode, &v->cursor);
 	if (open_out(&v->out[VIDEO], RTC_SENT_VIDEO) && open_out(&v->out[AUDIO], RTC_SENT_AUDIO) && v->packer)

@@ -34,6 +34,7 @@ struct sg_webrtc_config {
 	struct sg_gate *gate;
 	struct sg_hub *hub;
 	size_t max_peers; /* more are refused as SG_OVERLOAD */
+	int64_t media_deadline_ms; /* from described to media; 0: 15 s */
 	const char *certificate_path; /* PEM, key and certificate; made (mode 0600) when it is not there */
 	void (*bound)(void *user, const struct sockaddr *sa); /* each UDP address really bound */
 	void *bound_user;
