@@ -1,6 +1,6 @@
 /* rtc_view.c - many WebRTC viewers in one thread: each a peer of its own over WHEP, with its own token.
  * Checks, handshakes and reports are real; media is counted by its headers, which are not encrypted,
- * so that what is measured is the server and not this. The first viewer decrypts and puts frames
+ * so that what is measured is the server and not this. The last viewer to join decrypts and puts frames
  * together: its delays are those from the publisher's write to a frame's last packet.
  *
  *   rtc_view whep PID PORT COUNT SECONDS SENT_TIMES APP/NAME TOKENS
@@ -30,7 +30,7 @@ static struct viewer *viewers;
 static int count, ep;
 static bool counting;
 static struct sent_times *sent;
-/* Of the first viewer: each frame's RTP time in ms, on its own clock, and when it was whole. */
+/* Of the last viewer: each frame's RTP time in ms, on its own clock, and when it was whole. */
 static struct {
 	int64_t ms, at_us;
 } arrivals[DELAYS_MAX];
@@ -85,11 +85,11 @@ static void drain(struct viewer *v)
 		if (media)
 			count_packet(v, p, (size_t)n);
 		bool rtcp = media && p[1] >= 192 && p[1] <= 223;
-		if (!v->client || (media && !rtcp && v != viewers))
+		if (!v->client || (media && !rtcp && v != &viewers[count - 1]))
 			continue;
 		int64_t at = now_us();
 		sg_rtc_client_feed(v->client, (struct sockaddr *)&from, len, p, (size_t)n, at);
-		if (v == viewers)
+		if (v == &viewers[count - 1])
 			take_frames(v, at);
 	}
 }

@@ -5,6 +5,7 @@
 # BENCH_QUICK=1: smaller counts. Some parts only: BENCH_ONLY="fan_out admissions token_path memory web",
 # of the first for some numbers of viewers: BENCH_COUNTS="100 300 600".
 set -eu
+here=$(cd "$(dirname "$0")" && pwd)
 bin=$(cd "${BUILD_DIR:-build}" && pwd)
 work=$bin/bench
 dir=$(mktemp -d "$work/run.XXXXXX")
@@ -101,7 +102,7 @@ start_streamd() { # gather: sets STREAMD RTMP HTTP
 		[srt]
 		listen =
 		[webrtc]
-		listen =
+		listen = ${webrtc_listen-}
 		[recording]
 		path = $dir/sg/rec
 		[app live]
@@ -376,6 +377,7 @@ token_path() {
 
 say "Measured $(date -u +%Y-%m-%d) on $cores cores ($(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)), $(awk '/MemTotal/ { printf "%.0f", $2 / 1048576 }' /proc/meminfo) GiB, $(df --output=fstype "$work" | tail -n 1), Linux $(uname -r | cut -d- -f1), $(. /etc/os-release && echo "$PRETTY_NAME"); load average $(cut -d' ' -f1 /proc/loadavg) at the start. The server has one core, the load the other; all of it on loopback."
 say ""
-for part in ${BENCH_ONLY:-fan_out admissions token_path memory web}; do "$part"; done
+for file in "$here"/part_*.sh; do . "$file"; done
+for part in ${BENCH_ONLY:-fan_out admissions token_path memory web webrtc}; do "$part"; done
 say "| what | wanted | measured | |"
 say "| --- | ---: | ---: | --- |${rows}"
