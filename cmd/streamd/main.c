@@ -204,18 +204,16 @@ static enum sg_result open_http(struct streamd *d, char *error, size_t size)
 		.tls = d->tls, .tls_bound = print_listener, .tls_bound_user = "https" };
 	enum sg_result res = sg_http_server_open(&d->http, &hc, error, size);
 
-	if (res != SG_OK)
+	if (res != SG_OK || (res = open_signal(d, error, size)) != SG_OK)
 		return res;
 	struct sg_api_config ac = { .cfg = d->cfg, .http = d->http, .gate = d->gate, .hub = d->hub,
 		.rtmp = d->rtmp, .srt = d->srt, .webrtc = d->webrtc,
-		.fanouts = d->fanouts, .fanout_count = d->loop_count,
+		.signal = d->signal, .fanouts = d->fanouts, .fanout_count = d->loop_count,
 		.loops = d->loops, .loop_count = d->loop_count };
 	if ((res = sg_api_open(&d->api, &ac)) != SG_OK) {
 		snprintf(error, size, "REST: %s", sg_result_text(res));
 		return res;
 	}
-	if ((res = open_signal(d, error, size)) != SG_OK)
-		return res;
 	return sg_http_server_start(d->http, error, size);
 }
 

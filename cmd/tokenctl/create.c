@@ -96,8 +96,12 @@ static json_t *new_token(
 	if (object) {
 		json_object_set_new(object, "tokenId", json_string(text));
 		json_object_set_new(object, "urls",
-		    api_urls(c->cfg, NULL, c->cfg->rtmp_listen.count > 0,
-			c->cfg->srt_listen.count > 0, &t, text));
+		    api_urls(c->cfg, NULL,
+			(struct api_served){
+			    .rtmp = c->cfg->rtmp_listen.count || c->cfg->rtmp_tls_listen.count,
+			    .srt = c->cfg->srt_listen.count,
+			    .webrtc = c->cfg->webrtc_listen.count},
+			&t, text));
 	}
 	sg_wipe(text, sizeof(text));
 	return object;

@@ -109,6 +109,13 @@ static int read_web(const struct sg_url *url, struct asked *out)
 		out->type = sg_str_is(kind, "whip") ? SG_PUBLISH : SG_PLAY;
 		return take_names(out, app, name);
 	}
+	if (sg_str_is(kind, "play.html") || sg_str_is(kind, "publish.html")) {
+		out->protocol = sg_str_is(kind, "play.html") ? "whep" : "whip";
+		out->type = sg_str_is(kind, "play.html") ? SG_PLAY : SG_PUBLISH;
+		return sg_query_get(url->query, "id", stream, sizeof(stream)) == SG_OK
+			   ? take_names(out, app, sg_str_from(stream))
+			   : not_ours("a page's names the stream: add &id=STREAM");
+	}
 	if (!sg_str_is(kind, "websocket"))
 		return not_ours("it should go on with /APP/streams/, /APP/whip/, /APP/whep/ or "
 				"/APP/websocket");

@@ -12,6 +12,7 @@
 #include "http/http.h"
 #include "rtmp/rtmp.h"
 #include "srt/srt.h"
+#include "signal/signal.h"
 #include "webrtc/webrtc.h"
 
 struct sg_api;
@@ -24,6 +25,7 @@ struct sg_api_config {
 	struct sg_rtmp_server *rtmp; /* NULL when RTMP is off */
 	struct sg_srt_server *srt;   /* NULL when SRT is off */
 	struct sg_webrtc_server *webrtc; /* NULL when WebRTC is off */
+	struct sg_signal *signal;        /* the same */
 	struct sg_fanout *const *fanouts;
 	size_t fanout_count;
 	struct sg_loop *const *loops; /* for /api/v1/authorize, which is 503 without; outlive the gate */

@@ -7,6 +7,7 @@
 #define SG_API_INTERNAL_H
 
 #include "api/api.h"
+#include "api/urls.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include <jansson.h>
@@ -209,6 +210,11 @@ bool api_check_open(struct sg_api *api, struct sg_http_request *req);
  * answered. Query thread. */
 bool api_check_key(struct api_call *c);
 
+static inline struct api_served api_served(const struct sg_api_config *cfg)
+{
+	return (struct api_served){
+	    .rtmp = cfg->rtmp != NULL, .srt = cfg->srt != NULL, .webrtc = cfg->webrtc != NULL};
+}
 /* The application's section as it is in effect; false: there is none. */
 bool api_app_config(struct sg_api *api, struct sg_str app, struct sg_app_config *out);
 

@@ -265,7 +265,7 @@ static void rtmp_base(struct api_call *c, char out[STREAM_URL_MAX])
 	struct sg_str base, query;
 
 	sg_str_copy(t.app, sizeof(t.app), compat_of(c)->app);
-	json_t *urls = api_urls(cfg->cfg, sg_http_public_url(cfg->http), cfg->rtmp != NULL, cfg->srt != NULL, &t, "");
+	json_t *urls = api_urls(cfg->cfg, sg_http_public_url(cfg->http), api_served(cfg), &t, "");
 	sg_str_cut(api_string(urls, "rtmp"), '?', &base, &query);
 	*out = '\0';
 	if (base.len)

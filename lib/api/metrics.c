@@ -25,6 +25,7 @@ struct snapshot {
 	struct sg_rtmp_stats rtmp;
 	struct sg_srt_stats srt;
 	struct sg_webrtc_stats webrtc;
+	struct sg_signal_stats signal;
 	struct sg_fanout_stats fanout; /* all loops together */
 	int64_t gather_us[FANOUTS_MAX];
 	size_t fanout_count;
@@ -33,7 +34,7 @@ struct snapshot {
 	uint64_t calls, busy, refused_keys, refused_addresses, refused_rates, failed_logins;
 	size_t tables[API_TABLES];
 	size_t wrong_addresses, wrong_addresses_max;
-	bool ready, has_rtmp, has_srt, has_webrtc;
+	bool ready, has_rtmp, has_srt, has_webrtc, has_signal;
 	int64_t started_s;
 };
 
@@ -228,6 +229,10 @@ static void write_srt_dropped(struct page *p, const struct family *f)
 	{                                                                                          \
 		name, type, help, WRITER, 0, writer, AT(has_srt)                                   \
 	}
+#define SIGNAL(name, type, kind, member, help)                                                     \
+	{                                                                                          \
+		name, type, help, kind, AT(signal.member), NULL, AT(has_signal)                    \
+	}
 #define WEBRTC(name, type, kind, member, help)                                                     \
 	{                                                                                          \
 		name, type, help, kind, AT(webrtc.member), NULL, AT(has_webrtc)                    \
@@ -277,6 +282,8 @@ static const struct family families[] = {
     NUMBER("http_suspended", "gauge", NUMBER_SIZE, http.suspended,
 	"Requests that wait for their answer."),
     NUMBER("http_streaming", "gauge", NUMBER_SIZE, http.streaming, "Endless answers under way."),
+    NUMBER("http_websockets", "gauge", NUMBER_SIZE, http.websockets, "WebSocket conversations."),
+    NUMBER("https_connections", "gauge", NUMBER_SIZE, http.tls, "TLS connections of the web server."),
     NUMBER("http_requests_total", "counter", NUMBER_U64, http.requests, "HTTP requests."),
     SEVERAL("http_responses_total", "counter", write_statuses, "HTTP answers by status."),
     NUMBER("http_sent_bytes_total", "counter", NUMBER_U64, http.bytes_out, "Bodies sent."),
@@ -313,6 +320,12 @@ static const struct family families[] = {
 	"Frames left out for SRT viewers that fell behind."),
     SRT_SEVERAL("srt_round_trip_seconds", "gauge", write_srt_rtt, "The mean of those that are connected."),
 
+    SIGNAL("signal_sockets", "gauge", NUMBER_SIZE, sockets, "Ant Media's clients on WebSockets."),
+    SIGNAL("signal_streams", "gauge", NUMBER_SIZE, streams, "Streams that they publish or play."),
+    SIGNAL("signal_resources", "gauge", NUMBER_SIZE, resources, "WHIP and WHEP sessions."),
+    SIGNAL("signal_messages_total", "counter", NUMBER_U64, messages, "Messages on those WebSockets."),
+    SIGNAL("signal_over_budget_total", "counter", NUMBER_U64, over_budget,
+	"WebSockets closed for too many messages."),
     WEBRTC("webrtc_peers", "gauge", NUMBER_SIZE, peers, "WebRTC peer connections, from their opening on."),
     WEBRTC("webrtc_peers_max", "gauge", NUMBER_SIZE, peers_max, "Limit of those."),
     WEBRTC("webrtc_publishers", "gauge", NUMBER_SIZE, publishers, "WebRTC peers that publish."),
@@ -417,7 +430,7 @@ static void look(struct sg_api *api, struct snapshot *s)
 	    .wrong_addresses_max = API_WRONG_ADDRESSES_MAX,
 	    .has_rtmp = api->cfg.rtmp != NULL,
 	    .has_srt = api->cfg.srt != NULL,
-	    .has_webrtc = api->cfg.webrtc != NULL};
+	    .has_webrtc = api->cfg.webrtc != NULL, .has_signal = api->cfg.signal != NULL};
 	s->tables[0] = api_rates_count(&api->rates);
 	s->tables[1] = api_costs_count(&api->costs);
 	s->tables[2] = api_admins_count(&api->admins);
@@ -432,6 +445,8 @@ static void look(struct sg_api *api, struct snapshot *s)
 		sg_srt_server_stats(api->cfg.srt, &s->srt);
 	if (s->has_webrtc)
 		sg_webrtc_server_stats(api->cfg.webrtc, &s->webrtc);
+	if (s->has_signal)
+		sg_signal_get_stats(api->cfg.signal, &s->signal);
 	sg_hub_each(api->cfg.hub, add_stream, s);
 	add_fanouts(s, &api->cfg);
 }

@@ -1,6 +1,5 @@
 /* token_create.c - new tokens: the one place where their secrets are shown. */
 #include "api/api_internal.h"
-#include "api/urls.h"
 
 #define COUNT_MAX 1000
 #define LIFETIME_MAX_S (100ll * 365 * 86400)
@@ -124,7 +123,7 @@ static json_t *new_token(
 	json_t *object = api_token(&t, c->now);
 	if (json_object_set_new(object, "tokenId", json_string(text)) ||
 	    json_object_set_new(object, "urls",
-		api_urls(cfg->cfg, sg_http_public_url(cfg->http), cfg->rtmp != NULL, cfg->srt != NULL, &t, text))) {
+		api_urls(cfg->cfg, sg_http_public_url(cfg->http), api_served(cfg), &t, text))) {
 		api_json_drop(object);
 		object = NULL;
 	}

@@ -98,7 +98,9 @@ static bool put_http_base(struct sg_buf *out, const struct sg_config *cfg, const
 {
 	struct sg_str url = sg_str_from(cfg->public_url ? cfg->public_url : http_base);
 
-	if (!cfg->public_url && put_base(out, cfg, &cfg->http_listen, "http", 80))
+	/* Where there is HTTPS, that is what others are told. */
+	if (!cfg->public_url && (put_base(out, cfg, &cfg->http_tls_listen, "https", 443) ||
+				    put_base(out, cfg, &cfg->http_listen, "http", 80)))
 		return true;
 	while (url.len && url.p[url.len - 1] == '/')
 		url.len--;
@@ -115,7 +117,24 @@ static void take_url(json_t *urls, const char *name, struct sg_buf *url)
 	url->len = 0;
 }
 
-json_t *api_urls(const struct sg_config *cfg, const char *http_base, bool rtmp, bool srt,
+/* WHIP's or WHEP's endpoint, and the sample page that uses it. */
+static void put_webrtc(json_t *urls, struct sg_buf *url, const struct sg_config *cfg,
+    const char *http_base, const struct sg_token *t, const char *token)
+{
+	const bool play = t->type == SG_PLAY;
+
+	if (!put_http_base(url, cfg, http_base))
+		return;
+	sg_buf_printf(url, "/%s/%s.html?id=%s&token=%s", t->app, play ? "play" : "publish", t->stream,
+	    token);
+	take_url(urls, "webrtc", url);
+	if (!put_http_base(url, cfg, http_base))
+		return;
+	sg_buf_printf(url, "/%s/%s/%s?token=%s", t->app, play ? "whep" : "whip", t->stream, token);
+	take_url(urls, play ? "whep" : "whip", url);
+}
+
+json_t *api_urls(const struct sg_config *cfg, const char *http_base, struct api_served on,
     const struct sg_token *t, const char *token)
 {
 	static const char *const formats[][2] = {
@@ -128,11 +147,15 @@ json_t *api_urls(const struct sg_config *cfg, const char *http_base, bool rtmp, 
 	sg_buf_init(&url, 4096);
 	/* One allocation: growing would leave copies of the token behind. */
 	if (sg_buf_reserve(&url, 2048)) {
-		if (rtmp && put_base(&url, cfg, &cfg->rtmp_listen, "rtmp", 1935)) {
+		if (on.rtmp && put_base(&url, cfg, &cfg->rtmp_listen, "rtmp", 1935)) {
 			sg_buf_printf(&url, "/%s/%s?token=%s", t->app, t->stream, token);
 			take_url(urls, "rtmp", &url);
 		}
-		if (srt && put_base(&url, cfg, &cfg->srt_listen, "srt", 0)) {
+		if (on.rtmp && put_base(&url, cfg, &cfg->rtmp_tls_listen, "rtmps", 443)) {
+			sg_buf_printf(&url, "/%s/%s?token=%s", t->app, t->stream, token);
+			take_url(urls, "rtmps", &url);
+		}
+		if (on.srt && put_base(&url, cfg, &cfg->srt_listen, "srt", 0)) {
 			sg_buf_printf(&url, "?streamid=#!::r=%s/%s,m=%s,token=%s", t->app, t->stream,
 			    t->type == SG_PUBLISH ? "publish" : "request", token);
 			take_url(urls, "srt", &url);
@@ -144,6 +167,8 @@ json_t *api_urls(const struct sg_config *cfg, const char *http_base, bool rtmp, 
 			    formats[i][1], token);
 			take_url(urls, formats[i][0], &url);
 		}
+		if (on.webrtc)
+			put_webrtc(urls, &url, cfg, http_base, t, token);
 	}
 	sg_buf_reset(&url);
 	return urls;

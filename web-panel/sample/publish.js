@@ -69,7 +69,7 @@ async function measure() {
 	let bytes = 0;
 	(await session.peer.getStats()).forEach(s => bytes += s.type === "outbound-rtp" ? s.bytesSent : 0);
 	if (session && session.peer.connectionState === "connected" && bytes)
-		say("live", `On air, ${Math.round((bytes - (before ?? bytes)) * 8 / 1000)} kbit/s.`);
+		say("live", before === null ? "On air." : `On air, ${Math.round((bytes - before) * 8 / 1000)} kbit/s.`);
 	before = bytes;
 }
 
