@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "http/media.h"
 #include "media/hls.h"
+#include "record/record.h"
 #include "signal/signal.h"
 #include "srt/srt.h"
 #include "streamd.h"
@@ -34,6 +35,7 @@ struct streamd {
 	struct sg_signal *signal;
 	struct sg_api *api;
 	struct sg_tls *tls; /* of HTTPS and RTMPS; NULL: neither */
+	struct sg_recorder *recorder;
 	size_t max_connections;
 };
 
@@ -230,6 +232,8 @@ static enum sg_result open_rooms(struct streamd *d, char *error, size_t size)
 	sg_hub_set_hls_part(d->hub, d->cfg->hls_part_ms);
 	if ((res = sg_gate_open(&d->gate, d->cfg, &media, error, size)) != SG_OK)
 		return res;
+	if ((res = sg_recorder_open(&d->recorder, d->cfg, d->hub, error, size)) != SG_OK)
+		return res;
 	if ((res = open_rtmp(d, error, size)) != SG_OK || (res = open_srt(d, error, size)) != SG_OK ||
 	    (res = open_webrtc(d, error, size)) != SG_OK)
 		return res;
@@ -268,6 +272,7 @@ static void close_rooms(struct streamd *d)
 	sg_api_close(d->api);
 	sg_rtmp_server_close(d->rtmp);
 	sg_srt_server_close(d->srt);
+	sg_recorder_close(d->recorder);
 	sg_gate_close(d->gate);
 	for (size_t i = 0; i < d->loop_count; i++) {
 		if (d->fanouts[i])
@@ -279,15 +284,6 @@ static void close_rooms(struct streamd *d)
 	if (d->apps_cfg != d->cfg)
 		sg_config_free(d->apps_cfg);
 	sg_config_free(d->cfg);
-}
-
-/* What this build does not serve is said, never ignored in silence. */
-static void warn_about(const struct sg_config *cfg)
-{
-	for (size_t i = 0; i < cfg->app_count; i++)
-		if (cfg->apps[i].record != SG_RECORD_OFF)
-			sg_log_warning("[app %s] record is set, but this version does not record",
-			    cfg->apps[i].name);
 }
 
 /* HTTPS and RTMPS have one certificate. SG_OK as well when neither is wanted. */
@@ -325,10 +321,10 @@ static void reload(struct streamd *d, const char *path)
 	if (sg_config_load(&fresh, path, error, sizeof(error)) != SG_OK) {
 		sg_log_error("configuration: %s: the old one stays in effect", error);
 	} else {
-		warn_about(fresh);
-		reload_tls(d, fresh);
+			reload_tls(d, fresh);
 		sg_gate_reconfigure(d->gate, fresh);
 		sg_api_reconfigure(d->api, fresh);
+		sg_recorder_reconfigure(d->recorder, fresh);
 		if (d->srt)
 			sg_srt_server_reconfigure(d->srt, fresh);
 		if (d->apps_cfg != d->cfg)
@@ -390,7 +386,6 @@ static int serve(struct sg_config *cfg, struct sg_tls *tls, const char *path)
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
 
-	warn_about(cfg);
 	if (open_rooms(&d, error, sizeof(error)) != SG_OK) {
 		fprintf(stderr, "streamd: %s\n", error);
 		close_rooms(&d);

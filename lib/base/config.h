@@ -37,6 +37,8 @@ struct sg_config {
 	int64_t srt_latency_ms;
 	char *webrtc_public_ip;
 	char *recording_path;
+	int64_t recording_min_free, recording_max_size; /* bytes; max_size 0 = no limit */
+	int64_t recording_keep_ms; /* 0 = for ever */
 	struct sg_app_config *apps; /* "live" is always there */
 	size_t app_count;
 };

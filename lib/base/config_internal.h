@@ -21,6 +21,8 @@ enum config_kind {
 	CONFIG_GATHER,
 	CONFIG_LATENCY,
 	CONFIG_PART,
+	CONFIG_SIZE, /* bytes, in int64_t */
+	CONFIG_KEEP,
 	/* Those of applications, in struct sg_app_config: */
 	CONFIG_SWITCH,
 	CONFIG_RECORD,
@@ -69,11 +71,17 @@ enum config_kind {
 	    webrtc_public_ip)                                                                      \
 	GLOBAL("recording", "path", CONFIG_DATA_DIR "/recordings", "directory of recordings",      \
 	    CONFIG_DIR, recording_path)                                                            \
+	GLOBAL("recording", "min_free", "256m", "space that stays free: below it nothing is recorded", \
+	    CONFIG_SIZE, recording_min_free)                                                       \
+	GLOBAL("recording", "keep", "0s", "how long recordings are kept; 0s: for ever",            \
+	    CONFIG_KEEP, recording_keep_ms)                                                        \
+	GLOBAL("recording", "max_size", "0", "how much they may take together; 0: no limit",       \
+	    CONFIG_SIZE, recording_max_size)                                                       \
 	APP("publish_token", "off", "initial switch: publishing needs a token", CONFIG_SWITCH,     \
 	    publish_token)                                                                         \
 	APP("play_token", "off", "initial switch: playing needs a token", CONFIG_SWITCH,           \
 	    play_token)                                                                            \
-	APP("record", "off", "record streams: off, on, or ask (the publisher does)",               \
+	APP("record", "off", "record streams: off, on, or ask (those turned on by name)",               \
 	    CONFIG_RECORD, record)                                                                 \
 	APP("token_lifetime", "24h", "of a token whose creator names no expiry", CONFIG_LIFETIME,  \
 	    token_lifetime_ms)                                                                     \

@@ -12,6 +12,7 @@
 #define LATENCY_MAX_MS 8000
 #define PART_MIN_MS 50
 #define PART_MAX_MS 2000
+#define KEEP_MAX_MS (3650ll * 86400000)
 #define WINDOW_MAX_MS 86400000
 
 #define COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
@@ -308,6 +309,35 @@ static enum sg_result set_latency(int64_t *at, struct sg_str value, struct confi
 	return SG_OK;
 }
 
+/* "500m", "20g": powers of 1024; 0 is none. */
+static enum sg_result set_size(int64_t *at, struct sg_str value, struct config_problem *p)
+{
+	static const char units[] = "kmgt";
+	struct sg_str digits = value;
+	uint64_t n;
+	int shift = 0;
+
+	const char *unit = value.len ? memchr(units, value.p[value.len - 1] | 0x20, 4) : NULL;
+	if (unit) {
+		digits.len--;
+		shift = 10 * (int)(unit - units + 1);
+	}
+	if (!sg_str_to_u64(digits, (uint64_t)INT64_MAX >> shift, &n))
+		return refuse(p, value, "not a size", "use 0 or a size such as 500m, 20g or 1t");
+	*at = (int64_t)(n << shift);
+	return SG_OK;
+}
+
+static void print_size(int64_t bytes, struct sg_buf *out)
+{
+	static const char *const units[] = { "", "k", "m", "g", "t" };
+	size_t i = 0;
+
+	for (; bytes && bytes % 1024 == 0 && i < 4; i++)
+		bytes /= 1024;
+	sg_buf_printf(out, "%lld%s", (long long)bytes, units[i]);
+}
+
 static enum sg_result set_part(int64_t *at, struct sg_str value, struct config_problem *p)
 {
 	int64_t ms;
@@ -384,6 +414,11 @@ enum sg_result config_set(
 		return set_passphrase(at, value, p);
 	case CONFIG_PART:
 		return set_part(at, value, p);
+	case CONFIG_SIZE:
+		return set_size(at, value, p);
+	case CONFIG_KEEP:
+		return set_seconds(at, value, 0, KEEP_MAX_MS,
+		    "use 0s for ever, or a duration up to 3650d such as 30d", p);
 	case CONFIG_SWITCH:
 		return set_switch(at, value, p);
 	case CONFIG_RECORD:
@@ -497,6 +532,10 @@ void config_print_value(const struct config_slot *slot, const void *base, struct
 	case CONFIG_PASSPHRASE:
 		print_text(*(char *const *)at ? "[redacted]" : NULL, out);
 		break;
+	case CONFIG_SIZE:
+		print_size(*(const int64_t *)at, out);
+		break;
+	case CONFIG_KEEP:
 	case CONFIG_GATHER:
 	case CONFIG_LATENCY:
 	case CONFIG_PART:

@@ -51,6 +51,8 @@ enum sg_sqlite_slot {
 	SG_SQ_APIKEY_REVOKE,
 	SG_SQ_RECORDING_SET,
 	SG_SQ_RECORDING_GET,
+	SG_SQ_RECORDING_DELETE,
+	SG_SQ_RECORDING_LIST,
 	SG_SQ_PASSWORD_GET,
 	SG_SQ_PASSWORD_SET,
 	SG_SQ_PASSWORD_FIRST,
@@ -197,6 +199,10 @@ enum sg_result sg_sqlite_apikey_list(
     struct sg_store *st, struct sg_apikey *out, size_t max, size_t *count);
 enum sg_result sg_sqlite_apikey_revoke(struct sg_store *st, uint64_t id, int64_t now);
 enum sg_result sg_sqlite_recording_add(struct sg_store *st, const struct sg_recording *r);
+enum sg_result sg_sqlite_recording_delete(
+    struct sg_store *st, struct sg_str app, struct sg_str name);
+enum sg_result sg_sqlite_recordings(
+    struct sg_store *st, void (*each)(void *user, const struct sg_recording *r), void *user);
 enum sg_result sg_sqlite_recording_get(
     struct sg_store *st, struct sg_str app, struct sg_str name, struct sg_recording *out);
 enum sg_result sg_sqlite_password_get(struct sg_store *st, char hash[SG_PASSWORD_HASH_SIZE]);

@@ -80,6 +80,9 @@ const char *const sg_sqlite_schema[] = {
     " password TEXT NOT NULL,"
     " changed_at INTEGER NOT NULL"
     ") STRICT, WITHOUT ROWID;",
+    "ALTER TABLE recording ADD COLUMN state INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE recording ADD COLUMN size INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE recording ADD COLUMN duration_ms INTEGER NOT NULL DEFAULT 0;",
 };
 const int sg_sqlite_schema_version = sizeof(sg_sqlite_schema) / sizeof(sg_sqlite_schema[0]);
 

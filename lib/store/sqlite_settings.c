@@ -166,13 +166,67 @@ enum sg_result sg_sqlite_recording_add(struct sg_store *st, const struct sg_reco
 	struct sg_sqlite *s = sg_sqlite_of(st);
 	/* The last to write a file of that name says whose it is. */
 	sqlite3_stmt *q = sg_sqlite_stmt(s, SG_SQ_RECORDING_SET,
-	    "INSERT OR REPLACE INTO recording (app, name, stream, created_at) VALUES (?,?,?,?)");
+	    "INSERT OR REPLACE INTO recording"
+	    " (app, name, stream, created_at, state, size, duration_ms) VALUES (?,?,?,?,?,?,?)");
 
 	sg_sq_text(q, 1, r->app);
 	sg_sq_text(q, 2, r->name);
 	sg_sq_text(q, 3, r->stream);
 	sg_sq_int(q, 4, r->created_at);
+	sg_sq_int(q, 5, r->state);
+	sg_sq_int(q, 6, r->size);
+	sg_sq_int(q, 7, r->duration_ms);
 	return sg_sqlite_run(s, q, "noting a recording");
+}
+
+enum sg_result sg_sqlite_recording_delete(
+    struct sg_store *st, struct sg_str app, struct sg_str name)
+{
+	struct sg_sqlite *s = sg_sqlite_of(st);
+	sqlite3_stmt *q = sg_sqlite_stmt(
+	    s, SG_SQ_RECORDING_DELETE, "DELETE FROM recording WHERE app = ? AND name = ?");
+
+	sg_sq_str(q, 1, app);
+	sg_sq_str(q, 2, name);
+	enum sg_result res = sg_sqlite_run(s, q, "forgetting a recording");
+	return res == SG_OK && !sqlite3_changes(s->db) ? SG_ERR_NOT_FOUND : res;
+}
+
+#define RECORDING_COLUMNS "app, name, stream, created_at, state, size, duration_ms"
+
+static enum sg_result read_recording(
+    struct sg_sqlite *s, sqlite3_stmt *q, struct sg_recording *out)
+{
+	const char *doing = "reading recordings";
+	enum sg_result res;
+
+	out->created_at = sqlite3_column_int64(q, 3);
+	out->state = sqlite3_column_int(q, 4) ? SG_RECORDING_WRITTEN : SG_RECORDING_DONE;
+	out->size = sqlite3_column_int64(q, 5);
+	out->duration_ms = sqlite3_column_int64(q, 6);
+	if ((res = sg_sqlite_column(s, q, 0, out->app, sizeof(out->app), doing)) == SG_OK &&
+	    (res = sg_sqlite_column(s, q, 1, out->name, sizeof(out->name), doing)) == SG_OK)
+		res = sg_sqlite_column(s, q, 2, out->stream, sizeof(out->stream), doing);
+	return res;
+}
+
+enum sg_result sg_sqlite_recordings(
+    struct sg_store *st, void (*each)(void *user, const struct sg_recording *r), void *user)
+{
+	struct sg_sqlite *s = sg_sqlite_of(st);
+	sqlite3_stmt *q = sg_sqlite_stmt(s, SG_SQ_RECORDING_LIST,
+	    "SELECT " RECORDING_COLUMNS " FROM recording ORDER BY created_at, app, name");
+	struct sg_recording r;
+	bool row;
+	enum sg_result res;
+
+	while ((res = sg_sqlite_row(s, q, &row, "reading recordings")) == SG_OK && row) {
+		if ((res = read_recording(s, q, &r)) != SG_OK)
+			break;
+		each(user, &r);
+	}
+	sqlite3_reset(q);
+	return res;
 }
 
 enum sg_result sg_sqlite_recording_get(
@@ -182,7 +236,7 @@ enum sg_result sg_sqlite_recording_get(
 	const char *doing = "reading recordings";
 	bool row;
 	sqlite3_stmt *q = sg_sqlite_stmt(s, SG_SQ_RECORDING_GET,
-	    "SELECT app, name, stream, created_at FROM recording WHERE app = ? AND name = ?");
+	    "SELECT " RECORDING_COLUMNS " FROM recording WHERE app = ? AND name = ?");
 
 	sg_sq_str(q, 1, app);
 	sg_sq_str(q, 2, name);
@@ -191,10 +245,7 @@ enum sg_result sg_sqlite_recording_get(
 		return SG_ERR_NOT_FOUND;
 	if (res != SG_OK)
 		return res;
-	out->created_at = sqlite3_column_int64(q, 3);
-	if ((res = sg_sqlite_column(s, q, 0, out->app, sizeof(out->app), doing)) == SG_OK &&
-	    (res = sg_sqlite_column(s, q, 1, out->name, sizeof(out->name), doing)) == SG_OK)
-		res = sg_sqlite_column(s, q, 2, out->stream, sizeof(out->stream), doing);
+	res = read_recording(s, q, out);
 	sqlite3_reset(q);
 	return res;
 }

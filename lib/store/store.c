@@ -366,6 +366,18 @@ enum sg_result sg_store_recording_add(struct sg_store *st, const struct sg_recor
 	return st->backend->recording_add(st, r);
 }
 
+enum sg_result sg_store_recording_delete(
+    struct sg_store *st, struct sg_str app, struct sg_str name)
+{
+	return st->backend->recording_delete(st, app, name);
+}
+
+enum sg_result sg_store_recordings(
+    struct sg_store *st, void (*each)(void *user, const struct sg_recording *r), void *user)
+{
+	return st->backend->recordings(st, each, user);
+}
+
 enum sg_result sg_store_recording_get(
     struct sg_store *st, struct sg_str app, struct sg_str name, struct sg_recording *out)
 {

@@ -183,7 +183,7 @@ SG_MUST_CHECK enum sg_result sg_store_checkpoint(struct sg_store *st);
 /* ---- settings and changes ---- */
 
 /* A switch or other setting; stream "" = the whole application. Keys today:
- * "publish_token", "play_token" ("on"/"off"). */
+ * "publish_token", "play_token" ("on"/"off"), "record" ("on"/"off"/"ask"). */
 struct sg_setting {
 	char app[SG_APP_MAX + 1];
 	char stream[SG_STREAM_MAX + 1];
@@ -261,8 +261,17 @@ struct sg_recording {
 	char name[SG_STREAM_MAX + 5]; /* file name, "cam-1.mp4" */
 	char stream[SG_STREAM_MAX + 1];
 	int64_t created_at;
+	enum sg_recording_state { SG_RECORDING_DONE, SG_RECORDING_WRITTEN } state; /* WRITTEN: just now */
+	int64_t size, duration_ms; /* 0 = not known */
 };
+/* Adds, or replaces what was known of a file of that name. */
 SG_MUST_CHECK enum sg_result sg_store_recording_add(struct sg_store *st, const struct sg_recording *r);
+/* SG_ERR_NOT_FOUND: the catalogue has no such file. */
+SG_MUST_CHECK enum sg_result sg_store_recording_delete(
+    struct sg_store *st, struct sg_str app, struct sg_str name);
+/* Calls `each` for every file of the catalogue, the oldest first; it may not use the store. */
+SG_MUST_CHECK enum sg_result sg_store_recordings(
+    struct sg_store *st, void (*each)(void *user, const struct sg_recording *r), void *user);
 SG_MUST_CHECK enum sg_result sg_store_recording_get(struct sg_store *st, struct sg_str app,
     struct sg_str name, struct sg_recording *out);
 

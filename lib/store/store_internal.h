@@ -53,6 +53,9 @@ struct sg_store_backend {
 	    struct sg_store *st, struct sg_apikey *out, size_t max, size_t *count);
 	enum sg_result (*apikey_revoke)(struct sg_store *st, uint64_t id, int64_t now);
 	enum sg_result (*recording_add)(struct sg_store *st, const struct sg_recording *r);
+	enum sg_result (*recording_delete)(struct sg_store *st, struct sg_str app, struct sg_str name);
+	enum sg_result (*recordings)(struct sg_store *st,
+	    void (*each)(void *user, const struct sg_recording *r), void *user);
 	enum sg_result (*recording_get)(
 	    struct sg_store *st, struct sg_str app, struct sg_str name, struct sg_recording *out);
 	enum sg_result (*password_get)(struct sg_store *st, char hash[SG_PASSWORD_HASH_SIZE]);

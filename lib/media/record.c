@@ -1,0 +1,341 @@
+#include "media/record.h"
+#include "base/clock.h"
+#include "media/cmaf.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define READ_FRAMES 64
+#define FRAGMENT_MAX_BYTES (16u << 20)
+#define REANCHOR_TICKS 4500 /* a sound's clock that is off by more is believed */
+
+struct track {
+	enum sg_codec codec; /* NONE: not there */
+	int scale;
+	unsigned id;
+	struct sg_frame *config; /* referenced, or NULL */
+	struct sg_frame *held;   /* until the next one tells how long it lasts */
+	int64_t held_at, usual, next_sample;
+	struct sg_cmaf_sample *samples;
+	size_t count, cap;
+	int64_t start; /* of the first sample */
+};
+
+struct sg_record_file {
+	struct sg_stream *stream;
+	int fd;
+	uint64_t cursor;
+	int64_t zero_90khz; /* the file's beginning on the stream's timeline */
+	int64_t fragment_90khz, last_90khz;
+	struct track video, audio;
+	int frame_samples;
+	uint32_t sequence;
+	size_t gathered;
+	uint64_t bytes;
+	int error; /* errno of a write that failed */
+	bool dirty, ended, changed;
+};
+
+/* ---- the file ---- */
+
+static bool write_all(struct sg_record_file *r, const void *p, size_t len)
+{
+	const uint8_t *at = p;
+
+	while (len && !r->error) {
+		ssize_t n = write(r->fd, at, len);
+		if (n > 0) {
+			at += n;
+			len -= (size_t)n;
+			r->bytes += (uint64_t)n;
+		} else if (n < 0 && errno != EINTR) {
+			r->error = errno;
+		}
+	}
+	r->dirty = true;
+	return !r->error;
+}
+
+static void drop_samples(struct track *t)
+{
+	while (t->count)
+		sg_frame_unref(t->samples[--t->count].frame);
+}
+
+static struct sg_cmaf_track cmaf_track(const struct track *t)
+{
+	return (struct sg_cmaf_track){ t->id, (uint64_t)t->start, t->samples, t->count };
+}
+
+static bool write_fragment(struct sg_record_file *r)
+{
+	struct sg_cmaf_track video = cmaf_track(&r->video), audio = cmaf_track(&r->audio);
+	bool ok = true;
+
+	if (video.count || audio.count) {
+		struct sg_blob *head = sg_cmaf_fragment(++r->sequence, &audio, &video);
+		ok = head && write_all(r, head->p, head->size);
+		for (size_t i = 0; ok && i < video.count; i++)
+			ok = write_all(r, video.samples[i].frame->payload, video.samples[i].frame->size);
+		sg_blob_unref(head);
+		if (!ok && !r->error)
+			r->error = ENOMEM;
+	}
+	drop_samples(&r->video);
+	drop_samples(&r->audio);
+	r->gathered = 0;
+	return ok;
+}
+
+/* ---- frames ---- */
+
+static bool gather(struct track *t, struct sg_frame *f, int64_t at, int64_t duration)
+{
+	if (t->count == t->cap) {
+		size_t cap = t->cap ? t->cap * 2 : 64;
+		struct sg_cmaf_sample *grown = realloc(t->samples, cap * sizeof(*grown));
+		if (!grown)
+			return false;
+		t->samples = grown;
+		t->cap = cap;
+	}
+	if (!t->count)
+		t->start = at;
+	t->samples[t->count++] = (struct sg_cmaf_sample){ f, (uint32_t)duration };
+	return true;
+}
+
+static void settle(struct sg_record_file *r, struct track *t, int64_t at)
+{
+	struct sg_frame *f = t->held;
+
+	if (!f)
+		return;
+	t->held = NULL;
+	t->usual = at > t->held_at ? at - t->held_at : 1;
+	size_t size = f->size;
+	if (gather(t, f, t->held_at, t->usual)) {
+		r->gathered += size;
+	} else {
+		sg_frame_unref(f);
+		r->error = ENOMEM;
+	}
+}
+
+/* Sounds are counted in samples, as hls.c does. */
+static int64_t place(struct sg_record_file *r, struct track *t, const struct sg_frame *f)
+{
+	int64_t said = (f->dts_90khz - r->zero_90khz) * t->scale / 90000;
+
+	if (t == &r->video || !r->frame_samples)
+		return said;
+	int64_t off = t->next_sample < 0 ? INT64_MAX : llabs(t->next_sample - said) * 90000 / t->scale;
+	int64_t at = off > REANCHOR_TICKS && said > t->next_sample ? said : t->next_sample;
+	t->next_sample = at + r->frame_samples;
+	return at;
+}
+
+static bool is_new_config(struct sg_record_file *r, const struct sg_frame *f)
+{
+	const struct track *t = f->kind == SG_FRAME_VIDEO ? &r->video : &r->audio;
+	const struct sg_frame *c = t->config;
+
+	return !c || c->codec != f->codec || c->size != f->size || memcmp(c->payload, f->payload, f->size);
+}
+
+static void take(struct sg_record_file *r, struct sg_frame *f)
+{
+	struct track *t = f->kind == SG_FRAME_VIDEO ? &r->video : &r->audio;
+
+	if (f->kind == SG_FRAME_META)
+		return;
+	if (f->flags & SG_FRAME_CONFIG) {
+		r->changed = is_new_config(r, f);
+		return;
+	}
+	if (t->codec != f->codec) { /* of a codec without a configuration record */
+		r->changed = sg_codec_av_id(f->codec) && f->codec != SG_CODEC_VP8 && f->codec != SG_CODEC_VP9;
+		return;
+	}
+	if (f->dts_90khz < r->zero_90khz)
+		return;
+	int64_t at = place(r, t, f);
+	settle(r, t, at);
+	if (f->dts_90khz - r->fragment_90khz >= SG_RECORD_FRAGMENT_MS * TICKS_PER_MS ||
+	    r->gathered > FRAGMENT_MAX_BYTES) {
+		write_fragment(r);
+		r->fragment_90khz = f->dts_90khz;
+	}
+	t->held = sg_frame_ref(f);
+	t->held_at = at;
+	if (f->dts_90khz > r->last_90khz)
+		r->last_90khz = f->dts_90khz;
+}
+
+enum sg_result sg_record_pump(struct sg_record_file *r)
+{
+	struct sg_frame *frames[READ_FRAMES];
+	struct sg_ring_read rd = { .frames = frames, .max = READ_FRAMES, .next = r->cursor };
+
+	do {
+		sg_ring_read(sg_stream_ring(r->stream), &rd, false);
+		for (size_t i = 0; i < rd.count; i++) {
+			if (!r->changed && !r->error) {
+				take(r, frames[i]);
+				r->cursor = frames[i]->seq + !r->changed;
+			}
+			sg_frame_unref(frames[i]);
+		}
+	} while (rd.count && !r->changed && !r->error);
+	if (r->error) {
+		errno = r->error;
+		return SG_ERR_IO;
+	}
+	return r->changed ? SG_ERR_EXISTS : rd.ended ? SG_ERR_NOT_FOUND : SG_OK;
+}
+
+uint64_t sg_record_position(const struct sg_record_file *r)
+{
+	return r->cursor;
+}
+
+uint64_t sg_record_bytes(const struct sg_record_file *r)
+{
+	return r->bytes;
+}
+
+int64_t sg_record_ms(const struct sg_record_file *r)
+{
+	return (r->last_90khz - r->zero_90khz) / TICKS_PER_MS;
+}
+
+enum sg_result sg_record_sync(struct sg_record_file *r)
+{
+	if (!r->dirty)
+		return SG_OK;
+	r->dirty = false;
+	return fdatasync(r->fd) == 0 ? SG_OK : SG_ERR_IO;
+}
+
+/* ---- beginning and end ---- */
+
+static enum sg_codec carried(enum sg_codec c)
+{
+	return c == SG_CODEC_VP8 || c == SG_CODEC_VP9 ? SG_CODEC_NONE : c;
+}
+
+static bool write_init(struct sg_record_file *r)
+{
+	struct sg_stream *s = r->stream;
+
+	pthread_mutex_lock(&s->lock);
+	struct lead lead = lead_ref(&s->now);
+	struct sg_video_params vp = s->video;
+	struct sg_audio_params ap = s->audio;
+	r->video.codec = carried(s->info.video);
+	r->audio.codec = carried(s->info.audio);
+	pthread_mutex_unlock(&s->lock);
+	r->video.scale = sg_cmaf_scale(SG_FRAME_VIDEO, &ap);
+	r->audio.scale = sg_cmaf_scale(SG_FRAME_AUDIO, &ap);
+	r->video.id = 1;
+	r->audio.id = r->video.codec ? 2 : 1;
+	r->frame_samples = r->audio.codec == SG_CODEC_AAC ? ap.frame_samples : 0;
+	r->video.config = lead.video ? sg_frame_ref(lead.video) : NULL;
+	r->audio.config = lead.audio ? sg_frame_ref(lead.audio) : NULL;
+	struct sg_blob *init = r->video.codec || r->audio.codec
+				   ? sg_cmaf_init(&lead, r->video.codec, &vp, r->audio.codec, &ap)
+				   : NULL;
+	lead_drop(&lead);
+	bool ok = init && write_all(r, init->p, init->size);
+	sg_blob_unref(init);
+	return ok;
+}
+
+/* Where it may begin: the newest keyframe, if the configurations in force are its own. */
+static bool find_start(struct sg_stream *s, uint64_t after, uint64_t *cursor, int64_t *zero_90khz)
+{
+	struct sg_frame *f = NULL;
+	struct sg_ring_read rd = { .frames = &f, .max = 1 };
+
+	pthread_mutex_lock(&s->lock);
+	rd.next = sg_ring_start(s->ring);
+	bool has_video = carried(s->info.video), has_audio = carried(s->info.audio);
+	bool ok = rd.next >= after &&
+		  (!has_video || (s->at_key.video == s->now.video && s->key_seq == rd.next));
+	/* A source's second track comes soon, if at all. */
+	ok = ok && ((has_video && has_audio) || sg_wall_ms() - s->info.started_ms > 700);
+	pthread_mutex_unlock(&s->lock);
+	if (!ok)
+		return false;
+	sg_ring_read(s->ring, &rd, false);
+	if (!rd.count)
+		return false;
+	*cursor = f->seq;
+	*zero_90khz = f->dts_90khz;
+	sg_frame_unref(f);
+	return true;
+}
+
+bool sg_record_may_begin(struct sg_stream *s, uint64_t after)
+{
+	uint64_t cursor;
+	int64_t zero;
+
+	return sg_stream_is_live(s) && find_start(s, after, &cursor, &zero);
+}
+
+static void release(struct sg_record_file *r)
+{
+	struct track *tracks[] = { &r->video, &r->audio };
+
+	for (size_t i = 0; i < 2; i++) {
+		drop_samples(tracks[i]);
+		free(tracks[i]->samples);
+		sg_frame_unref(tracks[i]->held);
+		sg_frame_unref(tracks[i]->config);
+	}
+	sg_stream_unref(r->stream);
+	free(r);
+}
+
+enum sg_result sg_record_open(struct sg_record_file **out, struct sg_stream *s, uint64_t after, int fd)
+{
+	struct sg_record_file *r;
+	uint64_t cursor;
+	int64_t zero;
+
+	*out = NULL;
+	if (!sg_stream_is_live(s) || !find_start(s, after, &cursor, &zero))
+		return SG_NEED_MORE;
+	if (!(r = calloc(1, sizeof(*r))))
+		return SG_ERR_NO_MEMORY;
+	r->stream = sg_stream_ref(s);
+	r->fd = fd;
+	r->cursor = cursor;
+	r->zero_90khz = r->fragment_90khz = r->last_90khz = zero;
+	r->audio.next_sample = -1;
+	if (!write_init(r)) {
+		enum sg_result res = r->error ? SG_ERR_IO : SG_ERR_UNSUPPORTED;
+		errno = r->error;
+		release(r);
+		return res;
+	}
+	*out = r;
+	return SG_OK;
+}
+
+void sg_record_close(struct sg_record_file *r)
+{
+	if (!r)
+		return;
+	struct track *tracks[] = { &r->audio, &r->video };
+	for (size_t i = 0; i < 2 && !r->error; i++)
+		settle(r, tracks[i],
+		    tracks[i]->held_at + (tracks[i]->usual ? tracks[i]->usual : tracks[i]->scale / 30));
+	if (!r->error)
+		write_fragment(r);
+	if (fdatasync(r->fd) != 0 && !r->error)
+		r->error = errno;
+	close(r->fd);
+	release(r);
+}

@@ -1,0 +1,46 @@
+/* record.h - one recording: a stream's frames into a file, and the file made ready for players.
+ *
+ * While it is written it is fragmented MP4, a fragment a second, so that whatever happens to the program
+ * the file can be played up to the last second. In the end it is rewritten as plain MP4 with its index in
+ * front. A recording belongs to one thread, which waits for the disk; it follows the stream's ring as a
+ * viewer does, so a slow disk costs the recording pictures, and nobody else. */
+#ifndef SG_MEDIA_RECORD_H
+#define SG_MEDIA_RECORD_H
+
+#include "media/stream.h"
+
+#define SG_RECORD_FRAGMENT_MS 1000
+
+struct sg_record_file;
+
+/* Is there a keyframe to begin at, which is not older than the ring's frame `after`? Cheap. */
+bool sg_record_may_begin(struct sg_stream *s, uint64_t after);
+/* Begins at the newest keyframe that is not older than the ring's frame `after` (0: any), in `fd`, an
+ * empty file that is taken and closed by sg_record_close.
+ *   SG_NEED_MORE        there is no such keyframe yet: try again later (fd stays the caller's)
+ *   SG_ERR_UNSUPPORTED  none of the stream's codecs goes into MP4 (likewise)
+ *   SG_ERR_IO           it cannot be written (likewise) */
+SG_MUST_CHECK enum sg_result sg_record_open(
+    struct sg_record_file **out, struct sg_stream *s, uint64_t after, int fd);
+/* Writes what has come. To be called a few times a second.
+ *   SG_OK             there may be more
+ *   SG_ERR_NOT_FOUND  the stream has ended
+ *   SG_ERR_EXISTS     another configuration has come: close it, and go on in another file after
+ *                     sg_record_position()
+ *   SG_ERR_IO         errno: the file cannot be written; what was written stays as it is */
+SG_MUST_CHECK enum sg_result sg_record_pump(struct sg_record_file *r);
+uint64_t sg_record_position(const struct sg_record_file *r);
+/* Sees to it that what has been written survives a power cut. */
+SG_MUST_CHECK enum sg_result sg_record_sync(struct sg_record_file *r);
+uint64_t sg_record_bytes(const struct sg_record_file *r);
+int64_t sg_record_ms(const struct sg_record_file *r); /* how long it is */
+/* Writes the rest, syncs, closes. NULL allowed. */
+void sg_record_close(struct sg_record_file *r);
+
+/* Rewrites the fragmented file `from` as plain MP4 into `to`, both paths; *ms is how long it is. `from`
+ * may be cut off anywhere. Waits for the disk. On any result but SG_OK `to` is gone.
+ *   SG_ERR_BAD_INPUT  there is nothing in it that could be played
+ *   SG_ERR_IO         it cannot be read or written */
+SG_MUST_CHECK enum sg_result sg_record_finish(const char *from, const char *to, int64_t *ms);
+
+#endif

@@ -1,0 +1,179 @@
+/* files.c - the recordings' folder: names, what a crash has left, space, what is kept. */
+#include "record/record_internal.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#define NUMBERS_MAX 100000 /* recordings of one stream */
+#define PART ".part"
+#define TEMP ".tmp"
+
+void path_of(char out[PATH_SIZE], const struct sg_config *cfg, const char *app, const char *name)
+{
+	snprintf(out, PATH_SIZE, "%s/%s/%s", cfg->recording_path, app, name);
+}
+
+void part_path_of(char out[PATH_SIZE], const struct sg_config *cfg, const char *app, const char *name)
+{
+	snprintf(out, PATH_SIZE, "%s/%s/.%s" PART, cfg->recording_path, app, name);
+}
+
+void temp_path_of(char out[PATH_SIZE], const struct sg_config *cfg, const char *app, const char *name)
+{
+	snprintf(out, PATH_SIZE, "%s/%s/.%s" TEMP, cfg->recording_path, app, name);
+}
+
+/* The folder is its owner's and group's: what was live behind tokens is not the machine's to see. */
+static bool make_folder(const struct sg_config *cfg, const char *app)
+{
+	char path[PATH_SIZE];
+
+	snprintf(path, sizeof(path), "%s", cfg->recording_path);
+	for (char *p = path + 1; *p; p++) {
+		if (*p != '/')
+			continue;
+		*p = '\0';
+		if (mkdir(path, 0750) != 0 && errno != EEXIST)
+			return false;
+		*p = '/';
+	}
+	if (mkdir(path, 0750) != 0 && errno != EEXIST)
+		return false;
+	snprintf(path, sizeof(path), "%s/%s", cfg->recording_path, app);
+	return mkdir(path, 0750) == 0 || errno == EEXIST;
+}
+
+int file_create(const struct sg_config *cfg, const char *app, const char *stream,
+    char name[sizeof(((struct sg_recording *)0)->name)])
+{
+	char path[PATH_SIZE];
+	const int stem = SG_STREAM_MAX - 12; /* a name is as long as a stream id may be */
+
+	if (!make_folder(cfg, app))
+		return -1;
+	for (unsigned i = 0; i < NUMBERS_MAX; i++) {
+		if (i)
+			snprintf(name, SG_STREAM_MAX + 5, "%.*s_%u.mp4", stem, stream, i);
+		else
+			snprintf(name, SG_STREAM_MAX + 5, "%.*s.mp4", stem, stream);
+		path_of(path, cfg, app, name);
+		if (access(path, F_OK) == 0)
+			continue;
+		part_path_of(path, cfg, app, name);
+		int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
+		if (fd >= 0 || errno != EEXIST)
+			return fd;
+	}
+	errno = EEXIST;
+	return -1;
+}
+
+int64_t free_bytes(const struct sg_config *cfg)
+{
+	struct statvfs v;
+
+	if (statvfs(cfg->recording_path, &v) != 0)
+		return INT64_MAX; /* not there yet; creating it will tell */
+	return (int64_t)(v.f_bavail * v.f_frsize);
+}
+
+/* ---- what a crash has left ---- */
+
+/* ".cam.mp4.part" is cam.mp4's. */
+static bool name_of_part(const char *file, char *name, size_t size)
+{
+	struct sg_str s = sg_str_from(file);
+
+	if (!sg_str_starts(s, ".") || !sg_str_ends(s, ".mp4" PART))
+		return false;
+	s.p++;
+	s.len -= 1 + strlen(PART);
+	return sg_stream_is_valid(s) && sg_str_copy(name, size, s);
+}
+
+void leftovers_each(const struct sg_config *cfg,
+    void (*each)(void *user, const char *app, const char *name), void *user)
+{
+	char path[PATH_SIZE], name[SG_STREAM_MAX + 5];
+	struct dirent *entry;
+
+	for (size_t i = 0; i < cfg->app_count; i++) {
+		const char *app = cfg->apps[i].name;
+		snprintf(path, sizeof(path), "%s/%s", cfg->recording_path, app);
+		DIR *dir = opendir(path);
+		while (dir && (entry = readdir(dir))) {
+			if (name_of_part(entry->d_name, name, sizeof(name)))
+				each(user, app, name);
+			else if (entry->d_name[0] == '.' &&
+				 sg_str_ends(sg_str_from(entry->d_name), ".mp4" TEMP))
+				unlinkat(dirfd(dir), entry->d_name, 0);
+		}
+		if (dir)
+			closedir(dir);
+	}
+}
+
+/* ---- what is kept ---- */
+
+struct kept {
+	struct sg_recording *items; /* the oldest first */
+	size_t count, cap;
+	int64_t bytes;
+};
+
+static void take(void *user, const struct sg_recording *row)
+{
+	struct kept *k = user;
+
+	if (row->state != SG_RECORDING_DONE)
+		return;
+	if (k->count == k->cap) {
+		size_t cap = k->cap ? k->cap * 2 : 64;
+		struct sg_recording *grown = realloc(k->items, cap * sizeof(*grown));
+		if (!grown)
+			return;
+		k->items = grown;
+		k->cap = cap;
+	}
+	k->items[k->count++] = *row;
+	k->bytes += row->size;
+}
+
+static void delete_one(
+    const struct sg_config *cfg, struct sg_store *store, const struct sg_recording *row)
+{
+	char path[PATH_SIZE];
+
+	path_of(path, cfg, row->app, row->name);
+	if (unlink(path) != 0 && errno != ENOENT) {
+		sg_log_limited(SG_LOG_WARNING, "recording %s/%s cannot be deleted: %s", row->app, row->name,
+		    strerror(errno));
+		return;
+	}
+	sg_log_info("recording %s/%s is deleted: it was kept as long as [recording] says", row->app,
+	    row->name);
+	(void)!sg_store_recording_delete(store, sg_str_from(row->app), sg_str_from(row->name));
+}
+
+void keep_sweep(const struct sg_config *cfg, struct sg_store *store)
+{
+	struct kept k = { 0 };
+	int64_t now_s = sg_wall_s();
+
+	if (!cfg->recording_keep_ms && !cfg->recording_max_size)
+		return;
+	if (sg_store_recordings(store, take, &k) != SG_OK)
+		k.count = 0;
+	for (size_t i = 0; i < k.count; i++) {
+		const struct sg_recording *row = &k.items[i];
+		bool old = cfg->recording_keep_ms && now_s - row->created_at > cfg->recording_keep_ms / 1000;
+		if (!old && !(cfg->recording_max_size && k.bytes > cfg->recording_max_size))
+			continue;
+		delete_one(cfg, store, row);
+		k.bytes -= row->size;
+	}
+	free(k.items);
+}

@@ -1,0 +1,332 @@
+/* record.c - the recorder: opening, closing, the writing thread. */
+#include "record/record_internal.h"
+#include <errno.h>
+#include <time.h>
+#include <unistd.h>
+
+#define TICK_MS 200
+#define SYNC_MS 1000   /* what a power cut may cost */
+#define SWEEP_MS 60000 /* how often what is kept too long is looked for */
+#define RETRY_MS 60000 /* after a disk that was full or broken */
+#define FINISH_AT_END_MS 10000
+
+/* ---- one file ---- */
+
+static void end_file(struct sg_recorder *r, struct writing *w)
+{
+	if (!w->file)
+		return;
+	(void)!sg_record_pump(w->file); /* the last words */
+	w->row.duration_ms = sg_record_ms(w->file);
+	w->after = sg_record_position(w->file);
+	atomic_fetch_add(&r->bytes, sg_record_bytes(w->file));
+	sg_record_close(w->file);
+	w->file = NULL;
+	atomic_fetch_sub(&r->active, 1);
+	finish_queue(r, &w->row, true);
+}
+
+static void give_up(struct sg_recorder *r, struct writing *w, const char *why)
+{
+	sg_log_error("stream %s/%s is not recorded any more: %s; trying again in a minute", w->row.app,
+	    w->row.stream, why);
+	atomic_fetch_add(&r->failed, 1);
+	w->retry_ms = sg_mono_ms() + RETRY_MS;
+	end_file(r, w);
+}
+
+static bool enter_catalogue(struct sg_recorder *r, struct writing *w)
+{
+	w->row.created_at = sg_wall_s();
+	w->row.state = SG_RECORDING_WRITTEN;
+	w->row.size = w->row.duration_ms = 0;
+	return sg_store_recording_add(r->store, &w->row) == SG_OK;
+}
+
+/* `fd`: its new file, which does not remain when nothing comes of it. */
+static void abandon(struct sg_recorder *r, struct writing *w, int fd)
+{
+	char path[PATH_SIZE];
+
+	close(fd);
+	part_path_of(path, r->cfg, w->row.app, w->row.name);
+	unlink(path);
+}
+
+static void begin_file(struct sg_recorder *r, struct writing *w)
+{
+	int64_t free_now = free_bytes(r->cfg);
+
+	if (sg_mono_ms() < w->retry_ms || !sg_record_may_begin(w->stream, w->after))
+		return;
+	if (free_now < r->cfg->recording_min_free) {
+		give_up(r, w, "there is too little space on the disk ([recording] min_free)");
+		return;
+	}
+	int fd = file_create(r->cfg, w->row.app, w->row.stream, w->row.name);
+	if (fd < 0) {
+		give_up(r, w, strerror(errno));
+		return;
+	}
+	if (!enter_catalogue(r, w)) {
+		abandon(r, w, fd);
+		give_up(r, w, "the catalogue cannot be written");
+		return;
+	}
+	enum sg_result res = sg_record_open(&w->file, w->stream, w->after, fd);
+	if (res == SG_OK) {
+		atomic_fetch_add(&r->active, 1);
+		sg_log_info("stream %s/%s is recorded into %s", w->row.app, w->row.stream, w->row.name);
+		return;
+	}
+	const char *why = res == SG_ERR_IO ? strerror(errno) : sg_result_text(res);
+	abandon(r, w, fd);
+	(void)!sg_store_recording_delete(r->store, sg_str_from(w->row.app), sg_str_from(w->row.name));
+	if (res != SG_NEED_MORE)
+		give_up(r, w, why);
+}
+
+/* ---- which streams ---- */
+
+static void look_at(void *user, struct sg_stream *s)
+{
+	struct sg_recorder *r = user;
+	struct writing *w = r->writing;
+
+	pthread_mutex_lock(&r->lock);
+	bool wanted = modes_want(&r->modes, r->apps, sg_stream_app(s), sg_stream_id(s));
+	pthread_mutex_unlock(&r->lock);
+	if (!wanted)
+		return;
+	while (w && w->stream != s)
+		w = w->next;
+	if (!w && sg_stream_is_live(s) && (w = calloc(1, sizeof(*w)))) {
+		w->stream = sg_stream_ref(s);
+		snprintf(w->row.app, sizeof(w->row.app), "%s", sg_stream_app(s));
+		snprintf(w->row.stream, sizeof(w->row.stream), "%s", sg_stream_id(s));
+		w->next = r->writing;
+		r->writing = w;
+	}
+	if (w)
+		w->wanted = true;
+}
+
+/* One that is not asked for any more, or whose stream has gone, ends. */
+static void look_around(struct sg_recorder *r)
+{
+	struct writing **link = &r->writing, *w;
+
+	for (w = r->writing; w; w = w->next)
+		w->wanted = false;
+	sg_hub_each(r->hub, look_at, r);
+	while ((w = *link)) {
+		if (w->wanted) {
+			link = &w->next;
+			continue;
+		}
+		*link = w->next;
+		end_file(r, w);
+		sg_stream_unref(w->stream);
+		free(w);
+	}
+}
+
+/* ---- the writing thread ---- */
+
+static void write_one(struct sg_recorder *r, struct writing *w)
+{
+	if (!w->file)
+		begin_file(r, w);
+	if (!w->file)
+		return;
+	switch (sg_record_pump(w->file)) {
+	case SG_OK:
+		return;
+	case SG_ERR_EXISTS: /* another configuration: another file */
+	case SG_ERR_NOT_FOUND:
+		end_file(r, w);
+		return;
+	default:
+		give_up(r, w, strerror(errno));
+	}
+}
+
+static void write_all(struct sg_recorder *r, bool sync)
+{
+	bool room = !sync || free_bytes(r->cfg) >= r->cfg->recording_min_free;
+
+	for (struct writing *w = r->writing; w; w = w->next) {
+		write_one(r, w);
+		if (!w->file)
+			continue;
+		if (!room)
+			give_up(r, w, "there is too little space left on the disk ([recording] min_free)");
+		else if (sync && sg_record_sync(w->file) != SG_OK)
+			give_up(r, w, strerror(errno));
+	}
+}
+
+static void once_a_second(struct sg_recorder *r, int64_t now_ms, int64_t *sweep_ms)
+{
+	bool changed = false;
+
+	if (sg_store_poll(r->store, &changed) == SG_OK && changed)
+		modes_load(&r->modes, r->store);
+	look_around(r);
+	if (now_ms < *sweep_ms)
+		return;
+	*sweep_ms = now_ms + SWEEP_MS;
+	keep_sweep(r->cfg, r->store);
+}
+
+/* False: it is to stop. */
+static bool pause_a_little(struct sg_recorder *r)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += TICK_MS * 1000000ll;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&r->lock);
+	while (!r->stopping && pthread_cond_timedwait(&r->woken, &r->lock, &until) == 0)
+		;
+	bool go_on = !r->stopping;
+	pthread_mutex_unlock(&r->lock);
+	return go_on;
+}
+
+static void *write_main(void *recorder)
+{
+	struct sg_recorder *r = recorder;
+	int64_t second_ms = 0, sweep_ms = 0;
+
+	pthread_setname_np(pthread_self(), "sg-record");
+	do {
+		int64_t now_ms = sg_mono_ms();
+		bool sync = now_ms >= second_ms;
+		if (sync) {
+			second_ms = now_ms + SYNC_MS;
+			once_a_second(r, now_ms, &sweep_ms);
+		}
+		write_all(r, sync);
+	} while (pause_a_little(r));
+	write_all(r, false); /* what the publishers' last words were */
+	while (r->writing) {
+		struct writing *w = r->writing;
+		r->writing = w->next;
+		end_file(r, w);
+		sg_stream_unref(w->stream);
+		free(w);
+	}
+	return NULL;
+}
+
+/* ---- opening and closing ---- */
+
+static void take_leftover(void *user, const char *app, const char *name)
+{
+	struct sg_recorder *r = user;
+	struct sg_recording row = { 0 };
+	bool known =
+	    sg_store_recording_get(r->store, sg_str_from(app), sg_str_from(name), &row) == SG_OK;
+
+	snprintf(row.app, sizeof(row.app), "%s", app);
+	snprintf(row.name, sizeof(row.name), "%s", name);
+	sg_log_info("recording %s/%s was cut off: finishing it", app, name);
+	finish_queue(r, &row, known);
+}
+
+static enum sg_result open_stores(struct sg_recorder *r, char *error, size_t size)
+{
+	enum sg_result res = sg_store_open(&r->store, r->cfg->store_url, true, error, size);
+
+	if (res == SG_OK)
+		res = sg_store_open(&r->finish_store, r->cfg->store_url, true, error, size);
+	return res;
+}
+
+enum sg_result sg_recorder_open(struct sg_recorder **out, const struct sg_config *cfg,
+    struct sg_hub *hub, char *error, size_t error_size)
+{
+	struct sg_recorder *r = calloc(1, sizeof(*r));
+	pthread_condattr_t attr;
+	bool changed;
+
+	*out = NULL;
+	if (!r)
+		return SG_ERR_NO_MEMORY;
+	r->cfg = r->apps = cfg;
+	r->hub = hub;
+	r->queue_last = &r->queue;
+	pthread_mutex_init(&r->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&r->woken, &attr);
+	pthread_condattr_destroy(&attr);
+	enum sg_result res = open_stores(r, error, error_size);
+	if (res == SG_OK) {
+		(void)!sg_store_poll(r->store, &changed); /* what comes after this is seen */
+		modes_load(&r->modes, r->store);
+		leftovers_each(cfg, take_leftover, r);
+		r->has_writer = pthread_create(&r->writer, NULL, write_main, r) == 0;
+		r->has_finisher = pthread_create(&r->finisher, NULL, finish_main, r) == 0;
+		if (!r->has_writer || !r->has_finisher) {
+			snprintf(error, error_size, "recording: starting a thread: %s", strerror(errno));
+			res = SG_ERR_IO;
+		}
+	}
+	if (res != SG_OK) {
+		sg_recorder_close(r);
+		return res;
+	}
+	*out = r;
+	return SG_OK;
+}
+
+void sg_recorder_reconfigure(struct sg_recorder *r, const struct sg_config *cfg)
+{
+	pthread_mutex_lock(&r->lock);
+	r->apps = cfg;
+	pthread_mutex_unlock(&r->lock);
+}
+
+void sg_recorder_close(struct sg_recorder *r)
+{
+	if (!r)
+		return;
+	pthread_mutex_lock(&r->lock);
+	r->stopping = true;
+	pthread_cond_broadcast(&r->woken);
+	pthread_mutex_unlock(&r->lock);
+	if (r->has_writer)
+		pthread_join(r->writer, NULL);
+	pthread_mutex_lock(&r->lock);
+	r->no_more = true;
+	r->finish_until_ms = sg_mono_ms() + FINISH_AT_END_MS;
+	pthread_cond_broadcast(&r->woken);
+	pthread_mutex_unlock(&r->lock);
+	if (r->has_finisher)
+		pthread_join(r->finisher, NULL);
+	while (r->queue) {
+		struct finishing *f = r->queue;
+		r->queue = f->next;
+		free(f);
+	}
+	sg_store_close(r->store);
+	sg_store_close(r->finish_store);
+	free(r->modes.items);
+	pthread_cond_destroy(&r->woken);
+	pthread_mutex_destroy(&r->lock);
+	free(r);
+}
+
+void sg_recorder_stats(struct sg_recorder *r, struct sg_recorder_stats *out)
+{
+	pthread_mutex_lock(&r->lock);
+	size_t queued = r->queued;
+	pthread_mutex_unlock(&r->lock);
+	*out = (struct sg_recorder_stats){ .active = atomic_load(&r->active), .finishing = queued,
+		.files = atomic_load(&r->files), .failed = atomic_load(&r->failed),
+		.bytes = atomic_load(&r->bytes) };
+}
