@@ -277,7 +277,7 @@ static void recordings_are_the_files_and_the_catalogue_says_whose(void **state)
 	for (size_t i = 0; i < 4; i++)
 		assert_string_equal(text_of(json_array_get(json_object_get(list, "items"), i), "name"), want[i]);
 	assert_non_null(strstr(text, "{\"app\":\"live\",\"name\":\"cam.mp4\",\"streamId\":\"cam\",\"size\":5,"
-	    "\"modified\":1700000000,\"path\":\"/live/streams/cam.mp4\"}"));
+	    "\"modified\":1700000000,\"startedAt\":null,\"duration\":null,\"path\":\"/live/streams/cam.mp4\"}"));
 	free(text);
 	json_decref(list);
 	assert_int_equal(items_of(a, "/api/v1/recordings?streamId=cam"), 2);

@@ -52,6 +52,9 @@ static void nothing_gives_the_defaults(void **state)
 	assert_int_equal(cfg->rtmp_listen.count, 1);
 	assert_int_equal(cfg->rtmp_gather_ms, SG_GATHER_AUTO);
 	assert_int_equal(cfg->hls_part_ms, 200);
+	assert_int_equal(cfg->recording_min_free, 256 << 20);
+	assert_int_equal(cfg->recording_max_size, 0);
+	assert_int_equal(cfg->recording_keep_ms, 0);
 	assert_int_equal(cfg->srt_listen.count, 1);
 	assert_int_equal(cfg->webrtc_listen.count, 1);
 	assert_null(cfg->webrtc_public_ip);
@@ -204,6 +207,10 @@ static void mistakes_are_told_with_line_and_advice(void **state)
 	    {"[rtmp]\ngather = 6s",
 		"2: gather: '6s' is not a time to gather for: use auto, 0, or a "
 		"duration up to 5s such as 33ms"},
+	    {"[recording]\nmin_free = lots", "2: min_free: 'lots' is not a size: use 0 or a size such as "
+					  "500m, 20g or 1t"},
+	    {"[recording]\nmax_size = 9999999t", "2: max_size: '9999999t' is not a size: use 0 or a size such "
+					     "as 500m, 20g or 1t"},
 	    {"[recording]\npath =",
 		"2: path: a path is missing: name one, or remove the line for the "
 		"default"},
@@ -367,12 +374,13 @@ static void the_table_tells_the_defaults(void **state)
 	sg_buf_init(&b, 1 << 20);
 	for (size_t i = 0; i < count; i++) {
 		assert_true(keys[i].help[0] != 0);
+		bool begins = i == 0 || strcmp(keys[i].section, keys[i - 1].section) != 0;
+		if (begins)
+			sg_buf_printf(&b, "[%s%s]\n", keys[i].section,
+			    strcmp(keys[i].section, "app") == 0 ? " live" : "");
 		if (strncmp(keys[i].fallback, "/var/lib", 8) == 0 ||
 		    strstr(keys[i].fallback, ":/var/lib"))
 			continue; /* depends on who runs this */
-		if (i == 0 || strcmp(keys[i].section, keys[i - 1].section) != 0)
-			sg_buf_printf(&b, "[%s%s]\n", keys[i].section,
-			    strcmp(keys[i].section, "app") == 0 ? " live" : "");
 		sg_buf_printf(&b, "%s = %s\n", keys[i].key, keys[i].fallback);
 	}
 	sg_buf_put_u8(&b, 0);

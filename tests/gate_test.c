@@ -496,7 +496,7 @@ static void a_recording_belongs_to_its_catalogued_stream_or_its_stem(void **stat
 {
 	struct fixture *f = begin(ON);
 	struct made m = make(f, "cam", SG_PLAY);
-	struct sg_recording odd = {"live", "odd.mp4", "cam", 1};
+	struct sg_recording odd = {.app = "live", .name = "odd.mp4", .stream = "cam", .created_at = 1};
 	const struct {
 		const char *name;
 		enum sg_reason want;

@@ -236,17 +236,22 @@ static void offer_arguments(
 		return;
 	if (cmd->run == ctl_enable || cmd->run == ctl_disable || cmd->run == ctl_reset)
 		offer_words(o, "publish play");
+	if (cmd->run == ctl_record && given == 0)
+		offer_words(o, "on off ask reset");
 	if (*o->prefix == '@' && (cmd->run == ctl_check || cmd->run == ctl_explain ||
 				     cmd->run == ctl_show_token || cmd->run == ctl_revoke))
 		o->files = true;
 	if (!asked)
 		return;
-	if (cmd->run == ctl_create || cmd->run == ctl_list)
+	if (cmd->run == ctl_create || cmd->run == ctl_list || cmd->run == ctl_recordings ||
+	    (cmd->run == ctl_record && given == 1))
 		offer_streams(c, o);
 	else if (cmd->run == ctl_show_token || cmd->run == ctl_revoke)
 		offer_tokens(c, o, cmd->run == ctl_revoke, false);
 	else if (cmd->run == ctl_kick)
 		offer_listed(c, o, "/api/v1/sessions", "id", NULL);
+	else if (cmd->run == ctl_recordings_delete || (cmd->run == ctl_recordings_rename && given == 0))
+		offer_listed(c, o, "/api/v1/recordings", "name", NULL);
 	else if (cmd->run == ctl_apikey_revoke)
 		offer_keys(c, o);
 }

@@ -10,14 +10,18 @@
 
 static const struct {
 	const char *field, *key;
+	bool is_word; /* not true or false, but a word of the configuration */
 } switches[] = {
-    {"publishTokenControlEnabled", "publish_token"},
-    {"playTokenControlEnabled", "play_token"},
+    {"publishTokenControlEnabled", "publish_token", false},
+    {"playTokenControlEnabled", "play_token", false},
+    {"record", "record", true},
 };
+#define SWITCH_COUNT (sizeof(switches) / sizeof(switches[0]))
 
 static const struct api_field app_fields[] = {
     {"publishTokenControlEnabled", API_BOOL | API_NULL},
     {"playTokenControlEnabled", API_BOOL | API_NULL},
+    {"record", API_STRING | API_NULL},
     {"streams", API_OBJECT},
     {"endSessions", API_BOOL},
 };
@@ -27,15 +31,21 @@ static const struct api_field app_fields[] = {
 struct overrides {
 	const char *app;
 	json_t *streams;
+	char record[8]; /* of the application; "" = as configured */
 };
 
 static void take_override(void *user, const struct sg_setting *s)
 {
 	struct overrides *o = user;
 
-	if (strcmp(s->app, o->app) || !*s->stream)
+	if (strcmp(s->app, o->app))
 		return;
-	for (size_t i = 0; i < 2; i++) {
+	if (!*s->stream) {
+		if (!strcmp(s->key, "record"))
+			snprintf(o->record, sizeof(o->record), "%.7s", s->value);
+		return;
+	}
+	for (size_t i = 0; i < SWITCH_COUNT; i++) {
 		if (strcmp(s->key, switches[i].key))
 			continue;
 		json_t *of = json_object_get(o->streams, s->stream);
@@ -43,7 +53,9 @@ static void take_override(void *user, const struct sg_setting *s)
 			of = json_object();
 			json_object_set_new(o->streams, s->stream, of);
 		}
-		json_object_set_new(of, switches[i].field, json_boolean(!strcmp(s->value, "on")));
+		json_object_set_new(of, switches[i].field,
+		    switches[i].is_word ? json_string(s->value)
+					: json_boolean(!strcmp(s->value, "on")));
 	}
 }
 
@@ -69,10 +81,22 @@ static json_t *counts(const json_int_t by_type[3])
 	return json_pack("{sI sI}", "publish", by_type[SG_PUBLISH], "play", by_type[SG_PLAY]);
 }
 
+static const char *configured_record(struct sg_api *api, const char *app)
+{
+	static const char *const words[] = {
+	    [SG_RECORD_OFF] = "off", [SG_RECORD_ON] = "on", [SG_RECORD_ASK] = "ask"};
+
+	pthread_mutex_lock(&api->apps_lock);
+	const struct sg_app_config *a = sg_config_app(api->apps, sg_str_from(app));
+	const char *word = words[a ? a->record : SG_RECORD_OFF];
+	pthread_mutex_unlock(&api->apps_lock);
+	return word;
+}
+
 /* What holds for an application; NULL: answered. */
 static json_t *describe_app(struct api_call *c, const char *app)
 {
-	struct overrides o = {app, json_object()};
+	struct overrides o = {.app = app, .streams = json_object()};
 	struct census n = {.app = app};
 	struct sg_switch_info now;
 
@@ -83,10 +107,12 @@ static json_t *describe_app(struct api_call *c, const char *app)
 	}
 	sg_gate_switches(c->api->cfg.gate, sg_str_from(app), (struct sg_str){0}, &now);
 	bool counted = api_each_session(c->api->cfg.gate, 0, count_session, &n);
-	json_t *object = json_pack("{ss sb sb sb sb so so so}", "app", app,
+	if (!*o.record)
+		snprintf(o.record, sizeof(o.record), "%s", configured_record(c->api, app));
+	json_t *object = json_pack("{ss sb sb sb sb ss so so so}", "app", app,
 	    "publishTokenControlEnabled", (int)now.publish_token, "playTokenControlEnabled",
 	    (int)now.play_token, "publishOverridden", (int)now.publish_overridden, "playOverridden",
-	    (int)now.play_overridden, "streams", o.streams, "sessions", counts(n.all),
+	    (int)now.play_overridden, "record", o.record, "streams", o.streams, "sessions", counts(n.all),
 	    "sessionsWithoutToken", counts(n.without));
 	if (object && counted)
 		return object;
@@ -152,6 +178,17 @@ void api_apps_show(struct api_call *c)
 
 /* ---- change ---- */
 
+/* A stream is recorded or not; an application may leave it to its streams. */
+static bool check_record(struct api_call *c, const json_t *object, bool of_app)
+{
+	struct sg_str word = api_string(object, "record");
+
+	if (!word.p || sg_str_is(word, "on") || sg_str_is(word, "off") || (of_app && sg_str_is(word, "ask")))
+		return true;
+	api_problem(c->req, 400, "'record' must be \"on\", \"off\"%s or null", of_app ? ", \"ask\"" : "");
+	return false;
+}
+
 static bool check_streams(struct api_call *c, json_t *streams)
 {
 	const char *name;
@@ -171,7 +208,9 @@ static bool check_streams(struct api_call *c, json_t *streams)
 			api_problem(c->req, 400, "'streams': '%s' must be an object or null", name);
 			return false;
 		}
-		if (json_is_object(value) && !api_check_fields(c, value, app_fields, 2))
+		if (json_is_object(value) && !api_check_fields(c, value, app_fields, SWITCH_COUNT))
+			return false;
+		if (!check_record(c, value, false))
 			return false;
 	}
 	return true;
@@ -183,6 +222,8 @@ static bool is_in_force(struct sg_gate *gate, const struct sg_setting *s)
 	bool publish = !strcmp(s->key, "publish_token");
 	struct sg_switch_info now;
 
+	if (!strcmp(s->key, "record"))
+		return true; /* the recorder's: it looks every second */
 	sg_gate_switches(gate, sg_str_from(s->app),
 	    *s->stream ? sg_str_from(s->stream) : (struct sg_str){0}, &now);
 	if ((publish ? now.publish_overridden : now.play_overridden) != (*s->value != '\0'))
@@ -206,7 +247,9 @@ static bool store_switch(struct api_call *c, const struct sg_setting *s)
 	api_audit(c, &(struct api_act){.event = "setting",
 			 .app = sg_str_from(s->app),
 			 .stream = sg_str_from(s->stream),
-			 .type = strcmp(s->key, "publish_token") ? SG_PLAY : SG_PUBLISH,
+			 .type = !strcmp(s->key, "publish_token") ? SG_PUBLISH
+				 : !strcmp(s->key, "play_token")  ? SG_PLAY
+								  : 0,
 			 .detail = detail});
 	return true;
 }
@@ -225,7 +268,7 @@ static bool await_switch(struct api_call *c, const struct sg_setting *s)
 static bool walk_switches(
     struct api_call *c, const char *app, const char *stream, const json_t *change, switch_step step)
 {
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < SWITCH_COUNT; i++) {
 		const json_t *value =
 		    json_is_null(change) ? change : json_object_get(change, switches[i].field);
 		struct sg_setting s = {0};
@@ -235,8 +278,10 @@ static bool walk_switches(
 		snprintf(s.stream, sizeof(s.stream), "%s", stream);
 		snprintf(s.key, sizeof(s.key), "%s", switches[i].key);
 		if (!json_is_null(value))
-			snprintf(
-			    s.value, sizeof(s.value), "%s", json_is_true(value) ? "on" : "off");
+			snprintf(s.value, sizeof(s.value), "%s",
+			    switches[i].is_word    ? json_string_value(value)
+			    : json_is_true(value) ? "on"
+						  : "off");
 		if (!step(c, &s))
 			return false;
 	}
@@ -310,7 +355,8 @@ void api_apps_change(struct api_call *c)
 	if (!find_app(c, app) ||
 	    !(body = api_body(c, app_fields, sizeof(app_fields) / sizeof(app_fields[0]))))
 		return;
-	if (check_streams(c, json_object_get(body, "streams")) && change_app(c, app, body)) {
+	if (check_record(c, body, true) && check_streams(c, json_object_get(body, "streams")) &&
+	    change_app(c, app, body)) {
 		size_t ended = json_is_true(json_object_get(body, "endSessions"))
 				   ? end_tokenless(c, app)
 				   : 0;

@@ -3,7 +3,9 @@
  * A folder is read on the query thread, which may wait for the disk. A row is a file that the web server
  * would serve, under the name that it has there (http/media.h). */
 #include "api/api_internal.h"
+#include "http/media.h"
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -135,44 +137,48 @@ static void read_all(struct api_call *c, struct folder *f)
 	f->count = kept;
 }
 
-/* Whose it is: the catalogue's word, else its stem. False: the store failed. */
-static bool stream_of(struct api_call *c, const struct file *file, char out[SG_STREAM_MAX + 1])
+/* What the catalogue says of a file, or else its stem does. False: the store failed. */
+static bool look_up(struct api_call *c, const struct file *file, struct sg_recording *r)
 {
 	struct sg_str name = sg_str_from(file->name);
-	struct sg_recording r;
-	enum sg_result res = sg_store_recording_get(c->store, sg_str_from(file->app), name, &r);
+	enum sg_result res = sg_store_recording_get(c->store, sg_str_from(file->app), name, r);
 
 	if (res == SG_OK)
-		return sg_str_copy(out, SG_STREAM_MAX + 1, sg_str_from(r.stream));
+		return true;
+	*r = (struct sg_recording){0};
 	name.len -= strlen(".mp4");
-	return res == SG_ERR_NOT_FOUND && sg_str_copy(out, SG_STREAM_MAX + 1, name);
+	return res == SG_ERR_NOT_FOUND && sg_str_copy(r->stream, sizeof(r->stream), name);
 }
 
-static json_t *recording(const struct file *file, const char *stream)
+/* Those that were put there by hand have neither a beginning nor a length that we know. */
+static json_t *recording(const struct file *file, const struct sg_recording *r)
 {
 	char path[SG_APP_MAX + SG_STREAM_MAX + 12];
 
 	snprintf(path, sizeof(path), "/%s/streams/%s", file->app, file->name);
-	return json_pack("{ss ss ss sI sI ss}", "app", file->app, "name", file->name, "streamId",
-	    stream, "size", (json_int_t)file->size, "modified", (json_int_t)file->modified, "path",
+	return json_pack("{ss ss ss sI sI so so ss}", "app", file->app, "name", file->name, "streamId",
+	    r->stream, "size", (json_int_t)file->size, "modified", (json_int_t)file->modified,
+	    "startedAt", r->created_at ? json_integer((json_int_t)r->created_at) : json_null(),
+	    "duration", r->duration_ms ? json_real((double)r->duration_ms / 1000) : json_null(), "path",
 	    path);
 }
 
 static void answer(struct api_call *c, const struct folder *f, size_t limit)
 {
-	char stream[SG_STREAM_MAX + 1], next[SG_APP_MAX + SG_STREAM_MAX + 2] = "";
+	char next[SG_APP_MAX + SG_STREAM_MAX + 2] = "";
+	struct sg_recording r;
 	const struct file *last = NULL;
 	json_t *items = json_array();
 	size_t i = 0;
 
 	for (; i < f->count && json_array_size(items) < limit; i++) {
-		if (!stream_of(c, &f->items[i], stream)) {
+		if (!look_up(c, &f->items[i], &r)) {
 			json_decref(items);
 			api_store_failed(c, "reading the recordings' catalogue");
 			return;
 		}
-		if (!f->stream.p || sg_str_is(f->stream, stream))
-			json_array_append_new(items, recording(last = &f->items[i], stream));
+		if (!f->stream.p || sg_str_is(f->stream, r.stream))
+			json_array_append_new(items, recording(last = &f->items[i], &r));
 	}
 	if (i < f->count && last)
 		snprintf(next, sizeof(next), "%s/%s", last->app, last->name);
@@ -193,4 +199,145 @@ void api_recordings_list(struct api_call *c)
 	else
 		answer(c, &f, limit);
 	free(f.items);
+}
+
+/* ---- one file ---- */
+
+struct one {
+	struct file file;
+	char path[4400];
+};
+
+/* The file that the path names; false: answered. */
+static bool find_file(struct api_call *c, struct one *o)
+{
+	const struct sg_config *cfg = c->api->cfg.cfg;
+	struct sg_str app = sg_http_part(c->req, 0), name = sg_http_part(c->req, 1);
+	struct stat st;
+
+	*o = (struct one){0};
+	if (cfg->recording_path && sg_app_is_valid(app) && sg_stream_is_valid(name) &&
+	    sg_str_ends(name, ".mp4")) {
+		/* As the web server looks for it: of "live" also in the folder itself. */
+		for (int i = 0; i < (sg_str_is(app, "live") ? 2 : 1); i++) {
+			snprintf(o->path, sizeof(o->path), "%s/%.*s%s%.*s", cfg->recording_path,
+			    i ? 0 : (int)app.len, app.p, i ? "" : "/", SG_STR_ARG(name));
+			if (lstat(o->path, &st) != 0 || !S_ISREG(st.st_mode))
+				continue;
+			sg_str_copy(o->file.app, sizeof(o->file.app), app);
+			sg_str_copy(o->file.name, sizeof(o->file.name), name);
+			o->file.size = (int64_t)st.st_size;
+			o->file.modified = (int64_t)st.st_mtim.tv_sec;
+			return true;
+		}
+	}
+	api_problem(c->req, 404, "there is no such recording");
+	return false;
+}
+
+static bool find_recording(struct api_call *c, struct one *o, struct sg_recording *r)
+{
+	if (!find_file(c, o))
+		return false;
+	if (look_up(c, &o->file, r))
+		return true;
+	api_store_failed(c, "reading the recordings' catalogue");
+	return false;
+}
+
+void api_recordings_show(struct api_call *c)
+{
+	struct sg_recording r;
+	struct one o;
+
+	if (find_recording(c, &o, &r))
+		api_answer(c, 200, recording(&o.file, &r));
+}
+
+void api_recordings_file(struct api_call *c)
+{
+	if (!sg_http_recording_answer(
+		c->req, c->api->cfg.cfg, sg_http_part(c->req, 0), sg_http_part(c->req, 1)))
+		api_problem(c->req, 404, "there is no such recording");
+}
+
+static void audit(struct api_call *c, const struct file *file, const struct sg_recording *r,
+    const char *what, const char *name)
+{
+	char detail[2 * SG_STREAM_MAX + 40];
+
+	snprintf(detail, sizeof(detail), "recording %s %s%s%s", file->name, what, *name ? " " : "", name);
+	api_audit(c, &(struct api_act){.event = "setting", .app = sg_str_from(file->app),
+			 .stream = sg_str_from(r->stream), .detail = detail});
+}
+
+void api_recordings_delete(struct api_call *c)
+{
+	struct sg_recording r;
+	struct one o;
+
+	if (!find_recording(c, &o, &r))
+		return;
+	if (unlink(o.path) != 0) {
+		api_problem(c->req, 500, "the file cannot be deleted");
+		return;
+	}
+	enum sg_result res = sg_store_recording_delete(
+	    c->store, sg_str_from(o.file.app), sg_str_from(o.file.name));
+	if (res != SG_OK && res != SG_ERR_NOT_FOUND) {
+		api_store_failed(c, "forgetting a recording");
+		return;
+	}
+	audit(c, &o.file, &r, "deleted", "");
+	api_answer(c, 200, json_pack("{si}", "deleted", 1));
+}
+
+static const struct api_field rename_fields[] = {{"name", API_STRING}};
+
+/* Whose it is stays: the row goes with the file, and is made where there was none. */
+static bool move_row(struct api_call *c, struct one *o, struct sg_recording *r, const char *name)
+{
+	snprintf(r->app, sizeof(r->app), "%s", o->file.app);
+	snprintf(r->name, sizeof(r->name), "%s", name);
+	r->size = o->file.size;
+	if (!r->created_at)
+		r->created_at = o->file.modified;
+	return sg_store_recording_add(c->store, r) == SG_OK;
+}
+
+void api_recordings_rename(struct api_call *c)
+{
+	char to[sizeof(((struct one *)0)->path)];
+	struct sg_recording r;
+	struct one o;
+	json_t *body;
+
+	if (!find_recording(c, &o, &r) || !(body = api_body(c, rename_fields, 1)))
+		return;
+	struct sg_str name = api_string(body, "name");
+	if (!sg_stream_is_valid(name) || !sg_str_ends(name, ".mp4") || name.len == strlen(".mp4")) {
+		api_problem(c->req, 400, "'name' must be a file's name such as film.mp4: A-Z a-z 0-9 . _ -");
+		json_decref(body);
+		return;
+	}
+	snprintf(to, sizeof(to), "%.*s%.*s", (int)(strrchr(o.path, '/') + 1 - o.path), o.path,
+	    SG_STR_ARG(name));
+	/* Not over another file: link(2) refuses where rename(2) would not. The row comes first, so that the
+	 * new name is never anybody else's. */
+	struct file old = o.file;
+	if (link(o.path, to) != 0) {
+		api_problem(c->req, errno == EEXIST ? 409 : 500,
+		    errno == EEXIST ? "there is a recording of that name" : "the file cannot be renamed");
+	} else if (!move_row(c, &o, &r, strrchr(to, '/') + 1)) {
+		unlink(to);
+		api_store_failed(c, "renaming a recording");
+	} else {
+		unlink(o.path);
+		(void)!sg_store_recording_delete(
+		    c->store, sg_str_from(old.app), sg_str_from(old.name));
+		audit(c, &old, &r, "renamed to", r.name);
+		sg_str_copy(o.file.name, sizeof(o.file.name), sg_str_from(r.name));
+		api_answer(c, 200, recording(&o.file, &r));
+	}
+	json_decref(body);
 }

@@ -8,11 +8,17 @@
 #include "base/config.h"
 
 struct sg_http_media;
+struct sg_http_request;
 
 /* Is `name` ("cam-1.mp4") a recording of `app`: a regular file in [recording] path, below APP/, or,
  * for the application "live", also in the folder itself? No path leaves the folder. Waits for the
  * disk. Any thread; for struct sg_gate_media. */
 bool sg_http_recording_exists(const struct sg_config *cfg, struct sg_str app, struct sg_str name);
+/* Answers with the file, or the part of it that is asked for, as a download; no session is needed: the
+ * caller has seen to it that the asker may. False: there is no such recording, and no answer yet. Waits for
+ * the disk. */
+bool sg_http_recording_answer(
+    struct sg_http_request *req, const struct sg_config *cfg, struct sg_str app, struct sg_str name);
 /* The same file opened for reading, or -1. The caller closes it. */
 int sg_http_recording_open(const struct sg_config *cfg, struct sg_str app, struct sg_str name);
 

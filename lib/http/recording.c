@@ -163,6 +163,22 @@ void recording_answer(
 	http_respond_file(req, range == HTTP_RANGE_ONE ? 206 : 200, "video/mp4", fd, offset, length);
 }
 
+bool sg_http_recording_answer(
+    struct sg_http_request *req, const struct sg_config *cfg, struct sg_str app, struct sg_str name)
+{
+	char text[SG_STREAM_MAX + 40];
+	struct stat st;
+	int fd = recording_open(cfg, app, name, &st);
+
+	if (fd < 0)
+		return false;
+	/* RFC 6266; nothing in a name needs escaping. */
+	snprintf(text, sizeof(text), "attachment; filename=\"%.*s\"", SG_STR_ARG(name));
+	sg_http_add_header(req, "Content-Disposition", text);
+	recording_answer(req, fd, &st, name, NULL);
+	return true;
+}
+
 /* ---- admission ---- */
 
 static enum play_state prepare(struct http_play *p)

@@ -1,6 +1,6 @@
 /* record.h - one recording: a stream's frames into a file, and the file made ready for players.
  *
- * While it is written it is fragmented MP4, a fragment a second, so that whatever happens to the program
+ * While it is written it is fragmented MP4, two fragments a second, so that whatever happens to the program
  * the file can be played up to the last second. In the end it is rewritten as plain MP4 with its index in
  * front. A recording belongs to one thread, which waits for the disk; it follows the stream's ring as a
  * viewer does, so a slow disk costs the recording pictures, and nobody else. */
@@ -9,7 +9,7 @@
 
 #include "media/stream.h"
 
-#define SG_RECORD_FRAGMENT_MS 1000
+#define SG_RECORD_FRAGMENT_MS 500
 
 struct sg_record_file;
 

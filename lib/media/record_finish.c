@@ -2,6 +2,7 @@
 #include "media/record.h"
 #include <fcntl.h>
 #include <libavformat/avformat.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct copying {
@@ -67,10 +68,11 @@ static enum sg_result copy(struct copying *c)
 	return res;
 }
 
+/* Readable for those that may read what is written; and to survive a power cut. */
 static bool sync_file(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	bool ok = fd >= 0 && fdatasync(fd) == 0;
+	bool ok = fd >= 0 && fchmod(fd, 0640) == 0 && fdatasync(fd) == 0;
 
 	if (fd >= 0)
 		close(fd);
