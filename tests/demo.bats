@@ -45,3 +45,11 @@
 	run curl -s -m 2 "$address/healthz"
 	[ "$status" = 7 ] # nobody listens
 }
+
+@test "TLS=1 serves HTTPS and RTMPS with a certificate of its own" {
+	TLS=1 run timeout 60 tests/demo.sh </dev/null
+	echo "$output"
+	[ "$status" = 0 ]
+	[[ $output =~ 'https://127.0.0.1:'[0-9]+' and rtmps://127.0.0.1:'[0-9]+ ]]
+	[[ $output == *"All of it held." ]]
+}

@@ -35,13 +35,26 @@ until_true() { # seconds command...
 # The well-known ports where they are free, else any.
 free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 port() { if free "$1"; then echo "$1"; else echo 0; fi; }
+# TLS=1: HTTPS, WSS and RTMPS as well, with a certificate signed by itself.
+http_tls='' rtmp_tls=''
+if [ -n "${TLS-}" ]; then
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=localhost \
+		-addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout "$dir/tls.key" -out "$dir/tls.pem" 2>"$dir/openssl.log" ||
+		fail "no certificate could be made: apt-get install openssl" "$dir/openssl.log"
+	http_tls="tls_listen = 127.0.0.1:$(port 5443)
+tls_cert = $dir/tls.pem
+tls_key = $dir/tls.key"
+	rtmp_tls="tls_listen = 127.0.0.1:$(port 1936)"
+fi
 cat >"$dir/streamgate.conf" <<END
 [store]
 url = sqlite:$dir/streamgate.db
 [http]
 listen = 127.0.0.1:$(port 5080)
+$http_tls
 [rtmp]
 listen = 127.0.0.1:$(port 1935)
+$rtmp_tls
 [srt]
 listen =
 [webrtc]
@@ -61,6 +74,9 @@ picture=(ffmpeg -hide_banner -loglevel error -nostdin -re -f lavfi -i "testsrc2=
 	-f lavfi -i "sine=frequency=440:sample_rate=44100" -c:v libx264 -preset ultrafast -tune zerolatency
 	-pix_fmt yuv420p -g 30 -b:v 1M -c:a aac -b:a 96k -flvflags no_duration_filesize -f flv)
 ok "$rtmp and $http"
+if [ -n "${TLS-}" ]; then
+	ok "https://$(sed -n 's/^listening https //p' "$dir/streamd.log") and rtmps://$(sed -n 's/^listening rtmps //p' "$dir/streamd.log")/live/cam, certificate $dir/tls.pem"
+fi
 
 step "2. Enable: tokens are asked for, to publish and to play"
 "$bin/tokenctl" enable
