@@ -93,6 +93,7 @@ export function start(program, args, { env, onOut } = {}) {
 		it.over = true;
 		done(status ?? signal);
 	}));
+	it.signal = signal => child.kill(signal); // timeout passes it on
 	it.stop = async (signal = 'SIGTERM') => {
 		child.kill(signal);
 		return it.exited;
@@ -172,6 +173,7 @@ export async function streamd({ apps = { live: {} }, config = {}, password = PAS
 		server.setup = /\S+#setup=\S+/.exec(run.err)?.[0];
 	};
 	server.stop = signal => run.stop(signal);
+	server.signal = signal => run.signal(signal);
 	if (password !== null)
 		await server.ctl('passwd', '-', { input: password });
 	await server.start();
