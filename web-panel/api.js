@@ -63,15 +63,15 @@ export function params(query) {
 }
 export const at = encodeURIComponent;
 
-/** The pages of a list, up to `max` rows and `steps` calls; .next is where more begins. */
+/** The pages of a list, up to `max` rows and `steps` calls; .next is where more begins, .calls how many it took. */
 export async function all(path, query, max, steps = Infinity) {
-	const rows = [];
+	const rows = Object.assign([], { calls: 0 });
 	let { cursor } = query;
 	do {
 		const answer = await get(path, { ...query, limit: Math.min(1000, max - rows.length), cursor });
 		rows.push(...answer.items);
 		cursor = answer.next;
-	} while (cursor && rows.length < max && --steps);
+	} while (++rows.calls < steps && cursor && rows.length < max);
 	rows.next = cursor;
 	return rows;
 }

@@ -56,7 +56,8 @@ const PAGE = 100, STEPS = 10, AGAIN_MAX = 1000; // rows; calls a page, where a f
 
 /** A list read a page at a time, newest first, of `path` where `filter()` holds; `shown(rows)` draws it. */
 export function paged(path, filter, noun, total, shown) {
-	let rows = [], want = PAGE, turn = 0, reading = false;
+	let rows = [], want = PAGE, calls = 0, turn = 0, reading = false;
+	const still = () => want > AGAIN_MAX || calls > STEPS;
 	const more = button('Show more', async () => {
 		more.disabled = reading = true;
 		await attempt(() => read(rows.next));
@@ -70,16 +71,19 @@ export function paged(path, filter, noun, total, shown) {
 		rows = before.concat(got);
 		rows.next = got.next;
 		want = Math.max(PAGE, rows.length);
+		calls = got.calls + (cursor ? calls : 0);
 		more.hidden = !rows.next;
-		say(total, rows.length ? `${rows.next ? `${number(rows.length)} shown, and more` : many(rows.length, noun)}, newest first${want > AGAIN_MAX ? '; so many stand still' : ''}` : '');
+		say(total, rows.length ? `${rows.next ? `${number(rows.length)} shown, and more` : many(rows.length, noun)}, newest first${still() ? '; so many stand still' : ''}` : rows.next ? 'Not all is looked through yet' : '');
 		shown(rows);
 	}
 	return {
 		el: h('p.more', more),
-		refresh: async () => !reading && want <= AGAIN_MAX && read(),
+		next: () => rows.next,
+		refresh: async () => !reading && !still() && read(),
 		/** From the beginning. */
 		anew() {
 			want = PAGE;
+			calls = 0;
 			return attempt(read);
 		},
 	};

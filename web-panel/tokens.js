@@ -73,7 +73,7 @@ export const tokens = {
 		let rows = [];
 		const total = h('p.total');
 		const table = list({ label: 'Tokens', key: t => t.id, columns: columns(chosen, bar, again),
-			empty: () => [icon('tokens'), h('h2', Object.values(f).some(x => x.value) ? 'No token is like that' : 'No tokens yet'),
+			empty: () => [icon('tokens'), h('h2', pages.next() ? 'None is like that so far' : Object.values(f).some(x => x.value) ? 'No token is like that' : 'No tokens yet'),
 				h('p', 'A token lets one publisher or viewer in, once, or as often as you say.')] });
 		const bulk = h('div.bulk', { role: 'group', 'aria-label': 'What is chosen', hidden: true });
 		const stream = button('', () => revokeStream(f.app.value || 'live', f.streamId.value.trim(), again), 'danger', { hidden: true });

@@ -258,6 +258,7 @@ export async function page(t, browser, { width = 1600, height, dark = false, all
 	p.on('console', m => m.type() === 'error' && note(`the page logged: ${m.text()} (${m.location().url})`));
 	t.after(async () => {
 		await context.close();
+		wrong.forEach(w => t.diagnostic(w)); // also where the test has failed of something else
 		if (!ended)
 			assert.deepEqual(wrong, []);
 	});
