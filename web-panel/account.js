@@ -1,11 +1,11 @@
 // account.js - who is signed in, and the way out.
 import { h, button } from './dom.js';
-import { state, post, stopListening } from './api.js';
+import { state, post } from './api.js';
 import { dialog, failure } from './dialog.js';
 import { when } from './words.js';
 
-/** Resolves true when somebody signed out. */
-export async function account() {
+/** Resolves true when somebody signed out; `stop` is called first. */
+export async function account(stop) {
 	const me = state.me;
 	const out = await dialog('Account', close => [
 		h('div.body', h('dl.facts',
@@ -17,12 +17,7 @@ export async function account() {
 	]);
 	if (!out)
 		return false;
-	try {
-		await post('/api/v1/logout', undefined, { quiet: true });
-	} catch (e) {
-		failure(e);
-		return false;
-	}
-	stopListening();
+	stop(); // what it still asked would be refused
+	await post('/api/v1/logout', undefined, { quiet: true }).catch(failure);
 	return true;
 }

@@ -112,7 +112,7 @@ function frame() {
 }
 
 async function leave() {
-	if (await account())
+	if (await account(unshow))
 		start();
 }
 
