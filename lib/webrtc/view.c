@@ -230,6 +230,17 @@ static int64_t newest_pts(struct sg_ring *ring)
 	return pts;
 }
 
+/* Of the stream as it is published: in other codecs it may have begun this moment, at a keyframe of the past. */
+static int64_t live_pts(const struct sg_webrtc_peer *p)
+{
+	struct sg_stream *s =
+	    sg_hub_find(p->srv->cfg.hub, sg_str_from(p->app), sg_str_from(p->stream_id));
+	int64_t pts = newest_pts(sg_stream_ring(s ? s : p->stream));
+
+	sg_stream_unref(s);
+	return pts;
+}
+
 static bool open_out(struct rtc_out *out, unsigned sent_size)
 {
 	uint16_t seq;
@@ -262,7 +273,7 @@ static struct rtc_viewer *new_viewer(struct sg_webrtc_peer *p)
 	v->fir_number = -1;
 	v->catching_up = true;
 	v->skipping = true; /* to the first keyframe */
-	v->live_pts = newest_pts(sg_stream_ring(p->stream));
+	v->live_pts = live_pts(p);
 	v->packer = rtc_packer_for(p->stream, mode, &v->cursor);
 	if (open_out(&v->out[VIDEO], RTC_SENT_VIDEO) && open_out(&v->out[AUDIO], RTC_SENT_AUDIO) && v->packer)
 		v->channel = rtc_channel_join(p->lane, p->stream, mode, v);
