@@ -1,7 +1,7 @@
 # Measures, beside the peers that Debian has.
 .PHONY: bench
 
-BENCH_BIN := $(patsubst %,$(OUT)/bench/%,view publish bare_loop gate_load rtc_view rtc_bare)
+BENCH_BIN := $(patsubst %,$(OUT)/bench/%,view publish bare_loop gate_load rtc_view rtc_bare llhls)
 
 $(OUT)/bench/%: tests/bench/%.c tests/bench/wire.h
 	@mkdir -p $(@D)

@@ -209,7 +209,7 @@ static enum sg_result open_http(struct streamd *d, char *error, size_t size)
 	if (res != SG_OK || (res = open_signal(d, error, size)) != SG_OK)
 		return res;
 	struct sg_api_config ac = { .cfg = d->cfg, .http = d->http, .gate = d->gate, .hub = d->hub,
-		.rtmp = d->rtmp, .srt = d->srt, .webrtc = d->webrtc,
+		.rtmp = d->rtmp, .srt = d->srt, .webrtc = d->webrtc, .recorder = d->recorder,
 		.signal = d->signal, .fanouts = d->fanouts, .fanout_count = d->loop_count,
 		.loops = d->loops, .loop_count = d->loop_count };
 	if ((res = sg_api_open(&d->api, &ac)) != SG_OK) {

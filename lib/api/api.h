@@ -10,6 +10,7 @@
 #define SG_API_API_H
 
 #include "http/http.h"
+#include "record/record.h"
 #include "rtmp/rtmp.h"
 #include "srt/srt.h"
 #include "signal/signal.h"
@@ -24,6 +25,7 @@ struct sg_api_config {
 	struct sg_hub *hub;
 	struct sg_rtmp_server *rtmp; /* NULL when RTMP is off */
 	struct sg_srt_server *srt;   /* NULL when SRT is off */
+	struct sg_recorder *recorder; /* NULL: nothing is recorded */
 	struct sg_webrtc_server *webrtc; /* NULL when WebRTC is off */
 	struct sg_signal *signal;        /* the same */
 	struct sg_fanout *const *fanouts;

@@ -26,6 +26,7 @@ struct snapshot {
 	struct sg_srt_stats srt;
 	struct sg_webrtc_stats webrtc;
 	struct sg_signal_stats signal;
+	struct sg_recorder_stats recorder;
 	struct sg_fanout_stats fanout; /* all loops together */
 	int64_t gather_us[FANOUTS_MAX];
 	size_t fanout_count;
@@ -34,7 +35,7 @@ struct snapshot {
 	uint64_t calls, busy, refused_keys, refused_addresses, refused_rates, failed_logins;
 	size_t tables[API_TABLES];
 	size_t wrong_addresses, wrong_addresses_max;
-	bool ready, has_rtmp, has_srt, has_webrtc, has_signal;
+	bool ready, has_rtmp, has_srt, has_webrtc, has_signal, has_recorder;
 	int64_t started_s;
 };
 
@@ -229,6 +230,10 @@ static void write_srt_dropped(struct page *p, const struct family *f)
 	{                                                                                          \
 		name, type, help, WRITER, 0, writer, AT(has_srt)                                   \
 	}
+#define RECORDER(name, type, kind, member, help)                                                   \
+	{                                                                                          \
+		name, type, help, kind, AT(recorder.member), NULL, AT(has_recorder)                \
+	}
 #define SIGNAL(name, type, kind, member, help)                                                     \
 	{                                                                                          \
 		name, type, help, kind, AT(signal.member), NULL, AT(has_signal)                    \
@@ -299,6 +304,13 @@ static const struct family families[] = {
 	"RTMP connections closed for malformed input."),
     RTMP("rtmp_received_bytes_total", "counter", NUMBER_U64, bytes_in, "RTMP bytes received."),
     RTMP("rtmp_sent_bytes_total", "counter", NUMBER_U64, bytes_out, "RTMP bytes sent."),
+
+    RECORDER("recordings_active", "gauge", NUMBER_SIZE, active, "Streams that are being recorded."),
+    RECORDER("recordings_finishing", "gauge", NUMBER_SIZE, finishing, "Recordings that wait to be finished."),
+    RECORDER("recordings_total", "counter", NUMBER_U64, files, "Recordings made."),
+    RECORDER("recordings_failed_total", "counter", NUMBER_U64, failed,
+	"Recordings that ended because of the disk or the catalogue."),
+    RECORDER("recorded_bytes_total", "counter", NUMBER_U64, bytes, "Bytes of recordings that have ended."),
 
     SRT("srt_connections", "gauge", NUMBER_SIZE, connections, "SRT connections, also those that shake hands."),
     SRT("srt_connections_max", "gauge", NUMBER_SIZE, connections_max, "Limit of those."),
@@ -430,6 +442,7 @@ static void look(struct sg_api *api, struct snapshot *s)
 	    .wrong_addresses_max = API_WRONG_ADDRESSES_MAX,
 	    .has_rtmp = api->cfg.rtmp != NULL,
 	    .has_srt = api->cfg.srt != NULL,
+	    .has_recorder = api->cfg.recorder != NULL,
 	    .has_webrtc = api->cfg.webrtc != NULL, .has_signal = api->cfg.signal != NULL};
 	s->tables[0] = api_rates_count(&api->rates);
 	s->tables[1] = api_costs_count(&api->costs);
@@ -441,6 +454,8 @@ static void look(struct sg_api *api, struct snapshot *s)
 	sg_http_server_stats(api->cfg.http, &s->http);
 	if (s->has_rtmp)
 		sg_rtmp_server_stats(api->cfg.rtmp, &s->rtmp);
+	if (s->has_recorder)
+		sg_recorder_stats(api->cfg.recorder, &s->recorder);
 	if (s->has_srt)
 		sg_srt_server_stats(api->cfg.srt, &s->srt);
 	if (s->has_webrtc)

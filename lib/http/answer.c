@@ -150,6 +150,10 @@ static void unref_blobs(void *cls)
 void http_respond_blobs(struct sg_http_request *req, unsigned status, const char *type,
     struct sg_blob *const *blobs, size_t count)
 {
+	if (count == 1) {
+		sg_http_respond_blob(req, status, type, blobs[0]);
+		return;
+	}
 	struct blob_list *list = malloc(sizeof(*list) + count * sizeof(list->blobs[0]));
 	struct MHD_IoVec *iov = calloc(count + 1, sizeof(*iov)); /* libmicrohttpd copies it */
 	struct MHD_Response *r = NULL;

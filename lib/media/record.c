@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #define READ_FRAMES 64
+#define WRITE_PIECES 64
 #define FRAGMENT_MAX_BYTES (16u << 20)
 #define REANCHOR_TICKS 4500 /* a sound's clock that is off by more is believed */
 
@@ -56,6 +57,44 @@ static bool write_all(struct sg_record_file *r, const void *p, size_t len)
 	return !r->error;
 }
 
+static bool write_pieces(struct sg_record_file *r, struct iovec *iov, int n)
+{
+	ssize_t done = writev(r->fd, iov, n);
+	size_t skip = done > 0 ? (size_t)done : 0;
+
+	if (done < 0 && errno != EINTR)
+		r->error = errno;
+	r->bytes += skip;
+	r->dirty = true;
+	/* What did not go at once, on a disk that is nearly full, piece by piece to its end. */
+	for (int i = 0; i < n && !r->error; i++) {
+		size_t gone = skip < iov[i].iov_len ? skip : iov[i].iov_len;
+		skip -= gone;
+		if (gone < iov[i].iov_len)
+			write_all(r, (const uint8_t *)iov[i].iov_base + gone, iov[i].iov_len - gone);
+	}
+	return !r->error;
+}
+
+/* The head, and behind it what the samples hold, with as few calls as may be. */
+static bool write_samples(struct sg_record_file *r, const struct sg_blob *head, const struct track *t)
+{
+	struct iovec iov[WRITE_PIECES] = { { (void *)head->p, head->size } };
+	size_t next = 0;
+	int n = 1;
+
+	do {
+		for (; n < WRITE_PIECES && next < t->count; next++) {
+			struct sg_frame *f = t->samples[next].frame;
+			iov[n++] = (struct iovec){ f->payload, f->size };
+		}
+		if (!write_pieces(r, iov, n))
+			return false;
+		n = 0;
+	} while (next < t->count);
+	return true;
+}
+
 static void drop_samples(struct track *t)
 {
 	while (t->count)
@@ -74,9 +113,7 @@ static bool write_fragment(struct sg_record_file *r)
 
 	if (video.count || audio.count) {
 		struct sg_blob *head = sg_cmaf_fragment(++r->sequence, &audio, &video);
-		ok = head && write_all(r, head->p, head->size);
-		for (size_t i = 0; ok && i < video.count; i++)
-			ok = write_all(r, video.samples[i].frame->payload, video.samples[i].frame->size);
+		ok = head && write_samples(r, head, &r->video);
 		sg_blob_unref(head);
 		if (!ok && !r->error)
 			r->error = ENOMEM;

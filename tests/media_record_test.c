@@ -1,0 +1,209 @@
+/* One recording: what is written, wherever it is cut off; a full disk; another format. */
+#include "hls_fixture.h"
+#include "media/record.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char dir[] = "/tmp/sg-record-test.XXXXXX";
+static char part[64], whole[64];
+
+static int begin(void **state)
+{
+	if (source_open(state) != 0 || !mkdtemp(dir))
+		return -1;
+	snprintf(part, sizeof(part), "%s/a.part", dir);
+	snprintf(whole, sizeof(whole), "%s/a.mp4", dir);
+	return 0;
+}
+
+static int end(void **state)
+{
+	unlink(part);
+	unlink(whole);
+	rmdir(dir);
+	return source_close(state);
+}
+
+static int fresh(void)
+{
+	int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static struct media read_file(const char *path)
+{
+	struct media m = { 0 };
+	uint8_t piece[65536];
+	size_t n;
+	FILE *f = fopen(path, "rb");
+
+	assert_non_null(f);
+	sg_buf_init(&m.bytes, 64u << 20);
+	while ((n = fread(piece, 1, sizeof(piece), f)) > 0)
+		sg_buf_append(&m.bytes, piece, n);
+	fclose(f);
+	read_back(&m, "mp4");
+	return m;
+}
+
+/* Records the source's four seconds. */
+static void record_source(struct sg_hub *hub)
+{
+	struct sg_publisher *pub = publish(hub);
+	struct sg_record_file *r = NULL;
+
+	feed(pub, BOTH, 0, 500, 0);
+	assert_int_equal(sg_record_open(&r, sg_publisher_stream(pub), 0, fresh()), SG_OK);
+	for (uint32_t ms = 500; ms < SOURCE_ALL_MS; ms += 250) {
+		feed(pub, BOTH, ms, ms + 250 < SOURCE_ALL_MS ? ms + 250 : SOURCE_ALL_MS, 0);
+		assert_int_equal(sg_record_pump(r), SG_OK);
+	}
+	assert_int_equal(sg_record_sync(r), SG_OK);
+	assert_in_range(sg_record_ms(r), 3900, 4200);
+	sg_record_close(r);
+	sg_publisher_close(pub, true);
+}
+
+static void a_recording_is_what_was_published(void **state)
+{
+	struct sg_hub *hub = hub_open();
+	int64_t ms = 0;
+
+	(void)state;
+	record_source(hub);
+	struct media m = read_file(part);
+	assert_int_equal(m.video.packets, SOURCE_PICTURES);
+	assert_int_equal(m.audio.packets, source.audio_frames);
+	assert_int_equal(m.video.keys, 4);
+	assert_true(m.video.monotonic && m.audio.monotonic);
+	assert_int_equal(sg_record_finish(part, whole, &ms), SG_OK);
+	m = read_file(whole);
+	assert_int_equal(m.video.packets, SOURCE_PICTURES);
+	assert_int_equal(m.audio.packets, source.audio_frames);
+	assert_int_equal(m.video.width, 320);
+	assert_true(m.video.monotonic && m.audio.monotonic);
+	assert_in_range(ms, 3900, 4300);
+	sg_hub_close(hub);
+}
+
+/* A crash may leave any beginning of the file: all whole fragments are saved, or nothing is there. */
+static void wherever_it_is_cut_off_its_beginning_is_saved(void **state)
+{
+	struct sg_hub *hub = hub_open();
+	struct stat st;
+	int64_t ms, last_ms = 0;
+
+	(void)state;
+	record_source(hub);
+	assert_int_equal(stat(part, &st), 0);
+	for (int64_t size = st.st_size; size >= 0; size -= size > 4000 ? 1777 : 37) {
+		assert_int_equal(truncate(part, size), 0);
+		enum sg_result res = sg_record_finish(part, whole, &ms);
+		if (res == SG_OK) {
+			assert_true(!last_ms || ms <= last_ms + 1);
+			last_ms = ms;
+			assert_int_equal(access(whole, F_OK), 0);
+		} else {
+			assert_int_equal(res, SG_ERR_BAD_INPUT);
+			assert_int_not_equal(access(whole, F_OK), 0);
+		}
+		if (size > st.st_size / 2)
+			assert_int_equal(res, SG_OK);
+	}
+	sg_hub_close(hub);
+}
+
+static void a_full_disk_is_told_once_and_the_stream_goes_on(void **state)
+{
+	struct sg_hub *hub = hub_open();
+	struct sg_publisher *pub = publish(hub);
+	struct sg_record_file *r = NULL;
+	int full = open("/dev/full", O_WRONLY);
+
+	(void)state;
+	assert_true(full >= 0);
+	feed(pub, BOTH, 0, 1000, 0);
+	errno = 0;
+	assert_int_equal(sg_record_open(&r, sg_publisher_stream(pub), 0, full), SG_ERR_IO);
+	assert_int_equal(errno, ENOSPC);
+	close(full);
+	/* Full later on: what is written then goes there. */
+	int fd = fresh();
+	assert_int_equal(sg_record_open(&r, sg_publisher_stream(pub), 0, fd), SG_OK);
+	full = open("/dev/full", O_WRONLY);
+	assert_int_equal(dup2(full, fd), fd);
+	feed(pub, BOTH, 1000, 3000, 0);
+	errno = 0;
+	assert_int_equal(sg_record_pump(r), SG_ERR_IO);
+	assert_int_equal(errno, ENOSPC);
+	assert_int_equal(sg_record_pump(r), SG_ERR_IO);
+	sg_record_close(r);
+	close(full);
+	assert_true(sg_stream_is_live(sg_publisher_stream(pub)));
+	sg_publisher_close(pub, true);
+	sg_hub_close(hub);
+}
+
+static void another_format_asks_for_another_file(void **state)
+{
+	struct sg_hub *hub = hub_open();
+	struct sg_publisher *pub = publish(hub);
+	struct sg_stream *s = sg_publisher_stream(pub);
+	struct sg_record_file *r = NULL;
+
+	(void)state;
+	feed(pub, BOTH, 0, 2500, 0);
+	assert_int_equal(sg_record_open(&r, s, 0, fresh()), SG_OK);
+	assert_int_equal(sg_publisher_write_flv(pub, SG_FLV_AUDIO, 2500, AAC_CONFIG, sizeof(AAC_CONFIG)), SG_OK);
+	feed(pub, BOTH, 2500, 2900, 0);
+	assert_int_equal(sg_record_pump(r), SG_ERR_EXISTS);
+	uint64_t at = sg_record_position(r);
+	sg_record_close(r);
+	assert_false(sg_record_may_begin(s, at)); /* not before the next keyframe */
+	feed(pub, BOTH, 2900, 3500, 0);
+	assert_true(sg_record_may_begin(s, at));
+	assert_int_equal(sg_record_open(&r, s, at, fresh()), SG_OK);
+	assert_int_equal(sg_record_pump(r), SG_OK);
+	sg_record_close(r);
+	struct media m = read_file(part);
+	assert_int_equal(m.audio.sample_rate, 44100);
+	assert_int_equal(m.video.first_us, 0);
+	sg_publisher_close(pub, true);
+	sg_hub_close(hub);
+}
+
+static void the_end_of_the_stream_is_told(void **state)
+{
+	struct sg_hub *hub = hub_open();
+	struct sg_publisher *pub = publish(hub);
+	struct sg_record_file *r = NULL;
+
+	(void)state;
+	feed(pub, BOTH, 0, 1500, 0);
+	assert_int_equal(sg_record_open(&r, sg_publisher_stream(pub), 0, fresh()), SG_OK);
+	sg_publisher_close(pub, true);
+	assert_int_equal(sg_record_pump(r), SG_OK); /* it may come back */
+	pass_ms(SG_STREAM_GOODBYE_GAP_MS);
+	sg_hub_tick(hub, sg_mono_ms());
+	assert_int_equal(sg_record_pump(r), SG_ERR_NOT_FOUND);
+	sg_record_close(r);
+	sg_record_close(NULL);
+	sg_hub_close(hub);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_recording_is_what_was_published),
+		cmocka_unit_test(wherever_it_is_cut_off_its_beginning_is_saved),
+		cmocka_unit_test(a_full_disk_is_told_once_and_the_stream_goes_on),
+		cmocka_unit_test(another_format_asks_for_another_file),
+		cmocka_unit_test(the_end_of_the_stream_is_told),
+	};
+
+	return cmocka_run_group_tests_name("media_record", tests, begin, end);
+}
