@@ -61,7 +61,7 @@ static void nothing_gives_the_defaults(void **state)
 	assert_int_equal(cfg->app_count, 1);
 	const struct sg_app_config *app = sg_config_app(cfg, SG_STR("live"));
 	assert_non_null(app);
-	assert_false(app->publish_token || app->play_token || app->expiry_ends_session);
+	assert_false(app->publish_token || app->play_token || app->expiry_ends_session || app->transcode_video);
 	assert_int_equal(app->record, SG_RECORD_OFF);
 	assert_int_equal(app->token_lifetime_ms, 86400000);
 	assert_int_equal(app->resume_window_ms, 0);
@@ -106,6 +106,7 @@ static void every_key_is_taken(void **state)
 				      "token_lifetime = 15m\n"
 				      "resume_window = 30s\n"
 				      "expiry_ends_session = on\n"
+				      "transcode_video = on\n"
 				      "session_lock = strict\n"
 				      "[app live]\n"
 				      "session_lock = off\n"
@@ -129,7 +130,7 @@ static void every_key_is_taken(void **state)
 	assert_string_equal(cfg->recording_path, "/srv/rec");
 	assert_int_equal(cfg->app_count, 2);
 	const struct sg_app_config *lab = sg_config_app(cfg, SG_STR("lab"));
-	assert_true(lab->publish_token && lab->play_token && lab->expiry_ends_session);
+	assert_true(lab->publish_token && lab->play_token && lab->expiry_ends_session && lab->transcode_video);
 	assert_int_equal(lab->record, SG_RECORD_ASK);
 	assert_int_equal(lab->token_lifetime_ms, 900000);
 	assert_int_equal(lab->resume_window_ms, 30000);

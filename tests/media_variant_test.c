@@ -1,6 +1,7 @@
 /* Variants of streams: begun with their first user, shared, ended after the last; through gaps of the publisher and
  * other codecs. On the real clock, with threads. */
 #include "encode_fixture.h"
+#include "base/config.h"
 #include "base/log.h"
 #include "media/stream.h"
 #include <libavformat/avformat.h>
@@ -8,10 +9,23 @@
 
 static struct sg_hub *hub;
 
+static void configure(const char *text)
+{
+	struct sg_config *cfg;
+	char error[200];
+
+	assert_int_equal(sg_config_parse(&cfg, "test", sg_str_from(text), error, sizeof(error)), SG_OK);
+	assert_int_equal(sg_hub_configure(hub, cfg), SG_OK);
+	sg_config_free(cfg);
+}
+
 static int begin(void **state)
 {
 	(void)state;
-	return sg_hub_open(&hub, 8) != SG_OK;
+	if (sg_hub_open(&hub, 8) != SG_OK)
+		return 1;
+	configure("[app live]\ntranscode_video = on\n");
+	return 0;
 }
 
 static int end(void **state)
@@ -251,6 +265,28 @@ static void who_want_the_same_share_one(void **state)
 	coded_drop(&audio);
 }
 
+static void only_where_the_application_says_so(void **state)
+{
+	struct sg_publisher *pub = publish();
+	struct coded video;
+
+	(void)state;
+	encode_pictures(&reordered, &video);
+	write_all(pub, &video, NULL);
+	configure("[app other]\ntranscode_video = on\n");
+	struct sg_stream *v = variant(pub, SG_SOUND_OPUS, true);
+	assert_ptr_equal(v, sg_publisher_stream(pub));
+	sg_stream_unref(v);
+	configure("[app live]\ntranscode_video = on\n");
+	v = variant(pub, SG_SOUND_OPUS, true);
+	assert_ptr_not_equal(v, sg_publisher_stream(pub));
+	assert_ptr_equal(sg_stream_source(v), sg_publisher_stream(pub));
+	assert_ptr_equal(sg_stream_source(sg_stream_source(v)), sg_publisher_stream(pub));
+	sg_stream_unref(v);
+	sg_publisher_close(pub, true);
+	coded_drop(&video);
+}
+
 static void pictures_come_in_order_where_that_is_wanted(void **state)
 {
 	struct sg_publisher *pub = publish();
@@ -476,6 +512,7 @@ int main(void)
 		TEST(what_needs_no_change_is_the_stream_itself),
 		TEST(sound_comes_in_opus_and_pictures_as_they_are),
 		TEST(who_want_the_same_share_one),
+		TEST(only_where_the_application_says_so),
 		TEST(pictures_come_in_order_where_that_is_wanted),
 		TEST(the_end_of_the_stream_is_the_variants),
 		TEST(it_rests_after_its_last_user_and_begins_again),

@@ -271,9 +271,34 @@ static void what_is_written_is_what_the_specification_says(void **state)
 	sg_buf_reset(&b);
 }
 
+/* Enhanced RTMP v2: what a player can take, in both forms. */
+static void lists_are_looked_into(void **state)
+{
+	static const struct {
+		struct sg_reader object;
+		bool has;
+	} objects[] = {
+		{ VALUE("\x03\0\x0a" "fourCcList\x0a\0\0\0\x03\x02\0\x04" "av01\0\0\0\0\0\0\0\0\0\x02\0\x04Opus\0\0\x09"), true },
+		{ VALUE("\x03\0\x0a" "fourCcList\x0a\0\0\0\x01\x02\0\x04" "av01\0\0\x09"), false },
+		{ VALUE("\x03\0\x0a" "fourCcList\x0a\0\0\0\0\0\0\x09"), false },
+		{ VALUE("\x03\0\x0a" "fourCcList\x03\0\x04Opus\0\x3f\xf0\0\0\0\0\0\0\0\0\x09\0\0\x09"), true },
+		{ VALUE("\x03\0\x0a" "fourCcList\x02\0\x04Opus\0\0\x09"), false },
+		{ VALUE("\x03\0\x03" "app\x02\0\x04Opus\0\0\x09"), false },
+		{ VALUE("\x05"), false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(objects); i++) {
+		struct sg_reader r = objects[i].object, object;
+		assert_true(sg_amf_read_object(&r, &object));
+		assert_int_equal(sg_amf_member_lists(object, "fourCcList", "Opus"), objects[i].has);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lists_are_looked_into),
 		cmocka_unit_test(a_number_is_a_double_in_network_order),
 		cmocka_unit_test(short_and_long_strings_are_slices_with_any_bytes),
 		cmocka_unit_test(a_reader_that_meets_another_type_changes_nothing),

@@ -230,6 +230,8 @@ static enum sg_result open_rooms(struct streamd *d, char *error, size_t size)
 		return res;
 	}
 	sg_hub_set_hls_part(d->hub, d->cfg->hls_part_ms);
+	if ((res = sg_hub_configure(d->hub, d->cfg)) != SG_OK)
+		return res;
 	if ((res = sg_gate_open(&d->gate, d->cfg, &media, error, size)) != SG_OK)
 		return res;
 	if ((res = sg_recorder_open(&d->recorder, d->cfg, d->hub, error, size)) != SG_OK)
@@ -325,6 +327,8 @@ static void reload(struct streamd *d, const char *path)
 		sg_gate_reconfigure(d->gate, fresh);
 		sg_api_reconfigure(d->api, fresh);
 		sg_recorder_reconfigure(d->recorder, fresh);
+		if (sg_hub_configure(d->hub, fresh) != SG_OK)
+			sg_log_error("configuration: transcode_video: out of memory: as before");
 		if (d->srt)
 			sg_srt_server_reconfigure(d->srt, fresh);
 		if (d->apps_cfg != d->cfg)

@@ -27,6 +27,7 @@ struct snapshot {
 	struct sg_webrtc_stats webrtc;
 	struct sg_signal_stats signal;
 	struct sg_recorder_stats recorder;
+	struct sg_variant_stats variants;
 	struct sg_fanout_stats fanout; /* all loops together */
 	int64_t gather_us[FANOUTS_MAX];
 	size_t fanout_count;
@@ -213,6 +214,12 @@ static void write_srt_dropped(struct page *p, const struct family *f)
 	both_ways(p, f, p->s->srt.dropped_in, p->s->srt.dropped_out);
 }
 
+static void write_transcoders(struct page *p, const struct family *f)
+{
+	line(p, f, "media=\"audio\"", p->s->variants.sound_running);
+	line(p, f, "media=\"video\"", p->s->variants.pictures_running);
+}
+
 #define AT(member) offsetof(struct snapshot, member)
 #define NUMBER(name, type, kind, member, help)                                                     \
 	{                                                                                          \
@@ -281,6 +288,13 @@ static const struct family families[] = {
     NUMBER("stream_ring_bytes", "gauge", NUMBER_SIZE, ring_bytes, "Frames kept for viewers."),
     NUMBER("stream_ring_frames", "gauge", NUMBER_SIZE, ring_frames, "Their number."),
     NUMBER("stream_hls_bytes", "gauge", NUMBER_SIZE, hls_bytes, "HLS segments kept."),
+    SEVERAL("transcoders", "gauge", write_transcoders, "Transcoders that run, by what they change."),
+    NUMBER("transcoders_started_total", "counter", NUMBER_U64, variants.started, "Transcoders begun."),
+    NUMBER("transcoders_refused_total", "counter", NUMBER_U64, variants.refused,
+	"Wanted, but over the limit or without memory."),
+    NUMBER("transcoder_frames_total", "counter", NUMBER_U64, variants.frames, "Frames taken by transcoders."),
+    NUMBER("transcoder_frames_dropped_total", "counter", NUMBER_U64, variants.dropped,
+	"Left out: behind, or not decodable."),
 
     NUMBER("http_connections", "gauge", NUMBER_SIZE, http.connections, "Open HTTP connections."),
     NUMBER("http_connections_max", "gauge", NUMBER_SIZE, http.connections_max, "Limit of those."),
@@ -463,6 +477,7 @@ static void look(struct sg_api *api, struct snapshot *s)
 	if (s->has_signal)
 		sg_signal_get_stats(api->cfg.signal, &s->signal);
 	sg_hub_each(api->cfg.hub, add_stream, s);
+	sg_hub_variant_stats(api->cfg.hub, &s->variants);
 	add_fanouts(s, &api->cfg);
 }
 

@@ -17,6 +17,7 @@ struct sg_app_config {
 	int64_t resume_window_ms; /* R13; 0 = off */
 	bool expiry_ends_session; /* R7 */
 	enum sg_session_lock session_lock; /* R5 */
+	bool transcode_video; /* H.264 with B-frames is made playable over WebRTC */
 	char *srt_passphrase;              /* NULL: SRT is not encrypted; a secret */
 };
 

@@ -90,6 +90,8 @@ enum config_kind {
 	APP("expiry_ends_session", "off", "end sessions when their token expires", CONFIG_SWITCH,  \
 	    expiry_ends_session)                                                                   \
 	APP("session_lock", "moving", "moving, strict or off", CONFIG_LOCK, session_lock)          \
+	APP("transcode_video", "off", "H.264 with B-frames is transcoded for WebRTC's viewers",    \
+	    CONFIG_SWITCH, transcode_video)                                                        \
 	APP("srt_passphrase", "", "SRT callers must encrypt with it: 10 to 79 characters",         \
 	    CONFIG_PASSPHRASE, srt_passphrase)
 

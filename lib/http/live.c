@@ -80,8 +80,9 @@ static const struct sg_conn_events conn_events = { on_readable, on_writable };
 
 static enum play_state find_stream(struct http_play *p)
 {
-	p->stream = sg_hub_find(
+	struct sg_stream *s = sg_hub_find(
 	    p->lane->media->srv->cfg.hub, sg_str_from(p->app), sg_str_from(p->name));
+	p->stream = s ? sg_stream_classic(s) : NULL;
 	return p->stream ? PLAY_READY : PLAY_GONE;
 }
 

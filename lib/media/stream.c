@@ -70,7 +70,12 @@ static struct sg_stream *stream_new(
 
 struct sg_stream *sg_stream_new_variant(struct sg_stream *source)
 {
-	return stream_new(source->variants, sg_str_from(source->app), sg_str_from(source->id), NO_HLS);
+	struct sg_stream *s =
+	    stream_new(source->variants, sg_str_from(source->app), sg_str_from(source->id), NO_HLS);
+
+	if (s)
+		s->source = sg_stream_ref(source);
+	return s;
 }
 
 struct sg_stream *sg_stream_ref(struct sg_stream *s)
@@ -86,6 +91,7 @@ void sg_stream_unref(struct sg_stream *s)
 	if (s->hls)
 		sg_hls_free(s->hls);
 	sg_tspack_free(s->ts);
+	sg_stream_unref(s->source);
 	sg_ring_unref(s->ring);
 	lead_drop(&s->now);
 	lead_drop(&s->at_key);
@@ -130,6 +136,11 @@ void sg_hub_tick(struct sg_hub *hub, int64_t mono_ms)
 	}
 	pthread_mutex_unlock(&hub->lock);
 	sg_variants_reap(hub->variants, false);
+}
+
+enum sg_result sg_hub_configure(struct sg_hub *hub, const struct sg_config *cfg)
+{
+	return sg_variants_configure(hub->variants, cfg);
 }
 
 void sg_hub_variant_stats(struct sg_hub *hub, struct sg_variant_stats *out)

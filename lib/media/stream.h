@@ -80,8 +80,8 @@ struct sg_ring *sg_stream_ts_ring(struct sg_stream *s);
 /* ---- in other codecs ---- */
 
 /* What a player can take. SG_SOUND_AAC: Opus becomes AAC, all else stays; SG_SOUND_OPUS: all becomes Opus.
- * no_b_frames: H.264 whose frames are reordered becomes H.264 without (costs a tenth of a core and more: only
- * where the application's transcode_video is on; WebRTC plays no other). */
+ * no_b_frames: H.264 whose frames are reordered becomes H.264 without, where the application's transcode_video is
+ * on; else it stays (has_b_frames of sg_stream_info tells). */
 struct sg_want {
 	enum { SG_SOUND_ANY, SG_SOUND_AAC, SG_SOUND_OPUS } sound;
 	bool no_b_frames;
@@ -93,6 +93,15 @@ struct sg_want {
  * gone. Its ring ends with the source's. A publisher that comes back with other codecs is transcoded or
  * not as needed. NULL: over the limit, or no memory. */
 struct sg_stream *sg_stream_variant(struct sg_stream *s, const struct sg_want *want);
+
+/* For players of RTMP, FLV and TS as they are, which know no Opus: takes over the reference of `s` and gives one of
+ * its variant with AAC; `s` itself where that is not needed or cannot be had. */
+struct sg_stream *sg_stream_classic(struct sg_stream *s);
+/* Of a variant its source, of a stream itself; borrowed. */
+struct sg_stream *sg_stream_source(struct sg_stream *s);
+/* Which applications transcode video; copied. At the start, and after SIGHUP. SG_ERR_NO_MEMORY: as before. */
+struct sg_config;
+SG_MUST_CHECK enum sg_result sg_hub_configure(struct sg_hub *hub, const struct sg_config *cfg);
 
 struct sg_variant_stats {
 	size_t sound_running, pictures_running;

@@ -40,6 +40,7 @@ struct sg_stream {
 	struct sg_hls *hls; /* NULL: a variant's */
 	struct sg_tspack *ts;
 	struct sg_variants *variants; /* the hub's, borrowed */
+	struct sg_stream *source;     /* a variant's, referenced; else NULL */
 	atomic_bool has_media; /* the present publisher has sent some */
 
 	/* ---- the hub's lock ---- */
@@ -86,6 +87,7 @@ struct sg_variants *sg_variants_new(void);
 void sg_variants_free(struct sg_variants *pool); /* ends all, and waits for them; NULL allowed */
 /* Joins threads that have ended; `all`: ends all first. */
 void sg_variants_reap(struct sg_variants *pool, bool all);
+enum sg_result sg_variants_configure(struct sg_variants *pool, const struct sg_config *cfg);
 void sg_variants_stats(struct sg_variants *pool, struct sg_variant_stats *out);
 /* stream.c: like `source`, in no table and without HLS. */
 struct sg_stream *sg_stream_new_variant(struct sg_stream *source);

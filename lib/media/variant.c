@@ -7,6 +7,7 @@
 #include "media/stream_internal.h"
 #include "media/transcode.h"
 #include "base/clock.h"
+#include "base/config.h"
 #include "base/log.h"
 #include <errno.h>
 #include <semaphore.h>
@@ -22,7 +23,8 @@
 struct variant {
 	struct variant *next; /* the pool's */
 	struct sg_variants *pool;
-	struct sg_stream *source, *out; /* referenced */
+	struct sg_stream *out;    /* referenced */
+	struct sg_stream *source; /* out's */
 	struct sg_want want;
 	pthread_t thread;
 	bool done; /* pool locked: the thread has nothing more to do but to be joined; not found any more */
@@ -45,6 +47,8 @@ struct sg_variants {
 	struct variant *all;
 	size_t count; /* not done */
 	struct sg_variant_stats stats;
+	char (*video_apps)[SG_APP_MAX + 1]; /* those with transcode_video */
+	size_t video_app_count;
 };
 
 /* ---- the pool ---- */
@@ -60,7 +64,6 @@ struct sg_variants *sg_variants_new(void)
 
 static void variant_free(struct variant *v)
 {
-	sg_stream_unref(v->source);
 	sg_stream_unref(v->out);
 	sem_destroy(&v->news);
 	free(v);
@@ -98,7 +101,37 @@ void sg_variants_free(struct sg_variants *pool)
 		return;
 	sg_variants_reap(pool, true);
 	pthread_mutex_destroy(&pool->lock);
+	free(pool->video_apps);
 	free(pool);
+}
+
+enum sg_result sg_variants_configure(struct sg_variants *pool, const struct sg_config *cfg)
+{
+	char(*apps)[SG_APP_MAX + 1] = calloc(cfg->app_count + 1, sizeof(*apps));
+	size_t count = 0;
+
+	if (!apps)
+		return SG_ERR_NO_MEMORY;
+	for (size_t i = 0; i < cfg->app_count; i++)
+		if (cfg->apps[i].transcode_video)
+			memcpy(apps[count++], cfg->apps[i].name, sizeof(*apps));
+	pthread_mutex_lock(&pool->lock);
+	free(pool->video_apps);
+	pool->video_apps = apps;
+	pool->video_app_count = count;
+	pthread_mutex_unlock(&pool->lock);
+	return SG_OK;
+}
+
+static bool may_change_pictures(struct sg_variants *pool, const char *app)
+{
+	bool may = false;
+
+	pthread_mutex_lock(&pool->lock);
+	for (size_t i = 0; i < pool->video_app_count; i++)
+		may = may || strcmp(pool->video_apps[i], app) == 0;
+	pthread_mutex_unlock(&pool->lock);
+	return may;
 }
 
 void sg_variants_stats(struct sg_variants *pool, struct sg_variant_stats *out)
@@ -315,7 +348,7 @@ static struct variant *variant_new(struct sg_stream *source, const struct sg_wan
 		return NULL;
 	v->pool = source->variants;
 	v->want = *want;
-	v->source = sg_stream_ref(source);
+	v->source = source;
 	v->waiter.wake = on_news;
 	sem_init(&v->news, 0, 0);
 	v->out = sg_stream_new_variant(source);
@@ -361,6 +394,7 @@ struct sg_stream *sg_stream_variant(struct sg_stream *s, const struct sg_want *w
 		real.sound = SG_SOUND_ANY;
 	real.no_b_frames = changes_pictures(want, s->info.video, s->info.has_b_frames);
 	pthread_mutex_unlock(&s->lock);
+	real.no_b_frames = real.no_b_frames && may_change_pictures(pool, s->app);
 	if (real.sound == SG_SOUND_ANY && !real.no_b_frames)
 		return sg_stream_ref(s);
 	/* Two who differ only in what they would want of other sources share one; so it is as good as asked. */
@@ -377,4 +411,19 @@ struct sg_stream *sg_stream_variant(struct sg_stream *s, const struct sg_want *w
 		pool->stats.refused++;
 	pthread_mutex_unlock(&pool->lock);
 	return out;
+}
+
+struct sg_stream *sg_stream_classic(struct sg_stream *s)
+{
+	struct sg_stream *v = sg_stream_variant(s, &(struct sg_want){ .sound = SG_SOUND_AAC });
+
+	if (!v)
+		return s;
+	sg_stream_unref(s);
+	return v;
+}
+
+struct sg_stream *sg_stream_source(struct sg_stream *s)
+{
+	return s->source ? s->source : s;
 }

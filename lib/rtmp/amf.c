@@ -188,6 +188,36 @@ bool sg_amf_member_number(struct sg_reader object, const char *name, double *out
 	return find_member(&object, name) && sg_amf_read_number(&object, out);
 }
 
+static bool array_has(struct sg_reader *r, const char *text)
+{
+	struct sg_reader item;
+	struct sg_str s;
+	uint32_t n;
+
+	if (!sg_read_be32(r, &n))
+		return false;
+	for (; n; n--) {
+		item = *r;
+		if (sg_amf_read_string(&item, &s) && sg_str_is(s, text))
+			return true;
+		if (!sg_amf_skip(r))
+			return false;
+	}
+	return false;
+}
+
+bool sg_amf_member_lists(struct sg_reader object, const char *name, const char *text)
+{
+	struct sg_reader members;
+	uint8_t marker;
+
+	if (!find_member(&object, name) || !object.left)
+		return false;
+	if (object.p[0] == STRICT_ARRAY)
+		return sg_read_u8(&object, &marker) && array_has(&object, text);
+	return sg_amf_read_object(&object, &members) && find_member(&members, text);
+}
+
 /* ---- writing ---- */
 
 void sg_amf_put_number(struct sg_buf *out, double v)

@@ -18,6 +18,8 @@ bool sg_amf_read_object(struct sg_reader *r, struct sg_reader *object);
 /* The member `name`, or false. */
 bool sg_amf_member_string(struct sg_reader object, const char *name, struct sg_str *out);
 bool sg_amf_member_number(struct sg_reader object, const char *name, double *out);
+/* Does the member `name` list `text`: an array of strings among which it is, or an object in which it is a key? */
+bool sg_amf_member_lists(struct sg_reader object, const char *name, const char *text);
 
 void sg_amf_put_number(struct sg_buf *out, double v);
 void sg_amf_put_string(struct sg_buf *out, const char *z);

@@ -74,6 +74,14 @@ static char *keep(char *old, struct sg_reader object, const char *name)
 	return sg_str_dup(s);
 }
 
+/* Enhanced RTMP v2, "Enhancing NetConnection connect Command". */
+static bool takes_opus(struct sg_reader object)
+{
+	return sg_amf_member_lists(object, "audioFourCcInfoMap", "Opus") ||
+	       sg_amf_member_lists(object, "audioFourCcInfoMap", "*") ||
+	       sg_amf_member_lists(object, "fourCcList", "Opus") || sg_amf_member_lists(object, "fourCcList", "*");
+}
+
 static void on_connect(struct rtmp_peer *p, double transaction, struct sg_reader *args)
 {
 	struct sg_reader object;
@@ -88,6 +96,7 @@ static void on_connect(struct rtmp_peer *p, double transaction, struct sg_reader
 	p->app = keep(p->app, object, "app");
 	p->tc_url = keep(p->tc_url, object, "tcUrl");
 	p->flash_ver = keep(p->flash_ver, object, "flashVer");
+	p->takes_opus = takes_opus(object);
 	sg_amf_member_number(object, "objectEncoding", &encoding);
 	sg_buf_init(&out, ANSWER_MAX);
 	sg_put_be32(number, WINDOW_BYTES);

@@ -59,6 +59,8 @@ void viewer_admitted(struct rtmp_peer *p)
 		peer_refuse(p, SG_STREAM_NOT_LIVE);
 		return;
 	}
+	if (!p->takes_opus)
+		p->stream = sg_stream_classic(p->stream);
 	p->stage = STAGE_ACTIVE;
 	sg_buf_init(&out, 4096);
 	put_user_control(&out, 0, RTMP_STREAM); /* StreamBegin */

@@ -44,6 +44,7 @@ struct rtmp_peer {
 	struct sg_conn *conn;
 	uint8_t state, role, stage;
 	bool dead, counted_role;
+	bool takes_opus; /* has said so when it connected: Enhanced RTMP */
 	int64_t deadline_ms; /* monotonic; 0 = none */
 	struct sg_rtmp_chunks chunks;
 	struct sg_buf in;  /* read, not yet taken */

@@ -70,6 +70,7 @@ bool srt_viewer_start(struct srt_peer *p)
 	    sg_str_from(sg_session_stream(p->session)));
 	char id[SG_SESSION_ID_SIZE];
 
+	s = s ? sg_stream_classic(s) : NULL;
 	p->channel = s ? open_channel(p->lane, s) : NULL;
 	sg_stream_unref(s);
 	if (!p->channel)

@@ -107,12 +107,21 @@ static bool travels(enum sg_codec c)
 
 static bool find_stream(struct sg_webrtc_peer *p)
 {
-	if (!p->stream)
-		p->stream = sg_hub_find(p->srv->cfg.hub, sg_str_from(p->app), sg_str_from(p->stream_id));
+	const struct sg_want want = { .sound = p->want_audio ? SG_SOUND_OPUS : SG_SOUND_ANY,
+		.no_b_frames = p->want_video };
+
 	if (p->stream)
 		return true;
-	refuse(p, SG_BYE_STREAM_ENDED, "the stream has ended");
-	return false;
+	struct sg_stream *s = sg_hub_find(p->srv->cfg.hub, sg_str_from(p->app), sg_str_from(p->stream_id));
+	if (!s) {
+		refuse(p, SG_BYE_STREAM_ENDED, "the stream has ended");
+		return false;
+	}
+	p->stream = sg_stream_variant(s, &want);
+	if (!p->stream) /* as it is: perhaps without its sound */
+		p->stream = sg_stream_ref(s);
+	sg_stream_unref(s);
+	return true;
 }
 
 /* The picture must come as it is; sound that cannot be carried is left out, and said. */

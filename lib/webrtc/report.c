@@ -82,7 +82,7 @@ static void take_key_request(struct rtc_viewer *v, bool fir)
 	if (now_ms - v->key_ms < KEY_PAUSE_MS)
 		return;
 	v->key_ms = now_ms;
-	rtc_table_request_key(&p->srv->table, p->stream);
+	rtc_table_request_key(&p->srv->table, sg_stream_source(p->stream));
 }
 
 static void take_fir(struct rtc_viewer *v, const struct sg_rtcp_packet *r)
