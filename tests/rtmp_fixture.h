@@ -460,6 +460,11 @@ static inline void client_send_connect(struct client *c, const char *app)
 	sg_amf_put_string(&b, "rtmp://127.0.0.1/live");
 	sg_amf_put_key(&b, "flashVer");
 	sg_amf_put_string(&b, "test");
+	sg_amf_put_key(&b, "audioFourCcInfoMap"); /* else Opus would come as AAC */
+	sg_amf_begin_object(&b);
+	sg_amf_put_key(&b, "Opus");
+	sg_amf_put_number(&b, 1); /* CanDecode */
+	sg_amf_end_object(&b);
 	sg_amf_end_object(&b);
 	client_command(c, &b, 0);
 	sg_buf_reset(&b);
