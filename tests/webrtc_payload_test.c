@@ -471,6 +471,22 @@ static void codecs_rtp_does_not_carry_are_told(void **state)
 	sg_rtp_packer_free(packer);
 }
 
+static void pictures_that_are_reordered_are_marked(void **state)
+{
+	struct sg_rtp_packer *packer = sg_rtp_packer_new(1);
+	struct sg_frame *frame = frame_of(SG_FRAME_VIDEO, SG_CODEC_H264, "\0\0\0\3\x41\x88\x84", 7);
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		frame->pts_90khz = frame->dts_90khz + i * 3600;
+		struct sg_rtp_frame *f = pack(packer, frame);
+		assert_int_equal(f->reordered, i);
+		sg_rtp_frame_unref(f);
+	}
+	sg_frame_unref(frame);
+	sg_rtp_packer_free(packer);
+}
+
 /* ---- what browsers send: sets told in the description, resolution that changes ---- */
 
 static void sets_out_of_band_make_the_configuration(void **state)
@@ -617,6 +633,7 @@ int main(void)
 		cmocka_unit_test(a_large_unit_is_cut_into_fragments),
 		cmocka_unit_test(units_that_are_not_whole_are_refused),
 		cmocka_unit_test(codecs_rtp_does_not_carry_are_told),
+		cmocka_unit_test(pictures_that_are_reordered_are_marked),
 		cmocka_unit_test(sets_out_of_band_make_the_configuration),
 		cmocka_unit_test(changed_sets_are_told_before_their_picture),
 		cmocka_unit_test(vp8_descriptors_of_every_length_are_skipped),

@@ -88,6 +88,7 @@ struct sg_rtp_frame {
 	atomic_uint refs;
 	uint8_t kind, codec; /* enum sg_frame_kind, enum sg_codec */
 	bool key;            /* a viewer may start here: parameter sets are in it */
+	bool reordered;      /* shown at another time than decoded: browsers do not play such streams */
 	uint16_t count;      /* of packets, 1 or more */
 	uint32_t size;       /* bytes of all payloads */
 	uint32_t timestamp;  /* of pts, in the RTP clock (90 kHz video, 48 kHz Opus), without offset */

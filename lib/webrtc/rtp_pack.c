@@ -59,6 +59,7 @@ static enum sg_result begin(
 		return SG_ERR_NO_MEMORY;
 	*f = (struct sg_rtp_frame){ .kind = src->kind, .codec = src->codec,
 		.key = src->kind == SG_FRAME_AUDIO || (src->flags & SG_FRAME_KEY),
+		.reordered = src->kind == SG_FRAME_VIDEO && src->pts_90khz != src->dts_90khz,
 		.pts_90khz = src->pts_90khz, .arrived_us = src->arrived_us };
 	atomic_init(&f->refs, 1);
 	f->timestamp = (uint32_t)(src->codec == SG_CODEC_OPUS ? src->pts_90khz * 8 / 15 : src->pts_90khz);

@@ -158,6 +158,12 @@ static void give(struct rtc_viewer *v, struct sg_rtp_frame *f)
 			rtc_peer_drop(v->peer, SG_ADMITTED, SG_BYE_STREAM_ENDED, "the stream's codec has changed");
 		return;
 	}
+	/* Not yet known when it was described, or the publisher came back with them. */
+	if (f->reordered) {
+		rtc_peer_drop(v->peer, SG_ADMITTED, SG_BYE_NO_MEDIA,
+		    "H.264 with B-frames cannot be played over WebRTC");
+		return;
+	}
 	bool full = is_full(v);
 	if (track == VIDEO && (full || (v->skipping && !f->key))) {
 		skip(v);
