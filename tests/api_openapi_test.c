@@ -380,6 +380,7 @@ static void every_answer_has_the_shape_that_is_told(void **state)
 	    {"PATCH", "/api/v1/apps/live", "/api/v1/apps/{}", "{\"record\":null,\"streams\":{\"cam\":null}}", 200},
 	    {"PATCH", "/api/v1/apps/live", "/api/v1/apps/{}", "{\"record\":\"maybe\"}", 400},
 	    {"PATCH", "/api/v1/apps/live", "/api/v1/apps/{}", "{\"streams\":{\"cam\":{\"record\":\"ask\"}}}", 400},
+	    {"GET", "/api/v1/relays", "/api/v1/relays", NULL, 200},
 	    {"GET", "/api/v1/audit", "/api/v1/audit", NULL, 200},
 	    {"POST", "/api/v1/streams/live/none/preview", "/api/v1/streams/{}/{}/preview", NULL, 404},
 	    {"POST", "/api/v1/streams/none/cam/preview", "/api/v1/streams/{}/{}/preview", NULL, 404},

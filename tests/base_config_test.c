@@ -158,9 +158,9 @@ static void mistakes_are_told_with_line_and_advice(void **state)
 	    {"[htp]", "1: there is no section [htp]: did you mean [http]?"},
 	    {"[frob]",
 		"1: there is no section [frob]: known are store, http, admin, rtmp, srt, webrtc, "
-		"recording and [app NAME]"},
+		"recording, [app NAME] and [pull STREAM]"},
 	    {"[]", "1: there is no section []: known are store, http, admin, rtmp, srt, webrtc, "
-		   "recording and [app NAME]"},
+		   "recording, [app NAME] and [pull STREAM]"},
 	    {"\n\n[http", "3: a ']' is missing: write [section], alone in its line"},
 	    {"[", "1: a ']' is missing: write [section], alone in its line"},
 	    {"[http] x", "1: a ']' is missing: write [section], alone in its line"},
@@ -173,6 +173,27 @@ static void mistakes_are_told_with_line_and_advice(void **state)
 	    {"[app live]\n[app live]",
 		"2: [app live] stands in line 1 already: put its keys into one "
 		"section"},
+	    {"[srt]\nlatency = 10ms",
+		"2: latency: '10ms' is not a latency: use 20ms to 8s, such as 120ms"},
+	    {"[app a]\nsrt_passphrase = shortone1",
+		"2: srt_passphrase: a passphrase of 9 characters: use 10 to 79, or none for no "
+		"encryption"},
+	    {"[app a]\nforward = http://h/secret",
+		"2: forward: this is no such URL: use one of rtmp, rtmps or srt, such as "
+		"rtmp://host/app/{stream}, or none"},
+	    {"[pull]", "1: '' is no stream's id: use 1 to 128 of A-Z a-z 0-9 . _ -, and no dot in front"},
+	    {"[pull cam]\n", "1: [pull cam] has no url: write url = rtmp://... or another"},
+	    {"[pull cam]\nurl = file:///etc/passwd",
+		"2: url: this is no such URL: use one of rtmp, rtmps, srt, http, https, rtsp or rtsps"},
+	    {"[pull cam]\nurl = srt://h:1\napp = nowhere",
+		"1: there is no application 'nowhere' for [pull cam]: write its section, [app NAME], or "
+		"use another"},
+	    {"[pull cam]\nurl = srt://h:1\n[pull cam]\nurl = srt://h:2",
+		"3: [pull cam] stands in line 1 already: remove one, or give it another app"},
+	    {"[pull cam]\nwhen = never",
+		"2: when: 'never' is no such value: use watched or always"},
+	    {"[pull cam]\nsession_lock = off",
+		"2: [pull cam] has no key 'session_lock': it belongs into [app NAME]"},
 	    {"listen = x", "1: 'listen' stands before any section: begin with one, such as [http]"},
 	    {"[http]\nlisten", "2: 'listen' has no '=': write key = value"},
 	    {"[http]\n= x",
@@ -363,6 +384,41 @@ static void what_is_printed_is_read_back(void **state)
 }
 
 /* The defaults that the table tells are the ones in effect. */
+static void pulls_and_forwards_are_read_and_their_secrets_not_printed(void **state)
+{
+	struct sg_config *cfg = parse("[app live]\n"
+				      "srt_passphrase = correct horse battery\n"
+				      "forward = rtmp://far:1936/live/{stream}?token=geheim\n"
+				      "[pull cam]\n"
+				      "url = rtsp://joe:geheim@192.0.2.9:554/cam/1\n"
+				      "[pull other]\n"
+				      "url = srt://[2001:db8::1]:4200?streamid=#!::r=live/cam,token=geheim\n"
+				      "app = lab\n"
+				      "when = always\n"
+				      "[app lab]\n");
+	char *shown = printed(cfg);
+
+	(void)state;
+	assert_int_equal(cfg->pull_count, 2);
+	assert_string_equal(cfg->pulls[0].stream, "cam");
+	assert_string_equal(cfg->pulls[0].app, "live");
+	assert_int_equal(cfg->pulls[0].when, SG_PULL_WATCHED);
+	assert_string_equal(cfg->pulls[1].url, "srt://[2001:db8::1]:4200?streamid=#!::r=live/cam,token=geheim");
+	assert_string_equal(cfg->pulls[1].app, "lab");
+	assert_int_equal(cfg->pulls[1].when, SG_PULL_ALWAYS);
+	assert_string_equal(cfg->apps[0].forward, "rtmp://far:1936/live/{stream}?token=geheim");
+	assert_string_equal(cfg->apps[0].srt_passphrase, "correct horse battery");
+	assert_null(strstr(shown, "geheim"));
+	assert_null(strstr(shown, "horse"));
+	assert_non_null(strstr(shown, "srt_passphrase = [redacted]\n"));
+	assert_non_null(strstr(shown, "forward = rtmp://far:1936/live/[redacted]\n"));
+	assert_non_null(strstr(shown, "[pull cam]\nurl = rtsp://192.0.2.9:554/cam/[redacted]\napp = live\n"
+				      "when = watched\n"));
+	assert_non_null(strstr(shown, "url = srt://[2001:db8::1]:4200/[redacted]\napp = lab\nwhen = always\n"));
+	free(shown);
+	sg_config_free(cfg);
+}
+
 static void the_table_tells_the_defaults(void **state)
 {
 	size_t count;
@@ -375,6 +431,8 @@ static void the_table_tells_the_defaults(void **state)
 	sg_buf_init(&b, 1 << 20);
 	for (size_t i = 0; i < count; i++) {
 		assert_true(keys[i].help[0] != 0);
+		if (strcmp(keys[i].section, "pull") == 0)
+			continue; /* no such section is there by itself */
 		bool begins = i == 0 || strcmp(keys[i].section, keys[i - 1].section) != 0;
 		if (begins)
 			sg_buf_printf(&b, "[%s%s]\n", keys[i].section,
@@ -617,6 +675,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_gives_the_defaults),
 		cmocka_unit_test(every_key_is_taken),
+		cmocka_unit_test(pulls_and_forwards_are_read_and_their_secrets_not_printed),
 		cmocka_unit_test(mistakes_are_told_with_line_and_advice),
 		cmocka_unit_test(limits_are_kept),
 		cmocka_unit_test(a_small_error_buffer_is_kept_to),

@@ -201,9 +201,40 @@ static void a_key_is_looked_up(void **state)
 	}
 }
 
+static void what_may_be_secret_is_not_shown(void **state)
+{
+	static const char *const rows[][2] = {
+	    {"rtmp://a.example.org/live2/abcd-key", "rtmp://a.example.org/live2/[redacted]"},
+	    {"rtmp://h:1936/live/cam?token=T", "rtmp://h:1936/live/[redacted]"},
+	    {"rtmp://h/key", "rtmp://h/[redacted]"},
+	    {"rtsp://joe:secret@192.0.2.1:554/cam/1", "rtsp://192.0.2.1:554/cam/[redacted]"},
+	    {"srt://[2001:db8::1]:4200?streamid=#!::r=live/cam,token=T", "srt://[2001:db8::1]:4200/[redacted]"},
+	    {"srt://h:4200", "srt://h:4200"},
+	    {"http://h/", "http://h"},
+	    {"http://h/live/", "http://h/[redacted]"},
+	    {"https://h/live/streams/cam.m3u8", "https://h/live/[redacted]"},
+	    {"no url", "[redacted]"},
+	};
+	char shown[80];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		sg_url_show(shown, sizeof(shown), sg_str_from(rows[i][0]));
+		assert_string_equal(shown, rows[i][1]);
+		for (size_t size = 1; size < sizeof(shown); size++) { /* cut to fit, never past it */
+			char *cut = malloc(size);
+			sg_url_show(cut, size, sg_str_from(rows[i][0]));
+			assert_true(strlen(cut) < size);
+			assert_null(strstr(cut, "token"));
+			free(cut);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(what_may_be_secret_is_not_shown),
 	    cmocka_unit_test(urls_are_split),
 	    cmocka_unit_test(other_texts_are_no_urls),
 	    cmocka_unit_test(escapes_are_decoded_or_refused),

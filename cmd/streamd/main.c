@@ -7,6 +7,7 @@
 #include "media/hls.h"
 #include "record/record.h"
 #include "signal/signal.h"
+#include "relay/relay.h"
 #include "srt/srt.h"
 #include "streamd.h"
 #include <errno.h>
@@ -30,6 +31,7 @@ struct streamd {
 	struct sg_gate *gate;
 	struct sg_rtmp_server *rtmp;
 	struct sg_srt_server *srt;
+	struct sg_relay *relay;
 	struct sg_http_server *http;
 	struct sg_webrtc_server *webrtc;
 	struct sg_signal *signal;
@@ -67,7 +69,8 @@ static bool stream_is_live(void *user, struct sg_str app, struct sg_str stream)
 	bool live = s && sg_stream_is_live(s);
 
 	sg_stream_unref(s);
-	return live;
+	/* One that is pulled comes when somebody wants it. */
+	return live || sg_relay_want(d->relay, app, stream);
 }
 
 static bool recording_exists(void *user, struct sg_str app, struct sg_str name)
@@ -209,8 +212,8 @@ static enum sg_result open_http(struct streamd *d, char *error, size_t size)
 	if (res != SG_OK || (res = open_signal(d, error, size)) != SG_OK)
 		return res;
 	struct sg_api_config ac = { .cfg = d->cfg, .http = d->http, .gate = d->gate, .hub = d->hub,
-		.rtmp = d->rtmp, .srt = d->srt, .webrtc = d->webrtc, .recorder = d->recorder,
-		.signal = d->signal, .fanouts = d->fanouts, .fanout_count = d->loop_count,
+		.rtmp = d->rtmp, .srt = d->srt, .relay = d->relay, .webrtc = d->webrtc,
+		.recorder = d->recorder, .signal = d->signal, .fanouts = d->fanouts, .fanout_count = d->loop_count,
 		.loops = d->loops, .loop_count = d->loop_count };
 	if ((res = sg_api_open(&d->api, &ac)) != SG_OK) {
 		snprintf(error, size, "REST: %s", sg_result_text(res));
@@ -236,6 +239,11 @@ static enum sg_result open_rooms(struct streamd *d, char *error, size_t size)
 		return res;
 	if ((res = sg_recorder_open(&d->recorder, d->cfg, d->hub, error, size)) != SG_OK)
 		return res;
+	struct sg_relay_config rc = { .cfg = d->cfg, .gate = d->gate, .hub = d->hub };
+	if ((res = sg_relay_open(&d->relay, &rc)) != SG_OK) {
+		snprintf(error, size, "relays: %s", sg_result_text(res));
+		return res;
+	}
 	if ((res = open_rtmp(d, error, size)) != SG_OK || (res = open_srt(d, error, size)) != SG_OK ||
 	    (res = open_webrtc(d, error, size)) != SG_OK)
 		return res;
@@ -256,6 +264,7 @@ static void drain(struct streamd *d)
 		sg_webrtc_server_drain(d->webrtc);
 	if (d->http)
 		sg_http_server_drain(d->http);
+	sg_relay_drain(d->relay);
 	sg_hub_end_all(d->hub);
 	for (int64_t until = sg_mono_ms() + DRAIN_MS; sg_mono_ms() < until; usleep(20000)) {
 		struct sg_session_info one;
@@ -274,8 +283,11 @@ static void close_rooms(struct streamd *d)
 	sg_api_close(d->api);
 	sg_rtmp_server_close(d->rtmp);
 	sg_srt_server_close(d->srt);
+	if (d->relay)
+		sg_relay_stop(d->relay);
 	sg_recorder_close(d->recorder);
 	sg_gate_close(d->gate);
+	sg_relay_close(d->relay);
 	for (size_t i = 0; i < d->loop_count; i++) {
 		if (d->fanouts[i])
 			sg_loop_call(d->loops[i], close_fanout, d->fanouts[i]);
@@ -323,7 +335,7 @@ static void reload(struct streamd *d, const char *path)
 	if (sg_config_load(&fresh, path, error, sizeof(error)) != SG_OK) {
 		sg_log_error("configuration: %s: the old one stays in effect", error);
 	} else {
-			reload_tls(d, fresh);
+		reload_tls(d, fresh);
 		sg_gate_reconfigure(d->gate, fresh);
 		sg_api_reconfigure(d->api, fresh);
 		sg_recorder_reconfigure(d->recorder, fresh);
@@ -331,6 +343,7 @@ static void reload(struct streamd *d, const char *path)
 			sg_log_error("configuration: transcode_video: out of memory: as before");
 		if (d->srt)
 			sg_srt_server_reconfigure(d->srt, fresh);
+		sg_relay_reconfigure(d->relay, fresh);
 		if (d->apps_cfg != d->cfg)
 			sg_config_free(d->apps_cfg);
 		d->apps_cfg = fresh;

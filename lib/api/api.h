@@ -12,6 +12,7 @@
 #include "http/http.h"
 #include "record/record.h"
 #include "rtmp/rtmp.h"
+#include "relay/relay.h"
 #include "srt/srt.h"
 #include "signal/signal.h"
 #include "webrtc/webrtc.h"
@@ -26,6 +27,7 @@ struct sg_api_config {
 	struct sg_rtmp_server *rtmp; /* NULL when RTMP is off */
 	struct sg_srt_server *srt;   /* NULL when SRT is off */
 	struct sg_recorder *recorder; /* NULL: nothing is recorded */
+	struct sg_relay *relay;      /* NULL when there is none */
 	struct sg_webrtc_server *webrtc; /* NULL when WebRTC is off */
 	struct sg_signal *signal;        /* the same */
 	struct sg_fanout *const *fanouts;

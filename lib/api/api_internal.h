@@ -348,6 +348,7 @@ void api_recordings_show(struct api_call *c);
 void api_recordings_rename(struct api_call *c);
 void api_recordings_delete(struct api_call *c);
 void api_recordings_file(struct api_call *c);
+void api_relays_list(struct api_call *c);
 void api_events(struct api_call *c);
 void api_authorize(struct api_call *c);
 void api_setup(struct api_call *c);

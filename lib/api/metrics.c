@@ -24,6 +24,7 @@ struct snapshot {
 	struct sg_http_stats http;
 	struct sg_rtmp_stats rtmp;
 	struct sg_srt_stats srt;
+	struct sg_relay_stats relay;
 	struct sg_webrtc_stats webrtc;
 	struct sg_signal_stats signal;
 	struct sg_recorder_stats recorder;
@@ -186,6 +187,36 @@ static void write_gather(struct page *p, const struct family *f)
 }
 
 /* ---- the table ---- */
+
+static void write_relays(struct page *p, const struct family *f)
+{
+	char labels[64];
+
+	for (int push = 0; push < 2; push++)
+		for (int i = 0; i < SG_RELAY_STATE_COUNT; i++) {
+			snprintf(labels, sizeof(labels), "direction=\"%s\",state=\"%s\"",
+			    push ? "push" : "pull", sg_relay_state_name((enum sg_relay_state)i));
+			line(p, f, labels, p->s->relay.states[push][i]);
+		}
+}
+
+static void write_relay_limit(struct page *p, const struct family *f)
+{
+	line(p, f, "direction=\"pull\"", SG_RELAYS_MAX);
+	line(p, f, "direction=\"push\"", SG_RELAYS_MAX);
+}
+
+static void write_relay_bytes(struct page *p, const struct family *f)
+{
+	line(p, f, "direction=\"pull\"", p->s->relay.bytes[0]);
+	line(p, f, "direction=\"push\"", p->s->relay.bytes[1]);
+}
+
+static void write_relay_failures(struct page *p, const struct family *f)
+{
+	line(p, f, "direction=\"pull\"", p->s->relay.failures[0]);
+	line(p, f, "direction=\"push\"", p->s->relay.failures[1]);
+}
 
 static void write_srt_rtt(struct page *p, const struct family *f)
 {
@@ -380,6 +411,13 @@ static const struct family families[] = {
     WEBRTC("webrtc_dropped_total", "counter", NUMBER_U64, dropped,
 	"Datagrams between event loops and TCP connections thrown away, over their limits."),
 
+    SEVERAL("relays", "gauge", write_relays, "Lines to servers elsewhere, by what they are doing."),
+    SEVERAL("relays_max", "gauge", write_relay_limit, "Limit of those."),
+    SEVERAL("relay_bytes_total", "counter", write_relay_bytes, "Media they carried."),
+    SEVERAL("relay_failures_total", "counter", write_relay_failures, "Attempts that failed or broke off."),
+    NUMBER("relay_skipped_frames_total", "counter", NUMBER_U64, relay.skipped_frames,
+	"Frames left out for servers elsewhere that take less than comes."),
+
     NUMBER("fanout_followers", "gauge", NUMBER_SIZE, fanout.followers,
 	"Sockets that a stream is written to."),
     NUMBER("fanout_writes_total", "counter", NUMBER_U64, fanout.writes, "Writes to them."),
@@ -476,6 +514,8 @@ static void look(struct sg_api *api, struct snapshot *s)
 		sg_webrtc_server_stats(api->cfg.webrtc, &s->webrtc);
 	if (s->has_signal)
 		sg_signal_get_stats(api->cfg.signal, &s->signal);
+	if (api->cfg.relay)
+		sg_relay_stats(api->cfg.relay, &s->relay);
 	sg_hub_each(api->cfg.hub, add_stream, s);
 	sg_hub_variant_stats(api->cfg.hub, &s->variants);
 	add_fanouts(s, &api->cfg);

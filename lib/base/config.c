@@ -14,6 +14,7 @@
 #define FILE_MAX_BYTES ((size_t)1 << 20)
 #define LINE_MAX_CHARS 4000
 #define APPS_MAX 256
+#define PULLS_MAX 256
 
 #define COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -21,13 +22,16 @@
 
 #define KEY_GLOBAL(section, key, fallback, help, kind, member) {section, key, fallback, help},
 #define KEY_APP(key, fallback, help, kind, member) {CONFIG_APP_SECTION, key, fallback, help},
-static const struct sg_config_key keys[] = {CONFIG_KEYS(KEY_GLOBAL, KEY_APP)};
+#define KEY_PULL(key, fallback, help, kind, member) {CONFIG_PULL_SECTION, key, fallback, help},
+static const struct sg_config_key keys[] = {CONFIG_KEYS(KEY_GLOBAL, KEY_APP, KEY_PULL)};
 
 #define SLOT_GLOBAL(section, key, fallback, help, kind, member)                                    \
-	{kind, false, offsetof(struct sg_config, member)},
+	{kind, OF_ALL, offsetof(struct sg_config, member)},
 #define SLOT_APP(key, fallback, help, kind, member)                                                \
-	{kind, true, offsetof(struct sg_app_config, member)},
-static const struct config_slot slots[] = {CONFIG_KEYS(SLOT_GLOBAL, SLOT_APP)};
+	{kind, OF_APP, offsetof(struct sg_app_config, member)},
+#define SLOT_PULL(key, fallback, help, kind, member)                                               \
+	{kind, OF_PULL, offsetof(struct sg_pull_config, member)},
+static const struct config_slot slots[] = {CONFIG_KEYS(SLOT_GLOBAL, SLOT_APP, SLOT_PULL)};
 
 #define KEY_COUNT COUNT_OF(keys)
 _Static_assert(COUNT_OF(keys) <= CONFIG_KEYS_MAX, "lines of keys are kept in an array");
@@ -46,8 +50,10 @@ struct reader {
 	unsigned line;
 	const char *section; /* of keys[], NULL before the first */
 	struct sg_app_config *app; /* in cfg->apps; when the section is an application's */
+	struct sg_pull_config *pull; /* in cfg->pulls; when it is a pull's */
 	unsigned seen[CONFIG_KEYS_MAX]; /* the line of each key; an application's are its own */
 	unsigned app_lines[APPS_MAX]; /* parallel to cfg->apps; 0 = not in the file */
+	unsigned pull_lines[PULLS_MAX]; /* parallel to cfg->pulls */
 	char *error;
 	size_t error_size;
 };
@@ -110,11 +116,11 @@ static enum sg_result refuse_section(struct reader *r, struct sg_str name)
 	struct config_problem p;
 	char list[150], advice[200];
 
-	join(list, sizeof(list), names, count - 1); /* the last is that of applications */
-	if (near && strcmp(near, CONFIG_APP_SECTION) != 0)
+	join(list, sizeof(list), names, count - 2); /* the last are those that have names of their own */
+	if (near && strcmp(near, CONFIG_APP_SECTION) != 0 && strcmp(near, CONFIG_PULL_SECTION) != 0)
 		snprintf(advice, sizeof(advice), "did you mean [%s]?", near);
 	else
-		snprintf(advice, sizeof(advice), "known are %s and [app NAME]", list);
+		snprintf(advice, sizeof(advice), "known are %s, [app NAME] and [pull STREAM]", list);
 	config_complain(&p, advice, "there is no section [%s]", show(name).text);
 	return report(r, &p);
 }
@@ -124,7 +130,7 @@ static void set_app_defaults(struct sg_app_config *app)
 	struct config_problem p;
 
 	for (size_t i = 0; i < KEY_COUNT; i++)
-		if (slots[i].of_app &&
+		if (slots[i].of == OF_APP &&
 		    config_set(&slots[i], app, sg_str_from(keys[i].fallback), &p) != SG_OK)
 			abort(); /* our own table is wrong */
 }
@@ -153,6 +159,14 @@ static enum sg_result add_app(struct sg_config *cfg, struct sg_str name)
 	return SG_OK;
 }
 
+/* The keys of a section that may come again have their lines anew. */
+static void forget_lines(struct reader *r, enum config_scope of)
+{
+	for (size_t i = 0; i < KEY_COUNT; i++)
+		if (slots[i].of == of)
+			r->seen[i] = 0;
+}
+
 static enum sg_result begin_app(struct reader *r, struct sg_str name)
 {
 	struct config_problem p;
@@ -175,11 +189,51 @@ static enum sg_result begin_app(struct reader *r, struct sg_str name)
 	if (i == r->cfg->app_count && add_app(r->cfg, name) != SG_OK)
 		return SG_ERR_NO_MEMORY;
 	r->app = &r->cfg->apps[i];
+	r->pull = NULL;
 	r->app_lines[i] = r->line;
 	r->section = CONFIG_APP_SECTION;
-	for (size_t k = 0; k < KEY_COUNT; k++)
-		if (slots[k].of_app)
-			r->seen[k] = 0;
+	forget_lines(r, OF_APP);
+	return SG_OK;
+}
+
+static enum sg_result add_pull(struct sg_config *cfg, struct sg_str name)
+{
+	struct sg_pull_config *pulls = realloc(cfg->pulls, (cfg->pull_count + 1) * sizeof(*pulls));
+	struct config_problem p;
+
+	if (!pulls)
+		return SG_ERR_NO_MEMORY;
+	cfg->pulls = pulls;
+	struct sg_pull_config *pull = &pulls[cfg->pull_count++];
+	*pull = (struct sg_pull_config){.url = NULL};
+	sg_str_copy(pull->stream, sizeof(pull->stream), name);
+	for (size_t i = 0; i < KEY_COUNT; i++)
+		if (slots[i].of == OF_PULL && *keys[i].fallback &&
+		    config_set(&slots[i], pull, sg_str_from(keys[i].fallback), &p) != SG_OK)
+			abort(); /* our own table is wrong */
+	return SG_OK;
+}
+
+static enum sg_result begin_pull(struct reader *r, struct sg_str name)
+{
+	struct config_problem p;
+
+	if (!sg_stream_is_valid(name)) {
+		config_complain(&p, "use 1 to 128 of A-Z a-z 0-9 . _ -, and no dot in front",
+		    "'%s' is no stream's id", show(name).text);
+		return report(r, &p);
+	}
+	if (r->cfg->pull_count == PULLS_MAX) {
+		config_complain(&p, "use at most 256", "these are too many pulls");
+		return report(r, &p);
+	}
+	if (add_pull(r->cfg, name) != SG_OK)
+		return SG_ERR_NO_MEMORY;
+	r->pull = &r->cfg->pulls[r->cfg->pull_count - 1];
+	r->pull_lines[r->cfg->pull_count - 1] = r->line;
+	r->app = NULL;
+	r->section = CONFIG_PULL_SECTION;
+	forget_lines(r, OF_PULL);
 	return SG_OK;
 }
 
@@ -206,13 +260,18 @@ static enum sg_result begin_section(struct reader *r, struct sg_str line)
 	name = trim(name);
 	if (sg_str_cut(name, ' ', &head, &tail) && sg_str_is(head, CONFIG_APP_SECTION))
 		return begin_app(r, trim(tail));
+	if (sg_str_is(head, CONFIG_PULL_SECTION) && tail.p)
+		return begin_pull(r, trim(tail));
 	if (sg_str_is(name, CONFIG_APP_SECTION))
 		return begin_app(r, (struct sg_str){NULL, 0});
+	if (sg_str_is(name, CONFIG_PULL_SECTION))
+		return begin_pull(r, (struct sg_str){NULL, 0});
 	for (size_t i = 0; i < KEY_COUNT; i++) {
 		if (!sg_str_is(name, keys[i].section))
 			continue;
 		r->section = keys[i].section;
 		r->app = NULL;
+		r->pull = NULL;
 		return SG_OK;
 	}
 	return refuse_section(r, name);
@@ -223,7 +282,9 @@ static enum sg_result begin_section(struct reader *r, struct sg_str line)
 /* The section as it is written in the file. */
 static void section_title(const struct reader *r, char *out, size_t size)
 {
-	snprintf(out, size, r->app ? "[%s %s]" : "[%s]", r->section, r->app ? r->app->name : "");
+	const char *name = r->app ? r->app->name : r->pull ? r->pull->stream : NULL;
+
+	snprintf(out, size, name ? "[%s %s]" : "[%s]", r->section, name);
 }
 
 /* What to do about an unknown key: the nearest of this section, else where it belongs, else all. */
@@ -244,7 +305,7 @@ static void advise_on_key(const struct reader *r, struct sg_str key, char *advic
 	for (size_t i = 0; i < KEY_COUNT; i++)
 		if (sg_str_is(key, keys[i].key)) {
 			snprintf(advice, size, "it belongs into [%s%s]", keys[i].section,
-			    slots[i].of_app ? " NAME" : "");
+			    slots[i].of != OF_ALL ? " NAME" : "");
 			return;
 		}
 	join(list, sizeof(list), names, count);
@@ -274,7 +335,11 @@ static enum sg_result set_key(struct reader *r, size_t i, struct sg_str value)
 	}
 	r->seen[i] = r->line;
 	enum sg_result res =
-	    config_set(&slots[i], slots[i].of_app ? (void *)r->app : (void *)r->cfg, value, &p);
+	    config_set(&slots[i],
+		slots[i].of == OF_APP    ? (void *)r->app
+		: slots[i].of == OF_PULL ? (void *)r->pull
+					 : (void *)r->cfg,
+		value, &p);
 	if (res != SG_ERR_CONFIG)
 		return res;
 	sg_str_copy(what, sizeof(what), sg_str_from(p.what));
@@ -394,7 +459,7 @@ static enum sg_result set_defaults(struct sg_config *cfg)
 
 	sg_buf_init(&text, 4096);
 	for (size_t i = 0; i < KEY_COUNT && res == SG_OK; i++) {
-		if (slots[i].of_app)
+		if (slots[i].of != OF_ALL)
 			continue;
 		text.len = 0;
 		res = SG_ERR_NO_MEMORY;
@@ -456,6 +521,36 @@ static enum sg_result check_tls(struct reader *r)
 	return report(r, &p);
 }
 
+/* A pull from nowhere, or two into one stream, could not be done. */
+static enum sg_result check_pulls(struct reader *r)
+{
+	const struct sg_pull_config *pulls = r->cfg->pulls;
+	struct config_problem p;
+
+	for (size_t i = 0; i < r->cfg->pull_count; i++) {
+		r->line = r->pull_lines[i];
+		if (!pulls[i].url) {
+			config_complain(&p, "write url = rtmp://... or another", "[pull %s] has no url",
+			    pulls[i].stream);
+			return report(r, &p);
+		}
+		for (size_t j = 0; j < i; j++)
+			if (!strcmp(pulls[i].stream, pulls[j].stream) &&
+			    !strcmp(pulls[i].app, pulls[j].app)) {
+				config_complain(&p, "remove one, or give it another app",
+				    "[pull %s] stands in line %u already", pulls[i].stream,
+				    r->pull_lines[j]);
+				return report(r, &p);
+			}
+		if (!sg_config_app(r->cfg, sg_str_from(pulls[i].app))) {
+			config_complain(&p, "write its section, [app NAME], or use another",
+			    "there is no application '%s' for [pull %s]", pulls[i].app, pulls[i].stream);
+			return report(r, &p);
+		}
+	}
+	return SG_OK;
+}
+
 /* ---- the whole ---- */
 
 static enum sg_result parse_into(struct reader *r, struct sg_str text)
@@ -463,7 +558,7 @@ static enum sg_result parse_into(struct reader *r, struct sg_str text)
 	enum sg_result res;
 
 	if ((res = set_defaults(r->cfg)) != SG_OK || (res = read_lines(r, text)) != SG_OK ||
-	    (res = check_tls(r)) != SG_OK)
+	    (res = check_tls(r)) != SG_OK || (res = check_pulls(r)) != SG_OK)
 		return res;
 	return place_socket(r);
 }
@@ -495,12 +590,15 @@ void sg_config_free(struct sg_config *cfg)
 	if (!cfg)
 		return;
 	for (size_t i = 0; i < KEY_COUNT; i++) {
-		if (!slots[i].of_app)
+		if (slots[i].of == OF_ALL)
 			config_release(&slots[i], cfg);
-		for (size_t a = 0; slots[i].of_app && a < cfg->app_count; a++)
+		for (size_t a = 0; slots[i].of == OF_APP && a < cfg->app_count; a++)
 			config_release(&slots[i], &cfg->apps[a]);
+		for (size_t a = 0; slots[i].of == OF_PULL && a < cfg->pull_count; a++)
+			config_release(&slots[i], &cfg->pulls[a]);
 	}
 	free(cfg->apps);
+	free(cfg->pulls);
 	free(cfg->path);
 	free(cfg);
 }
@@ -608,7 +706,7 @@ void sg_config_print(const struct sg_config *cfg, struct sg_buf *out)
 	const char *section = "";
 
 	for (size_t i = 0; i < KEY_COUNT; i++) {
-		if (slots[i].of_app)
+		if (slots[i].of != OF_ALL)
 			continue;
 		if (strcmp(section, keys[i].section) != 0)
 			sg_buf_printf(out, "[%s]\n", keys[i].section);
@@ -618,7 +716,13 @@ void sg_config_print(const struct sg_config *cfg, struct sg_buf *out)
 	for (size_t a = 0; a < cfg->app_count; a++) {
 		sg_buf_printf(out, "[%s %s]\n", CONFIG_APP_SECTION, cfg->apps[a].name);
 		for (size_t i = 0; i < KEY_COUNT; i++)
-			if (slots[i].of_app)
+			if (slots[i].of == OF_APP)
 				print_key(i, &cfg->apps[a], out);
+	}
+	for (size_t a = 0; a < cfg->pull_count; a++) {
+		sg_buf_printf(out, "[%s %s]\n", CONFIG_PULL_SECTION, cfg->pulls[a].stream);
+		for (size_t i = 0; i < KEY_COUNT; i++)
+			if (slots[i].of == OF_PULL)
+				print_key(i, &cfg->pulls[a], out);
 	}
 }

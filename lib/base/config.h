@@ -19,6 +19,16 @@ struct sg_app_config {
 	enum sg_session_lock session_lock; /* R5 */
 	bool transcode_video; /* H.264 with B-frames is made playable over WebRTC */
 	char *srt_passphrase;              /* NULL: SRT is not encrypted; a secret */
+	char *forward; /* NULL: streams stay here; may hold secrets, and "{stream}" */
+};
+
+enum sg_pull_when { SG_PULL_WATCHED, SG_PULL_ALWAYS };
+
+/* A stream that comes from another server. */
+struct sg_pull_config {
+	char stream[SG_STREAM_MAX + 1], app[SG_APP_MAX + 1];
+	char *url; /* may hold secrets */
+	enum sg_pull_when when;
 };
 
 #define SG_GATHER_AUTO (-1)
@@ -42,6 +52,8 @@ struct sg_config {
 	int64_t recording_keep_ms; /* 0 = for ever */
 	struct sg_app_config *apps; /* "live" is always there */
 	size_t app_count;
+	struct sg_pull_config *pulls;
+	size_t pull_count;
 };
 
 /* Loads `path`, or when NULL: $STREAMGATE_CONFIG, else /etc/streamgate/streamgate.conf if it

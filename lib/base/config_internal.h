@@ -9,6 +9,7 @@
  * so are moved there. */
 #define CONFIG_DATA_DIR "/var/lib/streamgate"
 #define CONFIG_APP_SECTION "app"
+#define CONFIG_PULL_SECTION "pull"
 
 enum config_kind {
 	CONFIG_STORE_URL,
@@ -30,10 +31,15 @@ enum config_kind {
 	CONFIG_WINDOW,
 	CONFIG_LOCK,
 	CONFIG_PASSPHRASE,
+	CONFIG_FORWARD,
+	/* Those of pulls, in struct sg_pull_config: */
+	CONFIG_SOURCE,
+	CONFIG_APP_NAME,
+	CONFIG_WHEN,
 };
 
 /* section, key, default, help, kind, where it is kept. The only list of keys. */
-#define CONFIG_KEYS(GLOBAL, APP)                                                                   \
+#define CONFIG_KEYS(GLOBAL, APP, PULL)                                                             \
 	GLOBAL("store", "url", "sqlite:" CONFIG_DATA_DIR "/streamgate.db",                         \
 	    "where tokens, switches and the audit are kept", CONFIG_STORE_URL, store_url)          \
 	GLOBAL("http", "listen", "0.0.0.0:5080", "addresses of HTTP; empty: off", CONFIG_LISTEN,   \
@@ -93,15 +99,23 @@ enum config_kind {
 	APP("transcode_video", "off", "H.264 with B-frames is transcoded for WebRTC's viewers",    \
 	    CONFIG_SWITCH, transcode_video)                                                        \
 	APP("srt_passphrase", "", "SRT callers must encrypt with it: 10 to 79 characters",         \
-	    CONFIG_PASSPHRASE, srt_passphrase)
+	    CONFIG_PASSPHRASE, srt_passphrase)                                                     \
+	APP("forward", "", "rtmp or srt URL to which live streams go on; {stream} is their id",    \
+	    CONFIG_FORWARD, forward)                                                               \
+	PULL("url", "", "where the stream comes from: rtmp, srt, http (HLS) or rtsp",              \
+	    CONFIG_SOURCE, url)                                                                    \
+	PULL("app", "live", "the application it is published in", CONFIG_APP_NAME, app)            \
+	PULL("when", "watched", "watched: while somebody watches; always", CONFIG_WHEN, when)
 
 #define CONFIG_KEYS_MAX 48
 
+enum config_scope { OF_ALL, OF_APP, OF_PULL };
+
 /* Parallel to sg_config_keys(): what the value is, and its place in struct sg_config or, for
- * applications, struct sg_app_config. */
+ * applications, struct sg_app_config, for pulls struct sg_pull_config. */
 struct config_slot {
 	enum config_kind kind;
-	bool of_app;
+	enum config_scope of;
 	size_t offset;
 };
 

@@ -23,6 +23,12 @@ static const char *const record_names[] = {
 static const char *const lock_names[] = {
     [SG_LOCK_MOVING] = "moving", [SG_LOCK_STRICT] = "strict", [SG_LOCK_OFF] = "off"};
 
+static const char *const when_names[] = {
+    [SG_PULL_WATCHED] = "watched", [SG_PULL_ALWAYS] = "always"};
+static const char *const forward_schemes[] = {"rtmp", "rtmps", "srt", NULL};
+static const char *const source_schemes[] = {
+    "rtmp", "rtmps", "srt", "http", "https", "rtsp", "rtsps", NULL};
+
 /* ---- complaints ---- */
 
 void config_complain(struct config_problem *p, const char *advice, const char *fmt, ...)
@@ -368,6 +374,51 @@ static enum sg_result set_passphrase(char **at, struct sg_str value, struct conf
 	return res;
 }
 
+static bool is_scheme_of(struct sg_str scheme, const char *const *schemes)
+{
+	while (*schemes && !sg_str_is(scheme, *schemes))
+		schemes++;
+	return *schemes;
+}
+
+/* Never shown, since it may hold a key. */
+static enum sg_result set_far_url(
+    char **at, struct sg_str value, const char *const *schemes, const char *advice, struct config_problem *p)
+{
+	char *former = *at;
+	struct sg_url u;
+
+	if (value.len && (!sg_url_parse(value, &u) || !u.host.len || !is_scheme_of(u.scheme, schemes))) {
+		config_complain(p, advice, "this is no such URL");
+		return SG_ERR_CONFIG;
+	}
+	*at = NULL;
+	enum sg_result res = set_text(at, value);
+	if (res != SG_OK)
+		*at = former;
+	else
+		wipe_and_free(former);
+	return res;
+}
+
+static enum sg_result set_app_name(char *at, struct sg_str value, struct config_problem *p)
+{
+	if (!sg_app_is_valid(value))
+		return refuse(p, value, "no application's name", "use 1 to 32 of A-Z a-z 0-9 _ -");
+	sg_str_copy(at, SG_APP_MAX + 1, value);
+	return SG_OK;
+}
+
+static enum sg_result set_when(enum sg_pull_when *at, struct sg_str value, struct config_problem *p)
+{
+	size_t i;
+	enum sg_result res = find_name(when_names, COUNT_OF(when_names), value, p, &i);
+
+	if (res == SG_OK)
+		*at = (enum sg_pull_when)i;
+	return res;
+}
+
 /* The store and the gate count seconds: a part of one would not be kept, so it is not accepted. */
 static enum sg_result set_seconds(int64_t *at, struct sg_str value, int64_t min_ms, int64_t max_ms,
     const char *advice, struct config_problem *p)
@@ -412,6 +463,16 @@ enum sg_result config_set(
 		return set_latency(at, value, p);
 	case CONFIG_PASSPHRASE:
 		return set_passphrase(at, value, p);
+	case CONFIG_FORWARD:
+		return set_far_url(at, value, forward_schemes,
+		    "use one of rtmp, rtmps or srt, such as rtmp://host/app/{stream}, or none", p);
+	case CONFIG_SOURCE:
+		return set_far_url(at, value, source_schemes,
+		    "use one of rtmp, rtmps, srt, http, https, rtsp or rtsps", p);
+	case CONFIG_APP_NAME:
+		return set_app_name(at, value, p);
+	case CONFIG_WHEN:
+		return set_when(at, value, p);
 	case CONFIG_PART:
 		return set_part(at, value, p);
 	case CONFIG_SIZE:
@@ -441,6 +502,8 @@ void config_release(const struct config_slot *slot, void *base)
 	switch (slot->kind) {
 	case CONFIG_STORE_URL: /* it may hold a password */
 	case CONFIG_PASSPHRASE:
+	case CONFIG_FORWARD:
+	case CONFIG_SOURCE:
 		wipe_and_free(*(char **)at);
 		break;
 	case CONFIG_PATH:
@@ -465,6 +528,16 @@ void config_release(const struct config_slot *slot, void *base)
 static void print_text(const char *z, struct sg_buf *out)
 {
 	sg_buf_puts(out, z ? z : "");
+}
+
+static void print_far_url(const char *z, struct sg_buf *out)
+{
+	char shown[300];
+
+	if (z) {
+		sg_url_show(shown, sizeof(shown), sg_str_from(z));
+		sg_buf_puts(out, shown);
+	}
 }
 
 static void print_listens(const struct sg_listen_list *l, struct sg_buf *out)
@@ -531,6 +604,16 @@ void config_print_value(const struct config_slot *slot, const void *base, struct
 		break;
 	case CONFIG_PASSPHRASE:
 		print_text(*(char *const *)at ? "[redacted]" : NULL, out);
+		break;
+	case CONFIG_FORWARD:
+	case CONFIG_SOURCE:
+		print_far_url(*(char *const *)at, out);
+		break;
+	case CONFIG_APP_NAME:
+		print_text(at, out);
+		break;
+	case CONFIG_WHEN:
+		sg_buf_puts(out, when_names[*(const enum sg_pull_when *)at]);
 		break;
 	case CONFIG_SIZE:
 		print_size(*(const int64_t *)at, out);

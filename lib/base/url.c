@@ -1,5 +1,6 @@
 /* url.c - URLs, paths and queries from outside. */
 #include "base/url.h"
+#include <stdio.h>
 
 static bool is_alpha(char c)
 {
@@ -218,4 +219,29 @@ enum sg_result sg_query_get(struct sg_str query, const char *key, char *out, siz
 		if (key_is(k, key))
 			return sg_percent_decode(out, size, v, true) ? SG_OK : SG_ERR_BAD_INPUT;
 	return SG_ERR_NOT_FOUND;
+}
+
+void sg_url_show(char *out, size_t size, struct sg_str url)
+{
+	struct sg_url u;
+	struct sg_str first, rest;
+
+	if (!sg_url_parse(url, &u)) {
+		snprintf(out, size, "[redacted]");
+		return;
+	}
+	bool v6 = memchr(u.host.p, ':', u.host.len);
+	int n = snprintf(out, size, v6 ? "%.*s://[%.*s]" : "%.*s://%.*s", SG_STR_ARG(u.scheme),
+	    SG_STR_ARG(u.host));
+	if (n >= 0 && (size_t)n < size && u.port.len)
+		n += snprintf(out + n, size - (size_t)n, ":%.*s", SG_STR_ARG(u.port));
+	if (u.path.len)
+		u.path = (struct sg_str){u.path.p + 1, u.path.len - 1};
+	bool more = sg_str_cut(u.path, '/', &first, &rest) && rest.len;
+	if (!more && !u.query.len && !u.fragment.len) /* it may be a key where nothing else is */
+		more = first.len > 0, first.len = 0;
+	if (n >= 0 && (size_t)n < size && first.len)
+		n += snprintf(out + n, size - (size_t)n, "/%.*s", SG_STR_ARG(first));
+	if (n >= 0 && (size_t)n < size && (more || u.query.len || u.fragment.len))
+		snprintf(out + n, size - (size_t)n, "/[redacted]");
 }

@@ -13,6 +13,10 @@ struct sg_url {
  * fragment. */
 bool sg_url_parse(struct sg_str s, struct sg_url *out);
 
+/* The URL as it may be shown: its scheme, host, port and the first part of its path. What comes after is
+ * "[redacted]", for it may be a key; a user and a password are left out. */
+void sg_url_show(char *out, size_t size, struct sg_str url);
+
 /* Decodes %XX into `out` with a NUL; false on a bad escape, a decoded NUL, or no room.
  * `plus` makes '+' a blank (queries of forms). out may not overlap s. */
 bool sg_percent_decode(char *out, size_t size, struct sg_str s, bool plus);

@@ -120,6 +120,19 @@ static bool open_adts(struct track *t, const AVStream *st)
 	return av_bsf_init(t->adts) >= 0;
 }
 
+/* Parameter sets that stand beside the stream (RTSP's session description) may not be in it. */
+static void learn_sets(struct track *t, const AVCodecParameters *par)
+{
+	struct sg_buf none;
+	bool changed;
+
+	sg_buf_init(&none, 65536);
+	if (sg_annexb_read(
+		&t->annexb, par->extradata, (size_t)par->extradata_size, &none, &changed) != SG_OK)
+		sg_annexb_reset(&t->annexb);
+	sg_buf_reset(&none);
+}
+
 static bool open_track(struct track *t, const AVStream *st)
 {
 	const AVCodecParameters *par = st->codecpar;
@@ -132,6 +145,9 @@ static bool open_track(struct track *t, const AVStream *st)
 	/* Both kinds of record begin with their version, 1; a byte stream begins with zeros. */
 	t->lengths = (t->codec == SG_CODEC_H264 || t->codec == SG_CODEC_HEVC) &&
 		     par->extradata_size >= 7 && par->extradata[0] == 1;
+	if (!t->lengths && par->extradata_size > 0 &&
+	    (t->codec == SG_CODEC_H264 || t->codec == SG_CODEC_HEVC))
+		learn_sets(t, par);
 	return t->codec != SG_CODEC_AAC || open_adts(t, st);
 }
 
@@ -280,14 +296,16 @@ static enum sg_result read_byte_stream(
 	enum sg_result res =
 	    sg_annexb_read(&t->annexb, pkt->data, (size_t)pkt->size, &in->scratch, &changed);
 
-	if (res != SG_OK || !changed)
+	if (res != SG_OK || (!changed && t->has_config))
 		return res;
 	sg_buf_init(&record, 65536);
 	res = sg_annexb_config(&t->annexb, &record);
 	if (res == SG_OK && !(*config = frame_of(SG_FRAME_VIDEO, t->codec, record.p, record.len)))
 		res = SG_ERR_NO_MEMORY;
-	if (*config)
+	if (*config) {
 		(*config)->flags = SG_FRAME_CONFIG;
+		t->has_config = true;
+	}
 	sg_buf_reset(&record);
 	return res == SG_NEED_MORE ? SG_OK : res;
 }
