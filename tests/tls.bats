@@ -145,6 +145,18 @@ get() { # path [curl options]
 	[ "$(get /healthz)" = ok ]
 }
 
+@test "a handshake that does not come is not waited for" {
+	for at in "$HTTPS" "$RTMPS"; do
+		timeout 20 bash -c "cat <'/dev/tcp/${at%:*}/${at##*:}'" &
+		waiting+=($!)
+	done
+	for job in "${waiting[@]}"; do
+		status=0
+		wait "$job" || status=$? # a reset is an end as well
+		[ "$status" -ne 124 ]    # ended by streamd, not by the clock
+	done
+}
+
 @test "printed URLs are those of TLS" {
 	"$BIN/tokenctl" create cam --json | jq -e '.urls | (.rtmps // "rtmps://") | startswith("rtmps://")'
 	sed "s/^tls_listen = .*/tls_listen = 127.0.0.1:5443/" "$DIR/sg.conf" >"$DIR/fixed.conf"
