@@ -331,18 +331,18 @@ static void an_older_file_is_brought_up_to_date_step_by_step(void **state)
 {
 	struct fixture *f = *state;
 	struct sg_sqlite *s = sg_sqlite_of(f->st);
-	const char *steps[] = {sg_sqlite_schema[0], sg_sqlite_schema[1],
+	const char *steps[] = {sg_sqlite_schema[0], sg_sqlite_schema[1], sg_sqlite_schema[2],
 	    "ALTER TABLE token ADD COLUMN note TEXT", "UPDATE token SET note = 'old'"};
 	struct sg_token_key key = make(f->st, model());
 
-	assert_int_equal(sg_sqlite_schema_version, 2);
+	assert_int_equal(sg_sqlite_schema_version, 3);
 	assert_int_equal(ask(f->st, "PRAGMA application_id"), SG_SQLITE_APPLICATION_ID);
-	assert_int_equal(sg_sqlite_migrate(s, steps, 4, false), SG_ERR_STORE);
+	assert_int_equal(sg_sqlite_migrate(s, steps, 5, false), SG_ERR_STORE);
 	assert_non_null(strstr(sg_store_error(f->st), "older streamgate"));
-	assert_ok(sg_sqlite_migrate(s, steps, 4, true));
-	assert_int_equal(ask(f->st, "PRAGMA user_version"), 4);
+	assert_ok(sg_sqlite_migrate(s, steps, 5, true));
+	assert_int_equal(ask(f->st, "PRAGMA user_version"), 5);
 	assert_int_equal(ask(f->st, "SELECT count(*) FROM token WHERE note = 'old'"), 1);
-	assert_ok(sg_sqlite_migrate(s, steps, 4, true)); /* nothing is done twice */
+	assert_ok(sg_sqlite_migrate(s, steps, 5, true)); /* nothing is done twice */
 	assert_int_equal(spend(f->st, key), SG_SPENT);
 }
 
@@ -350,6 +350,9 @@ static void an_older_file_is_brought_up_to_date_step_by_step(void **state)
 static void make_first_format(struct fixture *f)
 {
 	run_sql(f->st, "DROP TABLE administrator");
+	run_sql(f->st, "ALTER TABLE recording DROP COLUMN state");
+	run_sql(f->st, "ALTER TABLE recording DROP COLUMN size");
+	run_sql(f->st, "ALTER TABLE recording DROP COLUMN duration_ms");
 	run_sql(f->st, "PRAGMA user_version = 1");
 }
 
@@ -359,11 +362,16 @@ static void the_first_format_gets_a_place_for_the_password(void **state)
 	struct sg_token_key key = make(f->st, model());
 	char hash[SG_PASSWORD_HASH_SIZE];
 
+	run_sql(f->st, "INSERT INTO recording (app, name, stream, created_at) "
+		       "VALUES ('live', 'old.mp4', 'cam', 5)");
 	make_first_format(f);
 	assert_int_equal(sg_store_password_get(f->st, hash), SG_ERR_STORE);
 	assert_open_fails(f->url, false, SG_ERR_STORE, "older streamgate");
 	reopen(f);
-	assert_int_equal(ask(f->st, "PRAGMA user_version"), 2);
+	assert_int_equal(ask(f->st, "PRAGMA user_version"), 3);
+	assert_int_equal(ask(f->st, "SELECT created_at + state + size + duration_ms FROM recording "
+				    "WHERE name = 'old.mp4'"),
+	    5);
 	assert_int_equal(sg_store_password_get(f->st, hash), SG_ERR_NOT_FOUND);
 	assert_ok(sg_store_password_set(f->st, "$y$x", true, NOW));
 	assert_int_equal(spend(f->st, key), SG_SPENT);
@@ -372,12 +380,12 @@ static void the_first_format_gets_a_place_for_the_password(void **state)
 static void a_step_that_fails_leaves_the_file_as_it_was(void **state)
 {
 	struct fixture *f = *state;
-	const char *steps[] = {sg_sqlite_schema[0], sg_sqlite_schema[1], "CREATE TABLE extra (x)",
-	    "no such statement"};
+	const char *steps[] = {sg_sqlite_schema[0], sg_sqlite_schema[1], sg_sqlite_schema[2],
+	    "CREATE TABLE extra (x)", "no such statement"};
 
-	assert_int_equal(sg_sqlite_migrate(sg_sqlite_of(f->st), steps, 4, true), SG_ERR_STORE);
+	assert_int_equal(sg_sqlite_migrate(sg_sqlite_of(f->st), steps, 5, true), SG_ERR_STORE);
 	assert_is_one_clear_line(sg_store_error(f->st));
-	assert_int_equal(ask(f->st, "PRAGMA user_version"), 2);
+	assert_int_equal(ask(f->st, "PRAGMA user_version"), 3);
 	assert_int_equal(ask(f->st, "SELECT count(*) FROM sqlite_schema WHERE name = 'extra'"), 0);
 	assert_int_equal(spend(f->st, make(f->st, model())), SG_SPENT);
 }
