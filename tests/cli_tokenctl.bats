@@ -13,7 +13,7 @@ load cli_tokenctl_fixture
 @test "--help lists every command, and each command's --help its options" {
 	tokenctl --help >"$dir/help"
 	for command in create list show revoke check explain enable disable reset status sessions \
-		record recordings 'recordings delete' 'recordings rename' kick audit watch purge passwd 'apikey create' 'apikey list' 'apikey revoke'; do
+		record recordings 'recordings delete' 'recordings rename' 'recordings download' kick audit watch purge passwd 'apikey create' 'apikey list' 'apikey revoke'; do
 		grep -q "^  $command " "$dir/help"
 		tokenctl $command --help >"$dir/one"
 		grep -q "^usage: tokenctl $command" "$dir/one"

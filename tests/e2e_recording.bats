@@ -121,6 +121,16 @@ sound_and_picture() { # file: it has both, and decodes without a word
 	[ "$(http_status "/live/streams/film.mp4?token=$(token film)")" = 403 ]
 	run "$BIN/tokenctl" recordings rename film.mp4 byhand.mp4
 	[ "$status" -ne 0 ]
+	"$BIN/tokenctl" recordings download film.mp4 "$DIR/copy.mp4"
+	cmp "$DIR/copy.mp4" "$DIR/rec/live/film.mp4"
+	"$BIN/tokenctl" recordings download film.mp4 - | cmp - "$DIR/rec/live/film.mp4"
+	run "$BIN/tokenctl" recordings download byhand.mp4 "$DIR/copy.mp4" # is there already
+	[ "$status" -eq 1 ]
+	cmp "$DIR/copy.mp4" "$DIR/rec/live/film.mp4"
+	run "$BIN/tokenctl" recordings download none.mp4 "$DIR/none.mp4"
+	[ "$status" -eq 3 ]
+	[ ! -e "$DIR/none.mp4" ]
+	[ ! -e "$DIR/none.mp4.part" ]
 	"$BIN/tokenctl" recordings delete film.mp4
 	[ ! -e "$DIR/rec/live/film.mp4" ]
 	run "$BIN/tokenctl" recordings delete film.mp4

@@ -2,12 +2,15 @@
  * HTTP/1.0 (RFC 1945): one request, one answer, the end of the connection ends the body. */
 #include "base/url.h"
 #include "transport.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define ANSWER_MAX (32u << 20)
 #define PATIENCE_MS 10000
 #define REQUEST_MAX (1u << 20)
+#define FILE_HEAD_MAX (64u << 10)
 #define PAGE_MAX 1000 /* what streamd gives at a time */
 
 /* The value of a header, {NULL, 0} when it is not there. */
@@ -30,23 +33,38 @@ static struct sg_str header(struct sg_str head, const char *name)
 	return (struct sg_str){NULL, 0};
 }
 
-/* "HTTP/1.1 200 OK", headers, an empty line, the body. */
-static bool read_answer(const struct sg_buf *in, int *status, json_t **body)
+/* The end of the headers, NULL while it has not come. */
+static const char *head_end(const struct sg_buf *in)
 {
-	const char *text = (const char *)in->p;
-	const char *end = in->len ? memmem(text, in->len, "\r\n\r\n", 4) : NULL;
+	return in->len ? memmem(in->p, in->len, "\r\n\r\n", 4) : NULL;
+}
+
+/* "HTTP/1.1 200 OK", headers, an empty line; the body is what is behind *head and those four bytes. */
+static bool read_head(const struct sg_buf *in, int *status, struct sg_str *head)
+{
+	const char *text = (const char *)in->p, *end = head_end(in);
 	uint64_t n;
 
 	if (!end || end - text < 12 || memcmp(text, "HTTP/1.", 7) || text[8] != ' ' ||
 	    !sg_str_to_u64((struct sg_str){text + 9, 3}, 999, &n))
 		return false;
 	*status = (int)n;
-	struct sg_str head = {text, (size_t)(end - text)};
+	*head = (struct sg_str){text, (size_t)(end - text)};
+	return true;
+}
+
+static bool read_answer(const struct sg_buf *in, int *status, json_t **body)
+{
+	struct sg_str head;
+	uint64_t n;
+
+	if (!read_head(in, status, &head))
+		return false;
 	size_t len = in->len - head.len - 4;
 	struct sg_str claimed = header(head, "content-length");
 	if (claimed.p && (!sg_str_to_u64(claimed, ANSWER_MAX, &n) || n != len))
 		return false; /* cut short */
-	*body = len ? json_loadb(end + 4, len, JSON_REJECT_DUPLICATES, NULL) : NULL;
+	*body = len ? json_loadb(head.p + head.len + 4, len, JSON_REJECT_DUPLICATES, NULL) : NULL;
 	return true;
 }
 
@@ -86,25 +104,35 @@ static const char *place(const struct ctl *c)
 	return c->remote ? c->remote->name : c->cfg->admin_socket;
 }
 
+static enum sg_result connect_streamd(
+    const struct ctl *c, struct ctl_conn *k, int patience_ms, char *error, size_t size)
+{
+	return c->remote ? ctl_conn_open_remote(k, c->remote, patience_ms, error, size)
+			 : ctl_conn_open_unix(k, c->cfg->admin_socket, patience_ms, error, size);
+}
+
+static void no_proper_answer(const struct ctl *c, char *error, size_t size)
+{
+	snprintf(error, size,
+	    c->remote ? "%s gives no proper answer: is streamd there?"
+		      : "streamd at %s gives no proper answer: look at its log",
+	    place(c));
+}
+
 static enum sg_result exchange(const struct ctl *c, const struct sg_buf *request, int *status,
     json_t **answer, char *error, size_t size)
 {
 	int patience = c->patience_ms ? c->patience_ms : PATIENCE_MS;
 	struct ctl_conn k;
 	struct sg_buf in;
-	enum sg_result res =
-	    c->remote ? ctl_conn_open_remote(&k, c->remote, patience, error, size)
-		      : ctl_conn_open_unix(&k, c->cfg->admin_socket, patience, error, size);
+	enum sg_result res = connect_streamd(c, &k, patience, error, size);
 
 	if (res != SG_OK)
 		return res;
 	sg_buf_init(&in, ANSWER_MAX);
 	if (!ctl_conn_send(&k, request->p, request->len) || !ctl_conn_receive(&k, patience, &in) ||
 	    !read_answer(&in, status, answer)) {
-		snprintf(error, size,
-		    c->remote ? "%s gives no proper answer: is streamd there?"
-			      : "streamd at %s gives no proper answer: look at its log",
-		    place(c));
+		no_proper_answer(c, error, size);
 		res = SG_ERR_IO;
 	}
 	if (in.p)
@@ -183,6 +211,132 @@ int ctl_call(const struct ctl *c, const char *method, const char *path, const js
 		json_decref(*answer);
 		*answer = NULL;
 	}
+	return res;
+}
+
+/* ---- files ---- */
+
+/* A file on its way: `in` begins with the answer's head. */
+struct download {
+	const struct ctl *c;
+	struct ctl_conn k;
+	struct sg_buf in;
+	int fd;
+	uint64_t size, done;
+	char error[400];
+};
+
+static bool write_all(int fd, const void *data, size_t len)
+{
+	const char *p = data;
+
+	while (len) {
+		ssize_t n = write(fd, p, len);
+		if (n < 0 && errno == EINTR && !ctl_interrupted())
+			continue;
+		if (n < 0)
+			return false;
+		p += n, len -= (size_t)n;
+	}
+	return true;
+}
+
+static bool keep(struct download *d, const void *p, size_t len)
+{
+	d->done += len;
+	if (d->done <= d->size && write_all(d->fd, p, len))
+		return true;
+	if (d->done > d->size)
+		no_proper_answer(d->c, d->error, sizeof(d->error));
+	else
+		snprintf(d->error, sizeof(d->error), "the file cannot be written: %s", strerror(errno));
+	return false;
+}
+
+static bool receive_head(struct download *d, int *status, struct sg_str *head)
+{
+	char chunk[4096];
+	ssize_t n = 1;
+
+	while (n > 0 && !d->in.failed && !head_end(&d->in))
+		if ((n = ctl_conn_read(&d->k, chunk, sizeof(chunk))) > 0)
+			sg_buf_append(&d->in, chunk, (size_t)n);
+	return !d->in.failed && read_head(&d->in, status, head);
+}
+
+static bool receive_body(struct download *d)
+{
+	struct ctl_progress progress;
+	char chunk[65536];
+	ssize_t n = 1;
+	bool ok = true;
+
+	ctl_progress_start(&progress, d->c);
+	while (ok && n > 0 && d->done < d->size)
+		if ((n = ctl_conn_read(&d->k, chunk, sizeof(chunk))) > 0) {
+			ok = keep(d, chunk, (size_t)n);
+			ctl_progress_show(&progress, "bytes received", d->done, d->size);
+		}
+	ctl_progress_end(&progress);
+	if (ok && d->done < d->size)
+		snprintf(d->error, sizeof(d->error), "%s stopped in the middle of the file: try again",
+		    place(d->c));
+	return ok && d->done == d->size;
+}
+
+/* The head has come: the file, or why there is none. */
+static int receive_file(struct download *d, int status, struct sg_str head, const char *missing)
+{
+	json_t *answer = NULL;
+
+	if (status == 200) {
+		const char *body = head.p + head.len + 4;
+		if (!sg_str_to_u64(header(head, "content-length"), INT64_MAX, &d->size))
+			no_proper_answer(d->c, d->error, sizeof(d->error));
+		else if (keep(d, body, (size_t)((char *)d->in.p + d->in.len - body)) && receive_body(d))
+			return CTL_DONE;
+		return ask_failed(d->c, SG_ERR_IO, d->error);
+	}
+	if (ctl_conn_receive(&d->k, PATIENCE_MS, &d->in))
+		read_answer(&d->in, &status, &answer);
+	int res = ctl_call_failed(d->c, status, answer, missing);
+	json_decref(answer);
+	return res;
+}
+
+static int fetch(struct download *d, const struct sg_buf *request, const char *missing)
+{
+	enum sg_result res = connect_streamd(d->c, &d->k, PATIENCE_MS, d->error, sizeof(d->error));
+	struct sg_str head;
+	int status, answer;
+
+	if (res != SG_OK)
+		return ask_failed(d->c, res, d->error);
+	sg_buf_init(&d->in, FILE_HEAD_MAX);
+	if (ctl_conn_send(&d->k, request->p, request->len) && receive_head(d, &status, &head)) {
+		answer = receive_file(d, status, head, missing);
+	} else {
+		no_proper_answer(d->c, d->error, sizeof(d->error));
+		answer = ask_failed(d->c, SG_ERR_IO, d->error);
+	}
+	sg_buf_reset(&d->in);
+	ctl_conn_close(&d->k);
+	return answer;
+}
+
+int ctl_call_file(const struct ctl *c, const char *path, int fd, const char *missing)
+{
+	struct download d = {.c = c, .fd = fd};
+	struct sg_buf request;
+	int res;
+
+	if (write_request(&request, c->remote, "GET", path, NULL))
+		res = fetch(&d, &request, missing);
+	else
+		res = ctl_fail(CTL_FAILED, "out of memory: close something and try again");
+	if (request.p)
+		sg_wipe(request.p, request.cap);
+	sg_buf_reset(&request);
 	return res;
 }
 

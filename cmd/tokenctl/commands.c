@@ -38,6 +38,8 @@ const struct ctl_command ctl_commands[] = {
 	O(APP) | FAR, 1, CTL_ARGS_MAX, ctl_recordings_delete},
     {"recordings rename", "NAME NEW", "rename a recording", "tokenctl recordings rename cam-1.mp4 film.mp4",
 	O(APP) | FAR, 2, 2, ctl_recordings_rename},
+    {"recordings download", "NAME [FILE]", "take a copy of a recording",
+	"tokenctl recordings download cam-1.mp4 /tmp/cam.mp4", O(APP) | FAR, 1, 2, ctl_recordings_download},
     {"recordings", "[STREAM]", "list recordings", "tokenctl recordings cam-1", O(CSV) | O(APP) | FAR, 0, 1,
 	ctl_recordings},
     {"kick", "SESSION-ID", "end a session", "tokenctl kick 0d3bq8kq4v2mc", FAR, 1, 1, ctl_kick},

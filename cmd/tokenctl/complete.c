@@ -250,7 +250,8 @@ static void offer_arguments(
 		offer_tokens(c, o, cmd->run == ctl_revoke, false);
 	else if (cmd->run == ctl_kick)
 		offer_listed(c, o, "/api/v1/sessions", "id", NULL);
-	else if (cmd->run == ctl_recordings_delete || (cmd->run == ctl_recordings_rename && given == 0))
+	else if (cmd->run == ctl_recordings_delete ||
+	    ((cmd->run == ctl_recordings_rename || cmd->run == ctl_recordings_download) && given == 0))
 		offer_listed(c, o, "/api/v1/recordings", "name", NULL);
 	else if (cmd->run == ctl_apikey_revoke)
 		offer_keys(c, o);

@@ -6,7 +6,7 @@ void ctl_print_all_help(struct ctl *c)
 {
 	ctl_printf(c, "usage: tokenctl COMMAND [ARGUMENTS] [OPTIONS]\n\n");
 	for (size_t i = 0; i < ctl_command_count; i++)
-		ctl_printf(c, "  %-14s %s\n", ctl_commands[i].name, ctl_commands[i].summary);
+		ctl_printf(c, "  %-19s %s\n", ctl_commands[i].name, ctl_commands[i].summary);
 	ctl_printf(c,
 	    "\nAlone on a terminal tokenctl is a shell that takes these commands.\n"
 	    "Every command takes --config FILE, --json and --help, which lists its options.\n"

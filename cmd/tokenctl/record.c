@@ -1,7 +1,10 @@
 /* record.c - tokenctl record and recordings: what is recorded, and what has been. */
 #include "switches.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- what is recorded ---- */
 
@@ -155,6 +158,8 @@ int ctl_recordings(struct ctl *c)
 	return ctl_rows_end(w.rows, NULL, res);
 }
 
+#define NO_RECORDING "there is no recording '%s': 'tokenctl recordings' lists them"
+
 /* The path of a file that an argument names; false: told. */
 static bool path_of(struct ctl *c, const char *name, char *out, size_t size, int *res)
 {
@@ -163,8 +168,7 @@ static bool path_of(struct ctl *c, const char *name, char *out, size_t size, int
 	if ((*res = ctl_get_app(c, &app)))
 		return false;
 	if (!sg_stream_is_valid(sg_str_from(name))) {
-		*res = ctl_fail(CTL_UNKNOWN, "there is no recording '%s': 'tokenctl recordings' lists them",
-		    CTL_SHOW(name));
+		*res = ctl_fail(CTL_UNKNOWN, NO_RECORDING, CTL_SHOW(name));
 		return false;
 	}
 	snprintf(out, size, "/api/v1/recordings/%s/%s", app, name);
@@ -178,8 +182,7 @@ static int call_one(struct ctl *c, const char *method, const char *name, json_t 
 
 	if (!path_of(c, name, path, sizeof(path), &res))
 		return res;
-	snprintf(missing, sizeof(missing), "there is no recording '%s': 'tokenctl recordings' lists them",
-	    name);
+	snprintf(missing, sizeof(missing), NO_RECORDING, name);
 	return ctl_call(c, method, path, body, missing, answer);
 }
 
@@ -211,4 +214,51 @@ int ctl_recordings_rename(struct ctl *c)
 		ctl_printf(c, ctl_format(c) == CTL_TABLE ? "it is called %s now\n" : "%s\n", c->args[1]);
 	json_decref(answer);
 	return res;
+}
+
+/* ---- download ---- */
+
+/* Into "FILE.part" first: FILE is there when all of it is. */
+static int download(struct ctl *c, const char *path, const char *file, const char *missing)
+{
+	char part[4200];
+
+	if ((size_t)snprintf(part, sizeof(part), "%s.part", file) >= sizeof(part))
+		return ctl_fail(CTL_USAGE, "the file's name is too long: give a shorter one");
+	if (access(file, F_OK) == 0)
+		return ctl_fail(CTL_FAILED, "%s is there already: give another name", CTL_SHOW(file));
+	int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	if (fd < 0)
+		return ctl_fail(CTL_FAILED, "%s cannot be made: %s", CTL_SHOW(part), strerror(errno));
+	ctl_catch_interrupt(true);
+	int res = ctl_call_file(c, path, fd, missing);
+	if (close(fd) != 0 && res == CTL_DONE)
+		res = ctl_fail(CTL_FAILED, "%s cannot be written: %s", CTL_SHOW(part), strerror(errno));
+	/* Unlike rename, link replaces nothing that has come meanwhile. */
+	if (res == CTL_DONE && link(part, file) != 0)
+		res = ctl_fail(CTL_FAILED, "%s cannot be made: %s", CTL_SHOW(file), strerror(errno));
+	unlink(part);
+	ctl_catch_end();
+	return res;
+}
+
+int ctl_recordings_download(struct ctl *c)
+{
+	const char *name = c->args[0], *file = c->arg_count > 1 ? c->args[1] : name;
+	char path[320], missing[300];
+	int res;
+
+	if (!path_of(c, name, path, sizeof(path), &res))
+		return res;
+	snprintf(missing, sizeof(missing), NO_RECORDING, name);
+	snprintf(path + strlen(path), sizeof(path) - strlen(path), "/file");
+	if (!strcmp(file, "-"))
+		return ctl_call_file(c, path, STDOUT_FILENO, missing);
+	if ((res = download(c, path, file, missing)) != CTL_DONE)
+		return res;
+	if (c->opt[OPT_JSON])
+		ctl_print_json(c, json_pack("{sb ss so}", "success", 1, "name", name, "file", ctl_json_text(file)));
+	else
+		ctl_printf(c, ctl_format(c) == CTL_TABLE ? "%s is here\n" : "%s\n", file);
+	return CTL_DONE;
 }

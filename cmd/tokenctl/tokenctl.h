@@ -261,6 +261,9 @@ int ctl_call(const struct ctl *c, const char *method, const char *path, const js
     const char *missing, json_t **answer);
 /* Tells what an answer other than a success says; answers the exit status that it stands for. */
 int ctl_call_failed(const struct ctl *c, int status, const json_t *answer, const char *missing);
+/* A file of streamd's, written to `fd` as it comes; progress on a terminal. CTL_DONE: all of it. Else the
+ * error has been printed, and `fd` may have a part; `missing` as of ctl_call. */
+int ctl_call_file(const struct ctl *c, const char *path, int fd, const char *missing);
 /* Calls `each` for every item of a list ({items, next} or an array), page by page, until it
  * answers false. */
 enum sg_result ctl_ask_list(const struct ctl *c, const char *path,
@@ -320,6 +323,7 @@ int ctl_status(struct ctl *c);
 int ctl_sessions(struct ctl *c);
 int ctl_record(struct ctl *c);
 int ctl_recordings(struct ctl *c);
+int ctl_recordings_download(struct ctl *c);
 int ctl_recordings_delete(struct ctl *c);
 int ctl_recordings_rename(struct ctl *c);
 int ctl_kick(struct ctl *c);

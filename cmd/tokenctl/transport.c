@@ -165,15 +165,25 @@ bool ctl_conn_send(struct ctl_conn *k, const void *data, size_t len)
 	return true;
 }
 
-/* As read(2). */
-static ssize_t receive(struct ctl_conn *k, void *out, size_t size)
+static ssize_t read_tls(SSL *ssl, void *out, size_t size)
 {
-	if (!k->ssl)
-		return recv(k->fd, out, size, 0);
-	int n = SSL_read(k->ssl, out, (int)size);
+	int n = SSL_read(ssl, out, (int)size);
+
 	if (n > 0)
 		return n;
-	return SSL_get_error(k->ssl, n) == SSL_ERROR_ZERO_RETURN ? 0 : -1;
+	return SSL_get_error(ssl, n) == SSL_ERROR_ZERO_RETURN ? 0 : -1;
+}
+
+ssize_t ctl_conn_read(struct ctl_conn *k, void *out, size_t size)
+{
+	ssize_t n;
+
+	if (k->ssl)
+		return read_tls(k->ssl, out, size);
+	do
+		n = recv(k->fd, out, size, 0);
+	while (n < 0 && errno == EINTR && !ctl_interrupted());
+	return n;
 }
 
 bool ctl_conn_receive(struct ctl_conn *k, int patience_ms, struct sg_buf *in)
@@ -183,9 +193,7 @@ bool ctl_conn_receive(struct ctl_conn *k, int patience_ms, struct sg_buf *in)
 	ssize_t n;
 
 	do {
-		n = receive(k, chunk, sizeof(chunk));
-		if (n < 0 && !k->ssl && errno == EINTR && !ctl_interrupted())
-			continue;
+		n = ctl_conn_read(k, chunk, sizeof(chunk));
 		if (n > 0)
 			sg_buf_append(in, chunk, (size_t)n);
 		if (n < 0 || in->failed || sg_mono_ms() > deadline) {

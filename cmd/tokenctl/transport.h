@@ -17,6 +17,8 @@ enum sg_result ctl_conn_open_unix(
 enum sg_result ctl_conn_open_remote(
     struct ctl_conn *k, const struct ctl_remote *r, int patience_ms, char *error, size_t size);
 bool ctl_conn_send(struct ctl_conn *k, const void *p, size_t len);
+/* What has come, as read(2); 0: the end. */
+ssize_t ctl_conn_read(struct ctl_conn *k, void *out, size_t size);
 /* Everything up to the end of the connection. */
 bool ctl_conn_receive(struct ctl_conn *k, int patience_ms, struct sg_buf *in);
 void ctl_conn_close(struct ctl_conn *k);
