@@ -154,7 +154,18 @@ static void mistakes_are_told_with_line_and_advice(void **state)
 		"2: [http] has no key 'play_token': it belongs into [app NAME]"},
 	    {"[app a]\nplay_tokn = on",
 		"2: [app a] has no key 'play_tokn': did you mean 'play_token'?"},
-	    {"[webrtc]\nturn = x", "2: [webrtc] has no key 'turn': known are listen, public_ip"},
+	    {"[webrtc]\nturn = x", "2: [webrtc] has no key 'turn': known are listen, public_ip, "
+				"ice_servers, turn_username, turn_credential"},
+	    {"[webrtc]\nice_servers = stun:a, http://b", "2: ice_servers: 'http://b' is no STUN or TURN "
+		"server: use stun:HOST:PORT or turn:HOST:PORT?transport=udp"},
+	    {"[webrtc]\nice_servers = stun:a?transport=udp", "2: ice_servers: 'stun:a?transport=udp' is no "
+		"STUN or TURN server: use stun:HOST:PORT or turn:HOST:PORT?transport=udp"},
+	    {"[webrtc]\n\nice_servers = turns:a", "3: turn: needs turn_username and turn_credential: write "
+		"both into [webrtc]"},
+	    {"[webrtc]\nturn_username = me", "2: 'turn_credential' is missing in [webrtc]: write both or none"},
+	    {"[webrtc]\nturn_credential = a\"b", "2: turn_credential: this cannot be told to browsers: use at most "
+		"256 printable ASCII characters, no quote and no backslash"},
+
 	    {"[htp]", "1: there is no section [htp]: did you mean [http]?"},
 	    {"[frob]",
 		"1: there is no section [frob]: known are store, http, admin, rtmp, srt, webrtc, "
@@ -381,6 +392,25 @@ static void what_is_printed_is_read_back(void **state)
 	free(second);
 	sg_config_free(cfg);
 	sg_config_free(again);
+}
+
+static void ice_servers_are_read_and_their_credential_not_printed(void **state)
+{
+	struct sg_config *cfg = parse("[webrtc]\n"
+				      "ice_servers = stun:stun.example.org , turn:[2001:db8::1]:3478?transport=tcp\n"
+				      "turn_username = me\n"
+				      "turn_credential = geheim\n");
+	char *shown = printed(cfg);
+
+	(void)state;
+	assert_string_equal(
+	    cfg->webrtc_ice_servers, "stun:stun.example.org,turn:[2001:db8::1]:3478?transport=tcp");
+	assert_string_equal(cfg->webrtc_turn_username, "me");
+	assert_string_equal(cfg->webrtc_turn_credential, "geheim");
+	assert_null(strstr(shown, "geheim"));
+	assert_non_null(strstr(shown, "turn_credential = [redacted]\n"));
+	free(shown);
+	sg_config_free(cfg);
 }
 
 /* The defaults that the table tells are the ones in effect. */
@@ -675,6 +705,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_gives_the_defaults),
 		cmocka_unit_test(every_key_is_taken),
+		cmocka_unit_test(ice_servers_are_read_and_their_credential_not_printed),
 		cmocka_unit_test(pulls_and_forwards_are_read_and_their_secrets_not_printed),
 		cmocka_unit_test(mistakes_are_told_with_line_and_advice),
 		cmocka_unit_test(limits_are_kept),

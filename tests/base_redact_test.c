@@ -145,6 +145,8 @@ static void passwords_and_keys(void **state)
 	    {"db_passwd=x", "db_passwd=" R},
 	    {"key sgk_" TOKEN " given", "key " R " given"},
 	    {"apikey=k1", "apikey=" R},
+	    {"turn_credential = k1", "turn_credential = " R},
+	    {"username=\"u\"; credential=\"k1\"", "username=\"u\"; credential=\"" R "\""},
 	    {"client_secret=k1", "client_secret=" R},
 	};
 

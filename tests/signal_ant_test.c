@@ -189,6 +189,42 @@ static void asking_for_ice_servers_is_no_error(void **state)
 	SAID("");
 }
 
+static void ice_servers_are_told_as_far_as_one_was_let_in(void **state)
+{
+	const struct ant_ice ice = { .stun = SG_STR("stun:s.example.org"),
+		.turn = SG_STR("turn:t.example.org:3478?transport=udp"), .username = "me", .credential = "geheim" };
+	static const char stun[] = "{\"command\":\"iceServerConfig\",\"stunServerUri\":\"stun:s.example.org\"}";
+	static const char turn[] = "{\"command\":\"iceServerConfig\","
+				   "\"stunServerUri\":\"turn:t.example.org:3478?transport=udp\","
+				   "\"turnServerCredential\":\"geheim\",\"turnServerUsername\":\"me\"}";
+	char want[1000];
+
+	(void)state;
+	ant_set_ice(ant, &ice);
+	assert_true(take("{\"command\":\"getIceServerConfig\"}"));
+	SAID(stun);
+	assert_true(take(PUBLISH));
+	assert_true(take("{\"command\":\"getIceServerConfig\"}"));
+	SAID(stun);
+	/* The SDK makes its peer connection at "start". */
+	ant_described(world.last, (struct sg_str){ 0 });
+	snprintf(want, sizeof(want), "%s {\"command\":\"start\",\"streamId\":\"cam-1\"}", turn);
+	SAID(want);
+	assert_true(take("{\"command\":\"getIceServerConfig\"}"));
+	SAID(turn);
+}
+
+static void who_did_not_ask_for_ice_servers_keeps_its_own(void **state)
+{
+	const struct ant_ice ice = { .turn = SG_STR("turn:t"), .username = "me", .credential = "geheim" };
+
+	(void)state;
+	ant_set_ice(ant, &ice);
+	assert_true(take(PUBLISH));
+	ant_described(world.last, (struct sg_str){ 0 });
+	SAID("{\"command\":\"start\",\"streamId\":\"cam-1\"}");
+}
+
 static void what_is_not_understood_is_ignored(void **state)
 {
 	static const char *const rows[] = { "", "{", "[]", "null", "hello", "{}", "{\"command\":7}",
@@ -654,6 +690,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(a_ping_has_a_pong),
 		CASE(asking_for_ice_servers_is_no_error),
+		CASE(ice_servers_are_told_as_far_as_one_was_let_in),
+		CASE(who_did_not_ask_for_ice_servers_keeps_its_own),
 		CASE(what_is_not_understood_is_ignored),
 		CASE(deep_nesting_is_ignored),
 		CASE(publishing_goes_in_order),

@@ -12,11 +12,13 @@ static struct sg_signal *sig;
 static struct fixture *room;
 static struct sg_publisher *cam;
 
-#define ON "[app live]\npublish_token = on\nplay_token = on\n[app open]\n"
+#define ON \
+	"[webrtc]\nice_servers = stun:s.example.org, turn:t.example.org?transport=tcp\n"             \
+	"turn_username = me\nturn_credential = geheim\n[app live]\npublish_token = on\nplay_token = on\n[app open]\n"
 
 static void add_routes(struct sg_http_server *srv, struct fixture *f)
 {
-	const struct sg_signal_config cfg = { .http = srv, .gate = f->gate, .hub = f->hub,
+	const struct sg_signal_config cfg = { .cfg = f->cfg, .http = srv, .gate = f->gate, .hub = f->hub,
 		.webrtc = &engine, .loops = f->loops, .loop_count = 2 };
 
 	engine.gate = f->gate;
@@ -572,6 +574,41 @@ static void preflights_need_no_token(void **state)
 	assert_int_equal(status_of(room, "GET", "/live/whip/w", NULL), 405);
 }
 
+#define STUN_LINK "\r\nLink: <stun:s.example.org>; rel=\"ice-server\"\r\n"
+#define TURN_LINK                                                                                  \
+	"\r\nLink: <turn:t.example.org?transport=tcp>; rel=\"ice-server\"; username=\"me\"; "    \
+	"credential=\"geheim\"; credential-type=\"password\"\r\n"
+
+/* RFC 9725 section 4.6; credentials are for those who have been let in. */
+static void ice_servers_are_linked(void **state)
+{
+	struct token t = token_for("cam", SG_PLAY);
+	struct reply r = ask(room, "OPTIONS", "/live/whep/cam", NULL);
+
+	(void)state;
+	assert_non_null(strstr(r.head, STUN_LINK));
+	assert_null(strstr(r.head, "turn:"));
+	reply_free(&r);
+	r = ask(room, "OPTIONS", "/nowhere/whep/cam", NULL);
+	assert_null(strstr(r.head, "turn:"));
+	reply_free(&r);
+	r = ask(room, "OPTIONS", "/open/whep/cam", NULL);
+	assert_non_null(strstr(r.head, STUN_LINK));
+	assert_non_null(strstr(r.head, TURN_LINK));
+	reply_free(&r);
+	r = post("/live/whep/cam", "", OFFER);
+	assert_int_equal(r.status, 401);
+	assert_null(strstr(r.head, "ice-server"));
+	reply_free(&r);
+	r = post("/live/whep/cam", bearer(&t, "Bearer "), OFFER);
+	assert_int_equal(r.status, 201);
+	assert_non_null(strstr(r.head, STUN_LINK));
+	assert_non_null(strstr(r.head, TURN_LINK));
+	assert_int_equal(status_of(room, "DELETE", reply_header(&r, "Location"), NULL), 200);
+	reply_free(&r);
+	assert_true(no_peers_left());
+}
+
 static void ice_restarts_follow_their_rules(void **state)
 {
 	struct token t = token_for("cam", SG_PLAY);
@@ -723,6 +760,7 @@ int main(void)
 		cmocka_unit_test(refusals_have_their_statuses),
 		cmocka_unit_test(another_type_of_content_is_refused),
 		cmocka_unit_test(preflights_need_no_token),
+		cmocka_unit_test(ice_servers_are_linked),
 		cmocka_unit_test(ice_restarts_follow_their_rules),
 		cmocka_unit_test(a_session_that_ended_is_not_found),
 		cmocka_unit_test(of_many_at_once_one_is_let_in),

@@ -190,7 +190,7 @@ static enum sg_result open_webrtc(struct streamd *d, char *error, size_t size)
 
 static enum sg_result open_signal(struct streamd *d, char *error, size_t size)
 {
-	const struct sg_signal_config sc = { .http = d->http, .gate = d->gate, .hub = d->hub,
+	const struct sg_signal_config sc = { .cfg = d->cfg, .http = d->http, .gate = d->gate, .hub = d->hub,
 		.webrtc = d->webrtc, .loops = d->loops, .loop_count = d->loop_count };
 
 	if (!d->webrtc)

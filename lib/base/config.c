@@ -521,6 +521,28 @@ static enum sg_result check_tls(struct reader *r)
 	return report(r, &p);
 }
 
+/* TURN takes nobody without credentials (RFC 8656 section 9.2), and STUN asks for none. */
+static enum sg_result check_ice(struct reader *r)
+{
+	const struct sg_config *cfg = r->cfg;
+	const char *servers = cfg->webrtc_ice_servers ? cfg->webrtc_ice_servers : "";
+	bool turn = !strncmp(servers, "turn", 4) || strstr(servers, ",turn");
+	struct config_problem p;
+
+	if (!cfg->webrtc_turn_username != !cfg->webrtc_turn_credential) {
+		const char *missing = cfg->webrtc_turn_username ? "turn_credential" : "turn_username";
+		r->line = r->seen[key_index(
+		    "webrtc", cfg->webrtc_turn_username ? "turn_username" : "turn_credential")];
+		config_complain(&p, "write both or none", "'%s' is missing in [webrtc]", missing);
+		return report(r, &p);
+	}
+	if (!turn || cfg->webrtc_turn_username)
+		return SG_OK;
+	r->line = r->seen[key_index("webrtc", "ice_servers")];
+	config_complain(&p, "write both into [webrtc]", "turn: needs turn_username and turn_credential");
+	return report(r, &p);
+}
+
 /* A pull from nowhere, or two into one stream, could not be done. */
 static enum sg_result check_pulls(struct reader *r)
 {
@@ -558,7 +580,7 @@ static enum sg_result parse_into(struct reader *r, struct sg_str text)
 	enum sg_result res;
 
 	if ((res = set_defaults(r->cfg)) != SG_OK || (res = read_lines(r, text)) != SG_OK ||
-	    (res = check_tls(r)) != SG_OK || (res = check_pulls(r)) != SG_OK)
+	    (res = check_tls(r)) != SG_OK || (res = check_ice(r)) != SG_OK || (res = check_pulls(r)) != SG_OK)
 		return res;
 	return place_socket(r);
 }

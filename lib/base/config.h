@@ -47,6 +47,8 @@ struct sg_config {
 	struct sg_listen_list srt_listen, webrtc_listen;
 	int64_t srt_latency_ms;
 	char *webrtc_public_ip;
+	char *webrtc_ice_servers; /* NULL: none; else "stun:a:3478,turn:b?transport=udp" (RFC 7064, 7065) */
+	char *webrtc_turn_username, *webrtc_turn_credential; /* both or none; the latter a secret */
 	char *recording_path;
 	int64_t recording_min_free, recording_max_size; /* bytes; max_size 0 = no limit */
 	int64_t recording_keep_ms; /* 0 = for ever */

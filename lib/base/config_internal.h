@@ -24,6 +24,9 @@ enum config_kind {
 	CONFIG_PART,
 	CONFIG_SIZE, /* bytes, in int64_t */
 	CONFIG_KEEP,
+	CONFIG_ICE, /* URLs of STUN and TURN servers */
+	CONFIG_QUOTED, /* a text that may stand between quotes in a header */
+	CONFIG_CREDENTIAL, /* such a one that is a secret */
 	/* Those of applications, in struct sg_app_config: */
 	CONFIG_SWITCH,
 	CONFIG_RECORD,
@@ -75,6 +78,12 @@ enum config_kind {
 	    CONFIG_LISTEN, webrtc_listen)                                                          \
 	GLOBAL("webrtc", "public_ip", "", "address in ICE candidates; default: found", CONFIG_IP,  \
 	    webrtc_public_ip)                                                                      \
+	GLOBAL("webrtc", "ice_servers", "", "STUN and TURN servers that browsers are told of",     \
+	    CONFIG_ICE, webrtc_ice_servers)                                                        \
+	GLOBAL("webrtc", "turn_username", "", "for the TURN servers among them", CONFIG_QUOTED,    \
+	    webrtc_turn_username)                                                                  \
+	GLOBAL("webrtc", "turn_credential", "", "its password", CONFIG_CREDENTIAL,                 \
+	    webrtc_turn_credential)                                                                \
 	GLOBAL("recording", "path", CONFIG_DATA_DIR "/recordings", "directory of recordings",      \
 	    CONFIG_DIR, recording_path)                                                            \
 	GLOBAL("recording", "min_free", "256m", "space that stays free: below it nothing is recorded", \

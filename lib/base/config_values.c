@@ -7,6 +7,8 @@
 #include <stdlib.h>
 
 #define LIST_MAX 64
+#define ICE_MAX 8
+#define QUOTED_MAX 256
 #define GATHER_MAX_MS 5000
 #define LATENCY_MIN_MS 20
 #define LATENCY_MAX_MS 8000
@@ -230,6 +232,80 @@ static enum sg_result set_nets(
 	free(at->items);
 	*at = fresh;
 	return SG_OK;
+}
+
+/* A host's name or address, a port: what may stand in both URLs and header fields. */
+static bool is_host_text(struct sg_str s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (!(s.p[i] >= 'a' && s.p[i] <= 'z') && !(s.p[i] >= 'A' && s.p[i] <= 'Z') &&
+		    !(s.p[i] >= '0' && s.p[i] <= '9') && (!s.p[i] || !strchr(".:-[]", s.p[i])))
+			return false;
+	return s.len > 0 && s.len <= 255;
+}
+
+/* RFC 7064 section 3.1, RFC 7065 section 3.1. */
+static bool is_ice_server(struct sg_str url)
+{
+	struct sg_str scheme, rest, host, query;
+
+	sg_str_cut(url, ':', &scheme, &rest);
+	bool turn = sg_str_is(scheme, "turn") || sg_str_is(scheme, "turns");
+	if (!turn && !sg_str_is(scheme, "stun") && !sg_str_is(scheme, "stuns"))
+		return false;
+	bool asks = sg_str_cut(rest, '?', &host, &query);
+	if (asks && (!turn || (!sg_str_is(query, "transport=udp") && !sg_str_is(query, "transport=tcp"))))
+		return false;
+	return is_host_text(host);
+}
+
+/* Kept without blanks. */
+static enum sg_result set_ice_servers(char **at, struct sg_str value, struct config_problem *p)
+{
+	struct sg_str item;
+	struct sg_buf text;
+	enum sg_result res = SG_OK;
+
+	if (count_items(value) > ICE_MAX) {
+		config_complain(p, "use at most 8", "%zu servers are too many", count_items(value));
+		return SG_ERR_CONFIG;
+	}
+	sg_buf_init(&text, value.len + 1);
+	for (bool more = value.len > 0; more && res == SG_OK;) {
+		more = sg_str_cut(value, ',', &item, &value);
+		item = trim(item);
+		if (!is_ice_server(item))
+			res = refuse(p, item, "no STUN or TURN server",
+			    "use stun:HOST:PORT or turn:HOST:PORT?transport=udp");
+		sg_buf_printf(&text, "%s%.*s", text.len ? "," : "", SG_STR_ARG(item));
+	}
+	if (res == SG_OK)
+		res = text.failed ? SG_ERR_NO_MEMORY
+				  : set_text(at, (struct sg_str){(char *)text.p, text.len});
+	sg_buf_reset(&text);
+	return res;
+}
+
+/* Never shown: one of the two that are set here is a secret, and they are taken for each other. */
+static enum sg_result set_quoted(char **at, struct sg_str value, struct config_problem *p)
+{
+	char *former = *at;
+	bool ok = value.len <= QUOTED_MAX;
+
+	for (size_t i = 0; i < value.len; i++)
+		ok &= value.p[i] >= ' ' && value.p[i] < 0x7f && value.p[i] != '"' && value.p[i] != '\\';
+	if (!ok) {
+		config_complain(p, "use at most 256 printable ASCII characters, no quote and no backslash",
+		    "this cannot be told to browsers");
+		return SG_ERR_CONFIG;
+	}
+	*at = NULL;
+	enum sg_result res = set_text(at, value);
+	if (res != SG_OK)
+		*at = former;
+	else
+		wipe_and_free(former);
+	return res;
 }
 
 /* ---- names and durations ---- */
@@ -461,6 +537,11 @@ enum sg_result config_set(
 		return set_gather(at, value, p);
 	case CONFIG_LATENCY:
 		return set_latency(at, value, p);
+	case CONFIG_ICE:
+		return set_ice_servers(at, value, p);
+	case CONFIG_QUOTED:
+	case CONFIG_CREDENTIAL:
+		return set_quoted(at, value, p);
 	case CONFIG_PASSPHRASE:
 		return set_passphrase(at, value, p);
 	case CONFIG_FORWARD:
@@ -502,6 +583,7 @@ void config_release(const struct config_slot *slot, void *base)
 	switch (slot->kind) {
 	case CONFIG_STORE_URL: /* it may hold a password */
 	case CONFIG_PASSPHRASE:
+	case CONFIG_CREDENTIAL:
 	case CONFIG_FORWARD:
 	case CONFIG_SOURCE:
 		wipe_and_free(*(char **)at);
@@ -510,6 +592,8 @@ void config_release(const struct config_slot *slot, void *base)
 	case CONFIG_DIR:
 	case CONFIG_PUBLIC_URL:
 	case CONFIG_IP:
+	case CONFIG_ICE:
+	case CONFIG_QUOTED:
 		free(*(char **)at);
 		break;
 	case CONFIG_LISTEN:
@@ -585,6 +669,8 @@ void config_print_value(const struct config_slot *slot, const void *base, struct
 	case CONFIG_DIR:
 	case CONFIG_PUBLIC_URL:
 	case CONFIG_IP:
+	case CONFIG_ICE:
+	case CONFIG_QUOTED:
 		print_text(*(char *const *)at, out);
 		break;
 	case CONFIG_LISTEN:
@@ -603,6 +689,7 @@ void config_print_value(const struct config_slot *slot, const void *base, struct
 		sg_buf_puts(out, lock_names[*(const enum sg_session_lock *)at]);
 		break;
 	case CONFIG_PASSPHRASE:
+	case CONFIG_CREDENTIAL:
 		print_text(*(char *const *)at ? "[redacted]" : NULL, out);
 		break;
 	case CONFIG_FORWARD:

@@ -175,6 +175,7 @@ static const struct {
     {"passphrase", KEY_VALUE},
     {"pwd", KEY_VALUE},
     {"secret", KEY_VALUE},
+    {"credential", KEY_VALUE},
     {"apikey", KEY_VALUE},
     {"api_key", KEY_VALUE},
     {"api-key", KEY_VALUE},

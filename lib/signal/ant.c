@@ -87,6 +87,25 @@ static void on_ping(struct ant *a, const json_t *m, struct sg_str stream)
 	ant_say(a, json_pack("{s:s}", "command", "pong"));
 }
 
+static bool has_admitted(const struct ant *a)
+{
+	const struct ant_stream *s;
+
+	DL_FOREACH (a->streams, s)
+		if (s->state != ANT_ASKING)
+			return true;
+	return false;
+}
+
+/* Before anybody has been let in, TURN's credentials are not told: they follow with the first stream's
+ * "start" or offer, which is where the SDK makes its peer connection. */
+static void on_ice_servers(struct ant *a, const json_t *m, struct sg_str stream)
+{
+	(void)m, (void)stream;
+	a->asked_ice = true;
+	ant_say_ice(a, a->ice.turn.len && has_admitted(a));
+}
+
 static void begin(struct ant *a, const json_t *m, struct sg_str stream, enum sg_token_type type)
 {
 	struct ant_want want = { .type = type, .stream = stream, .token = token_of(m),
@@ -180,7 +199,7 @@ static const struct rule {
 	{ "getBroadcastObject", true, false, ant_ask_broadcast },
 	{ "getSubscriberCount", true, false, ant_ask_subscribers },
 	{ "getTrackList", true, false, ant_ask_tracks },
-	/* getIceServerConfig: there is nothing to tell, our candidates need no help from outside. */
+	{ "getIceServerConfig", false, true, on_ice_servers },
 };
 
 /* Ids come back as they were sent, so that the client knows its own again; up to a length. */
@@ -251,6 +270,9 @@ void ant_described(struct ant_stream *s, struct sg_str sdp)
 	if (first) {
 		s->state = ANT_DESCRIBED;
 		forget_wait(s->ant, stream);
+		/* A page that has servers of its own does not ask, and keeps them. */
+		if (s->ant->asked_ice && !s->ant->told_turn)
+			ant_say_ice(s->ant, true);
 	}
 	if (s->type == SG_PLAY && first) {
 		ant_say_description(s, "offer", sdp);
@@ -379,6 +401,11 @@ struct ant *ant_new(const struct ant_actions *actions, void *user)
 	a->user = user;
 	a->budget = ANT_BURST;
 	return a;
+}
+
+void ant_set_ice(struct ant *a, const struct ant_ice *ice)
+{
+	a->ice = *ice;
 }
 
 void ant_free(struct ant *a, enum sg_goodbye why)

@@ -40,7 +40,16 @@ struct ant_actions {
 	bool (*is_open)(void *user, struct sg_str stream);
 };
 
+/* Servers that help browsers out, by URL; absent: none. */
+struct ant_ice {
+	struct sg_str stun, turn;
+	const char *username, *credential; /* with `turn` */
+};
+
 struct ant *ant_new(const struct ant_actions *actions, void *user); /* NULL: out of memory */
+/* What getIceServerConfig is answered with; borrowed. The TURN server is told once a stream has been
+ * admitted. */
+void ant_set_ice(struct ant *a, const struct ant_ice *ice);
 /* Closes every peer connection. NULL allowed. */
 void ant_free(struct ant *a, enum sg_goodbye why);
 

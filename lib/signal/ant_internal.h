@@ -28,6 +28,8 @@ struct ant {
 	struct ant_stream *streams;
 	size_t count;
 	char waits[ANT_WAITS_MAX][SG_STREAM_MAX + 1]; /* "": free */
+	struct ant_ice ice;
+	bool asked_ice, told_turn;
 	double budget;
 	int64_t budget_ms;
 };
@@ -42,6 +44,8 @@ void ant_say_error(struct ant *a, struct sg_str stream, const char *definition);
 void ant_say_note(struct ant *a, struct sg_str stream, const char *definition);
 /* Ends the retries of Ant Media's SDK for this stream: else it asks again every 3.5 s for ever. */
 void ant_say_stop(struct ant *a, struct sg_str stream);
+/* `turn`: with what only those may know who have been let in. */
+void ant_say_ice(struct ant *a, bool turn);
 void ant_say_description(struct ant_stream *s, const char *type, struct sg_str sdp);
 /* What {mid: track id} an offer of ours has; a new reference. */
 json_t *ant_id_mapping(struct sg_str sdp, const char *stream);

@@ -45,6 +45,22 @@ void ant_say_stop(struct ant *a, struct sg_str stream)
 	ant_say(a, message("stop", stream));
 }
 
+void ant_say_ice(struct ant *a, bool turn)
+{
+	const struct ant_ice *ice = &a->ice;
+	struct sg_str url = turn ? ice->turn : ice->stun;
+
+	if (!url.len)
+		return; /* silence is no error */
+	json_t *m = json_pack("{s:s, s:s%}", "command", "iceServerConfig", "stunServerUri", url.p, url.len);
+	if (turn) {
+		json_object_set_new(m, "turnServerUsername", json_string(ice->username));
+		json_object_set_new(m, "turnServerCredential", json_string(ice->credential));
+		a->told_turn = true;
+	}
+	ant_say(a, m);
+}
+
 void ant_say_description(struct ant_stream *s, const char *type, struct sg_str sdp)
 {
 	json_t *m = message("takeConfiguration", sg_str_from(s->id));

@@ -14,6 +14,7 @@
 struct sg_signal;
 
 struct sg_signal_config {
+	const struct sg_config *cfg; /* [webrtc] ice_servers; NULL: none */
 	struct sg_http_server *http;
 	struct sg_gate *gate;
 	struct sg_hub *hub;

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "signal/ant.h"
 #include "signal/signal.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -35,6 +36,11 @@ struct sg_signal {
 void signal_on_websocket(struct sg_http_request *req, void *sig);
 void signal_sockets_tick(struct signal_lane *lane);
 void signal_sockets_drain(struct signal_lane *lane);
+
+/* ice.c */
+/* RFC 9725 section 4.6; `admitted`: TURN servers and their credentials as well. */
+void signal_add_ice_links(struct sg_http_request *req, const struct sg_config *cfg, bool admitted);
+struct ant_ice signal_ant_ice(const struct sg_config *cfg); /* borrows from `cfg` */
 
 /* whip.c */
 void signal_whip_routes(struct sg_signal *sig);

@@ -1,7 +1,6 @@
 /* socket.c - /APP/websocket: a conversation in Ant Media's words (ant.h), on a WebSocket, with the
  * engine's peer connections. All of one conversation happens on its WebSocket's loop. */
 #include "http/websocket.h"
-#include "signal/ant.h"
 #include "signal/signal_internal.h"
 #include <stdlib.h>
 #include <utlist.h>
@@ -177,6 +176,8 @@ void signal_on_websocket(struct sg_http_request *req, void *user)
 		sg_http_refuse(req, 503, "try again");
 		return;
 	}
+	const struct ant_ice ice = signal_ant_ice(sig->cfg.cfg);
+	ant_set_ice(s->ant, &ice);
 	s->sig = sig;
 	s->peer = *sg_http_peer(req);
 	sg_str_copy(s->user_agent, sizeof(s->user_agent), sg_http_header(req, "User-Agent"));

@@ -180,6 +180,7 @@ static void on_described(void *user, struct sg_str sdp)
 	sg_http_add_header(req, "Location", location);
 	sg_http_add_header(req, "ETag", etag);
 	sg_http_add_header(req, "Accept-Patch", FRAGMENT_TYPE);
+	signal_add_ice_links(req, r->lane->sig->cfg.cfg, true);
 	sg_http_add_header(req, "Cache-Control", "no-store");
 	sg_http_respond(req, 201, SDP_TYPE, sdp);
 }
@@ -309,10 +310,25 @@ static void answer_options(struct sg_http_request *req, const char *methods)
 	sg_http_respond(req, 204, NULL, (struct sg_str){ 0 });
 }
 
-static void on_endpoint_options(struct sg_http_request *req, void *sig)
+/* Those who cannot change their servers once they have made an offer ask here first. */
+static void answer_endpoint(struct sg_http_request *req, struct sg_signal *sig, enum sg_token_type type)
 {
-	(void)sig;
+	struct sg_str app = sg_http_part(req, 0), stream = sg_http_part(req, 1);
+	bool open = sg_app_is_valid(app) && sg_stream_is_valid(stream) && sg_gate_has_app(sig->cfg.gate, app) &&
+		    !sg_gate_needs_token(sig->cfg.gate, app, stream, type);
+
+	signal_add_ice_links(req, sig->cfg.cfg, open);
 	answer_options(req, "POST, OPTIONS");
+}
+
+static void on_whip_options(struct sg_http_request *req, void *sig)
+{
+	answer_endpoint(req, sig, SG_PUBLISH);
+}
+
+static void on_whep_options(struct sg_http_request *req, void *sig)
+{
+	answer_endpoint(req, sig, SG_PLAY);
 }
 
 static void on_session_options(struct sg_http_request *req, void *sig)
@@ -516,8 +532,8 @@ void signal_whip_routes(struct sg_signal *sig)
 	} routes[] = {
 		{ SG_HTTP_POST, "/{}/whip/{}", on_whip },
 		{ SG_HTTP_POST, "/{}/whep/{}", on_whep },
-		{ SG_HTTP_OPTIONS, "/{}/whip/{}", on_endpoint_options },
-		{ SG_HTTP_OPTIONS, "/{}/whep/{}", on_endpoint_options },
+		{ SG_HTTP_OPTIONS, "/{}/whip/{}", on_whip_options },
+		{ SG_HTTP_OPTIONS, "/{}/whep/{}", on_whep_options },
 		{ SG_HTTP_PATCH | SG_HTTP_DELETE, "/{}/whip/{}/{}", on_whip_session },
 		{ SG_HTTP_PATCH | SG_HTTP_DELETE, "/{}/whep/{}/{}", on_whep_session },
 		{ SG_HTTP_OPTIONS, "/{}/whip/{}/{}", on_session_options },
