@@ -13,12 +13,13 @@
 #define HANDSHAKE_MS 10000
 
 struct sg_conn {
-	uv_poll_t uv;
-	const struct sg_conn_events *events;
-	void *user;
+	/* What writing needs stands first, in one line of the cache. */
 	int fd; /* -1 once closed */
 	int mask, polled;
 	struct tls_side *tls; /* NULL: plain */
+	const struct sg_conn_events *events;
+	void *user;
+	uv_poll_t uv;
 	struct sg_timer *timer; /* TLS: the handshake's deadline, then what the socket does not tell of */
 	bool finishing, told;
 	struct sg_addr peer;
@@ -255,7 +256,8 @@ ssize_t sg_conn_writev(struct sg_conn *c, const struct iovec *iov, int iovcnt)
 		settle_tls(c);
 		return sealed;
 	}
-	ssize_t n = sendmsg(c->fd, &msg, MSG_NOSIGNAL);
+	ssize_t n = iovcnt == 1 ? send(c->fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL)
+				: sendmsg(c->fd, &msg, MSG_NOSIGNAL);
 	if (n >= 0)
 		return n;
 	return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? 0 : -1;

@@ -10,10 +10,12 @@
 static void post(struct sg_executor *ex, struct sg_task *task)
 {
 	struct sg_loop *loop = SG_CONTAINER_OF(ex, struct sg_loop, executor);
+	bool will_look = sg_loop_is_current(loop) && loop->in_events;
 
 	task->next = NULL;
 	pthread_mutex_lock(&loop->lock);
-	bool wake = !loop->first; /* else the loop has been woken and has not looked yet */
+	/* Else the loop has been woken and has not looked yet, or comes by anyway. */
+	bool wake = !loop->first && !will_look;
 	*loop->last = task;
 	loop->last = &task->next;
 	pthread_mutex_unlock(&loop->lock);
@@ -35,10 +37,25 @@ static void run_tasks(struct sg_loop *loop)
 	}
 }
 
+/* It only wakes: the tasks are run after the events. */
 static void on_async(uv_async_t *async)
 {
-	struct sg_loop *loop = async->data;
+	(void)async;
+}
 
+static void before_poll(uv_prepare_t *prepare)
+{
+	struct sg_loop *loop = prepare->data;
+
+	loop->in_events = true;
+}
+
+/* After all events of a turn: what they posted needs no waking. */
+static void after_poll(uv_check_t *check)
+{
+	struct sg_loop *loop = check->data;
+
+	loop->in_events = false;
 	run_tasks(loop);
 	if (loop->stopping)
 		uv_stop(&loop->uv);
@@ -46,13 +63,20 @@ static void on_async(uv_async_t *async)
 
 /* ---- the thread ---- */
 
+static void close_own(struct sg_loop *loop)
+{
+	uv_close((uv_handle_t *)&loop->async, NULL);
+	uv_close((uv_handle_t *)&loop->before_poll, NULL);
+	uv_close((uv_handle_t *)&loop->after_poll, NULL);
+}
+
 static void close_left(uv_handle_t *handle, void *user)
 {
 	unsigned *left = user;
 
 	if (uv_is_closing(handle))
 		return;
-	*left += handle->type != UV_ASYNC;
+	++*left;
 	uv_close(handle, NULL);
 }
 
@@ -64,6 +88,7 @@ static void *run(void *user)
 	pthread_setname_np(pthread_self(), loop->name);
 	uv_run(&loop->uv, UV_RUN_DEFAULT);
 	run_tasks(loop);
+	close_own(loop);
 	uv_walk(&loop->uv, close_left, &left);
 	uv_run(&loop->uv, UV_RUN_DEFAULT); /* the closing callbacks */
 	if (left)
@@ -86,9 +111,13 @@ enum sg_result sg_loop_start(struct sg_loop **out, const char *name)
 		goto fail;
 	if (uv_async_init(&loop->uv, &loop->async, on_async) != 0)
 		goto fail_loop;
-	loop->async.data = loop;
+	uv_prepare_init(&loop->uv, &loop->before_poll);
+	uv_check_init(&loop->uv, &loop->after_poll);
+	loop->before_poll.data = loop->after_poll.data = loop;
+	uv_prepare_start(&loop->before_poll, before_poll);
+	uv_check_start(&loop->after_poll, after_poll);
 	if (pthread_create(&loop->thread, NULL, run, loop) != 0) {
-		uv_close((uv_handle_t *)&loop->async, NULL);
+		close_own(loop);
 		uv_run(&loop->uv, UV_RUN_DEFAULT);
 		goto fail_loop;
 	}
