@@ -4,6 +4,8 @@
 #define CHUNK_SIZE_DEFAULT 128
 #define CHUNK_SIZE_MAX 0xffffffu /* no message is longer */
 #define EXTENDED 0xffffffu
+/* Media messages up to this size get their memory in one piece, which the next one uses again. */
+#define BODY_KEPT 65536u
 
 struct sg_rtmp_chunk_stream {
 	uint32_t id;
@@ -26,6 +28,7 @@ void sg_rtmp_chunks_reset(struct sg_rtmp_chunks *c)
 {
 	for (size_t i = 0; i < c->count; i++)
 		sg_buf_reset(&c->streams[i].body);
+	sg_buf_reset(&c->spare);
 	free(c->streams);
 	sg_rtmp_chunks_init(c);
 }
@@ -148,6 +151,14 @@ static enum sg_result begin(
 	s->busy = true;
 	c->claimed += s->length;
 	s->body.max = s->length;
+	if (media && s->length <= BODY_KEPT) {
+		s->body = c->spare;
+		sg_buf_init(&c->spare, 0);
+		s->body.max = s->length;
+		if (s->body.cap < s->length)
+			sg_buf_reset(&s->body);
+		sg_buf_reserve(&s->body, s->length);
+	}
 	return SG_OK;
 }
 
@@ -155,6 +166,13 @@ static void finish(struct sg_rtmp_chunks *c, struct sg_rtmp_chunk_stream *s)
 {
 	s->busy = false;
 	c->claimed -= s->length;
+	bool media = s->type == SG_RTMP_AUDIO || s->type == SG_RTMP_VIDEO;
+	if (media && s->body.cap <= BODY_KEPT && s->body.cap > c->spare.cap) {
+		sg_buf_reset(&c->spare);
+		c->spare = s->body;
+		c->spare.len = 0;
+		sg_buf_init(&s->body, 0);
+	}
 	sg_buf_reset(&s->body);
 }
 

@@ -30,6 +30,7 @@ struct sg_rtmp_chunks {
 	ptrdiff_t current; /* the chunk being read is this stream's, -1 = a header comes next */
 	size_t left;       /* of that chunk */
 	ptrdiff_t done;    /* whose message was handed out last, -1 = nobody's */
+	struct sg_buf spare; /* memory of a media message that is done, for the next one */
 };
 void sg_rtmp_chunks_init(struct sg_rtmp_chunks *c);
 void sg_rtmp_chunks_reset(struct sg_rtmp_chunks *c);
