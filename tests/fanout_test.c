@@ -3,25 +3,26 @@
 
 /* ---- everything, in order ---- */
 
-static void followers_get_lead_and_frames_byte_for_byte(void **state)
+static void serve_byte_for_byte(size_t viewers)
 {
 	struct room room;
-	struct viewer v[3] = { 0 };
+	struct viewer v[12] = { 0 };
 	struct sg_buf want[3];
 	struct sg_frame *lead[3] = { numbered_frame(SG_FRAME_META, 0, 1000, 300),
 		numbered_frame(SG_FRAME_VIDEO, CONFIG, 1001, 40),
 		numbered_frame(SG_FRAME_AUDIO, CONFIG, 1002, 5) };
 
-	(void)state;
 	room_open(&room, 0, 256);
 	for (int form = 0; form < 3; form++) {
 		sg_buf_init(&want[form], 64u << 20);
-		v[form].cfg.lead = lead;
-		v[form].cfg.lead_count = 3;
 		for (int i = 0; i < 3; i++)
 			expect_frame(&want[form], lead[i], (enum sg_form)form);
-		viewer_open(&room, &v[form], (enum sg_form)form, 0);
-		drain_on_thread(&v[form]);
+	}
+	for (size_t i = 0; i < viewers; i++) {
+		v[i].cfg.lead = lead;
+		v[i].cfg.lead_count = 3;
+		viewer_open(&room, &v[i], (enum sg_form)(i % 3), 0);
+		drain_on_thread(&v[i]);
 	}
 	for (int i = 0; i < 200; i++) {
 		struct sg_frame *f = write_frame(&room, i % 3 ? SG_FRAME_AUDIO : SG_FRAME_VIDEO,
@@ -31,21 +32,37 @@ static void followers_get_lead_and_frames_byte_for_byte(void **state)
 		sg_frame_unref(f);
 	}
 	sg_ring_end(room.ring);
+	for (size_t i = 0; i < viewers; i++) {
+		struct sg_buf *wanted = &want[i % 3];
+		await(&v[i].ended);
+		pthread_join(v[i].thread, NULL);
+		v[i].drained = false;
+		assert_int_equal(v[i].got.len, wanted->len);
+		assert_memory_equal(v[i].got.p, wanted->p, wanted->len);
+		assert_int_equal(v[i].why, SG_FOLLOWER_STREAM_ENDED);
+		assert_int_equal(v[i].stats.frames_sent, 203);
+		assert_int_equal(v[i].stats.bytes_sent, wanted->len);
+		assert_int_equal(v[i].stats.frames_skipped, 0);
+		viewer_close(&v[i]);
+	}
 	for (int form = 0; form < 3; form++) {
-		await(&v[form].ended);
-		pthread_join(v[form].thread, NULL);
-		v[form].drained = false;
-		assert_int_equal(v[form].got.len, want[form].len);
-		assert_memory_equal(v[form].got.p, want[form].p, want[form].len);
-		assert_int_equal(v[form].why, SG_FOLLOWER_STREAM_ENDED);
-		assert_int_equal(v[form].stats.frames_sent, 203);
-		assert_int_equal(v[form].stats.bytes_sent, want[form].len);
-		assert_int_equal(v[form].stats.frames_skipped, 0);
-		viewer_close(&v[form]);
 		sg_buf_reset(&want[form]);
 		sg_frame_unref(lead[form]);
 	}
 	room_close(&room);
+}
+
+static void followers_get_lead_and_frames_byte_for_byte(void **state)
+{
+	(void)state;
+	serve_byte_for_byte(3);
+}
+
+/* For many the bytes are laid side by side. */
+static void so_do_many_followers(void **state)
+{
+	(void)state;
+	serve_byte_for_byte(12);
 }
 
 static void those_who_join_later_begin_at_their_cursor(void **state)
@@ -830,6 +847,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(followers_get_lead_and_frames_byte_for_byte),
+		cmocka_unit_test(so_do_many_followers),
 		cmocka_unit_test(those_who_join_later_begin_at_their_cursor),
 		cmocka_unit_test(rings_on_one_loop_do_not_mix),
 		cmocka_unit_test(a_frame_that_is_cut_anywhere_goes_on_there),

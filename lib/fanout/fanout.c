@@ -1,7 +1,7 @@
 /* fanout.c - followers of rings on one event loop.
  *
- *   ring ──wake──▶ feed (one per ring and loop) ──flush──▶ followers in step: one read, one list of
- *                                                         byte ranges, one writev each
+ *   ring ──wake──▶ feed (one per ring and loop) ──flush──▶ followers in step: one read, one batch of
+ *                                                         bytes, one write each
  *
  * A follower is in one of three places: IN STEP (all of what the feed has passed on is written), BLOCKED
  * (its socket is full: it catches up by itself when writable), or ENDED (waiting to be told). */
@@ -18,6 +18,10 @@
 #define OWN_BYTES_MAX 65536
 #define STALL_DEFAULT_MS 20000
 #define SWEEP_MS 1000
+/* From so many on, what a flush passes on is laid side by side once: the kernel copies one piece for
+ * each of them faster than many. */
+#define JOIN_FOLLOWERS 8
+#define JOIN_BYTES_MAX (1u << 20)
 /* Gathering, SG_GATHER_AUTO: one interval of a 30 fps stream at most, in proportion to followers. */
 #define AUTO_MAX_US 33000
 #define AUTO_US_PER_FOLLOWER 333
@@ -75,6 +79,19 @@ struct sg_fanout {
 	/* scratch of a flush */
 	struct sg_frame *frames[SHARED_FRAMES];
 	struct iovec iov[3][SHARED_FRAMES * 2];
+	struct joined {
+		uint8_t *p; /* kept for the next flush */
+		size_t cap;
+	} joined[3];
+};
+
+/* What a flush passes on in one form. */
+struct batch {
+	size_t count; /* of frames */
+	struct iovec *iov;
+	int len;
+	size_t sum;
+	const uint8_t *joined; /* the same bytes in one piece, or NULL */
 };
 
 /* ---- followers' places ---- */
@@ -86,13 +103,20 @@ static struct sg_follower **list_of(struct sg_follower *f)
 	return f->place == IN_STEP ? &f->feed->in_step : f->place == BLOCKED ? &fo->blocked : &fo->ended;
 }
 
+static void free_fanout(struct sg_fanout *fo)
+{
+	for (size_t i = 0; i < 3; i++)
+		free(fo->joined[i].p);
+	free(fo);
+}
+
 static void tell(struct sg_task *task)
 {
 	struct sg_fanout *fo = SG_CONTAINER_OF(task, struct sg_fanout, tell);
 
 	fo->telling = false;
 	if (fo->over) {
-		free(fo);
+		free_fanout(fo);
 		return;
 	}
 	while (fo->ended && !fo->telling) {
@@ -341,42 +365,76 @@ static size_t first_for(const struct sg_follower *f, struct sg_frame *const *fra
 	return i;
 }
 
-static void pass_on(struct feed *feed, size_t count)
+/* NULL: it is not worth it, or there is no memory. */
+static const uint8_t *join(struct joined *j, const struct batch *b)
+{
+	if (b->sum > JOIN_BYTES_MAX)
+		return NULL;
+	if (b->sum > j->cap) {
+		free(j->p);
+		j->cap = b->sum > JOIN_BYTES_MAX / 2 ? JOIN_BYTES_MAX : b->sum * 2;
+		if (!(j->p = malloc(j->cap)))
+			j->cap = 0;
+	}
+	uint8_t *at = j->p;
+	for (int i = 0; at && i < b->len; i++) {
+		memcpy(at, b->iov[i].iov_base, b->iov[i].iov_len);
+		at += b->iov[i].iov_len;
+	}
+	return j->p;
+}
+
+static void make_batch(struct feed *feed, struct batch *b, enum sg_form form, size_t count)
 {
 	struct sg_fanout *fo = feed->fo;
-	int lens[3] = { 0 };
-	size_t sums[3] = { 0 };
+
+	*b = (struct batch){ .count = count, .iov = fo->iov[form] };
+	for (size_t i = 0; i < count; i++)
+		b->len += sg_frame_iov(fo->frames[i], form, b->iov + b->len);
+	b->sum = total(b->iov, b->len);
+	if (feed->followers >= JOIN_FOLLOWERS)
+		b->joined = join(&fo->joined[form], b);
+}
+
+/* `first`: of the frames, the one that this follower goes on with. */
+static void pass_to(struct sg_follower *f, const struct batch *b, size_t first)
+{
+	struct sg_frame **frames = f->feed->fo->frames;
+
+	if (f->cursor < frames[first]->seq) /* the loop itself was late */
+		note_skipped(f, frames[first]->seq - f->cursor);
+	int at = (int)first * (f->form == SG_FORM_RAW ? 1 : 2);
+	size_t before = first ? total(b->iov, at) : 0, want = b->sum - before;
+	struct iovec one = { (void *)(b->joined + before), want };
+	ssize_t sent = b->joined ? write_some(f, &one, 1) : write_some(f, b->iov + at, b->len - at);
+	if (sent < 0)
+		return;
+	if ((size_t)sent == want) {
+		f->cursor = frames[b->count - 1]->seq + 1;
+		f->frames_sent += b->count - first;
+		for (size_t i = first; i < b->count && !f->media_sent; i++)
+			f->media_sent = is_media(frames[i]);
+	} else if (!advance(f, frames + first, b->count - first, (size_t)sent)) {
+		move(f, BLOCKED);
+	}
+}
+
+static void pass_on(struct feed *feed, size_t count)
+{
+	struct sg_frame **frames = feed->fo->frames;
+	struct batch batches[3] = { 0 };
 	struct sg_follower *f, *tmp;
 
 	DL_FOREACH_SAFE(feed->in_step, f, tmp)
 	{
+		struct batch *b = &batches[f->form];
 		if (f->paused)
 			continue;
-		struct iovec *iov = fo->iov[f->form];
-		int per = f->form == SG_FORM_RAW ? 1 : 2;
-		if (!lens[f->form]) {
-			for (size_t i = 0; i < count; i++)
-				lens[f->form] += sg_frame_iov(fo->frames[i], f->form, iov + lens[f->form]);
-			sums[f->form] = total(iov, lens[f->form]);
-		}
-		size_t first = f->cursor <= fo->frames[0]->seq ? 0 : first_for(f, fo->frames, count);
-		if (first == count)
-			continue; /* it began ahead of the others */
-		if (f->cursor < fo->frames[first]->seq) /* the loop itself was late */
-			note_skipped(f, fo->frames[first]->seq - f->cursor);
-		int at = (int)first * per, n = lens[f->form] - at;
-		size_t want = first ? total(iov + at, n) : sums[f->form];
-		ssize_t sent = write_some(f, iov + at, n);
-		if (sent < 0)
-			continue;
-		if ((size_t)sent == want) {
-			f->cursor = fo->frames[count - 1]->seq + 1;
-			f->frames_sent += count - first;
-			for (size_t i = first; i < count && !f->media_sent; i++)
-				f->media_sent = is_media(fo->frames[i]);
-		} else if (!advance(f, fo->frames + first, count - first, (size_t)sent)) {
-			move(f, BLOCKED);
-		}
+		if (!b->count)
+			make_batch(feed, b, (enum sg_form)f->form, count);
+		size_t first = f->cursor <= frames[0]->seq ? 0 : first_for(f, frames, count);
+		if (first < count) /* else it began ahead of the others */
+			pass_to(f, b, first);
 	}
 }
 
@@ -558,7 +616,7 @@ void sg_fanout_close(struct sg_fanout *fo)
 	sg_timer_close(fo->sweep);
 	fo->over = true;
 	if (!fo->telling) /* else the task that is on its way frees it */
-		free(fo);
+		free_fanout(fo);
 }
 
 enum sg_result sg_follower_open(

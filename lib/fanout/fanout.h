@@ -1,8 +1,8 @@
 /* fanout.h - how a stream's bytes reach many sockets.
  *
  * A fanout belongs to one event loop. Its followers of the same ring share the work: the ring is
- * read once per wake-up for all of them, the list of byte ranges is built once for all that
- * stand at the same place, and each then costs one writev.
+ * read once per wake-up for all of them, the list of byte ranges is built once (and, for many, laid
+ * side by side once) for all that stand at the same place, and each then costs one write.
  *
  * When to write: at once while few follow, so that nothing is added to the delay; with more,
  * writes are gathered, up to `gather_ms` (SG_GATHER_AUTO: in proportion to the writes per second
