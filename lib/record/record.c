@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #define TICK_MS 200
+#define IDLE_TICK_MS 1000 /* while nothing is recorded: as often as it looks around */
 #define SYNC_MS 1000   /* what a power cut may cost */
 #define SWEEP_MS 60000 /* how often what is kept too long is looked for */
 #define RETRY_MS 60000 /* after a disk that was full or broken */
@@ -185,7 +186,7 @@ static bool pause_a_little(struct sg_recorder *r)
 	struct timespec until;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += TICK_MS * 1000000ll;
+	until.tv_nsec += (r->writing ? TICK_MS : IDLE_TICK_MS) * 1000000ll;
 	until.tv_sec += until.tv_nsec / 1000000000;
 	until.tv_nsec %= 1000000000;
 	pthread_mutex_lock(&r->lock);
