@@ -264,7 +264,7 @@ static void a_viewer_waits_through_a_gap_and_is_told_of_the_end(void **state)
 	struct caller c = call(f, "#!::r=live/cam");
 	assert_true(take_message(&c, m) > 0);
 	feeder_stop(&fd);
-	await(!is_live(f, "cam"));
+	await(!is_live(f, "cam") && !session_of(f, SG_PUBLISH));
 	assert_int_equal(srt_getsockstate(c.sock), SRTS_CONNECTED);
 	uint64_t before = stats_of(f).bytes_out;
 	publish_cam(f, &fd); /* another encoder takes over */
