@@ -4,7 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TICK_MS 200
+#define TICK_MS 400 /* with SG_RECORD_FRAGMENT_MS: less than a second is only in memory */
 #define IDLE_TICK_MS 1000 /* while nothing is recorded: as often as it looks around */
 #define SYNC_MS 1000   /* what a power cut may cost */
 #define SWEEP_MS 60000 /* how often what is kept too long is looked for */

@@ -2,8 +2,8 @@
 # make bench: everything in one run, the server on one core and the load on the other; prints tables of
 # what was measured and of the ratios, and keeps them in BUILD_DIR/bench/RESULTS.md. It fails when something
 # is broken (a viewer starves, a token is refused), never because something is slow.
-# BENCH_QUICK=1: smaller counts. Some parts only: BENCH_ONLY="fan_out admissions token_path memory web",
-# of the first for some numbers of viewers: BENCH_COUNTS="100 300 600".
+# BENCH_QUICK=1: smaller counts. Some parts only: BENCH_ONLY="fan_out admissions", of those with viewers for
+# some numbers of them: BENCH_COUNTS="100 300 600". The parts that are not here are in part_*.sh.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 bin=$(cd "${BUILD_DIR:-build}" && pwd)
@@ -96,6 +96,7 @@ start_streamd() { # gather: sets STREAMD RTMP HTTP
 		url = sqlite:$dir/sg/streamgate.db
 		[http]
 		listen = 127.0.0.1:0
+		${http_conf-}
 		[rtmp]
 		listen = 127.0.0.1:0
 		gather = $1
@@ -273,26 +274,35 @@ compare() { # what our_url their_url [wrk options]
 	wanted "$what: requests per second against nginx" ">=" 1 %.2f "$rate / $RATE"
 }
 
+# Makes a segment and ends its publisher without a goodbye: for half a minute the stream waits for it, its
+# segments stay. Sets SEGMENT (a path with its session), SEGMENT_KIB; a copy is in $dir/web.
+keep_segment() {
+	local playlist name at=http://127.0.0.1:$HTTP/live/streams
+	tokens 1
+	playlist=$(curl -s "$at/cam.m3u8?token=$(cat "$dir/tokens")" | grep -v '^#' | head -n 1)
+	sleep 3
+	kill -9 "$PUBLISHER"
+	stop "$PUBLISHER"
+	sleep 0.2
+	name=$(curl -s "$at/$playlist" | grep -v '^#' | sed '$d' | tail -n 1)
+	SEGMENT=/live/streams/${playlist%/*}/$name
+	mkdir -p "$dir/web"
+	curl -sf -o "$dir/web/segment.m4s" "http://127.0.0.1:$HTTP$SEGMENT" || broken "no segment" "$dir"/streamd*
+	SEGMENT_KIB=$(($(stat -c %s "$dir/web/segment.m4s") / 1024))
+}
+
 web() {
-	local port nginx film playlist name segment size
+	local port nginx film
 	start_streamd auto
 	publish_ours "$source"
 	sleep 2
 	head -c 20000000 /dev/urandom >"$dir/sg/rec/live/film.mp4"
 	film=$(curl -s -o /dev/null -D - -r 0-0 "http://127.0.0.1:$HTTP/live/streams/film.mp4?token=$("$bin/tokenctl" create film --quiet)" |
 		sed -n 's/^content-location: //Ip' | tr -d '\r')
-	tokens 1
-	playlist=$(curl -s "http://127.0.0.1:$HTTP/live/streams/cam.m3u8?token=$(cat "$dir/tokens")" | grep -v '^#' | head -n 1)
 	mkdir -p "$dir/web"
 	mv "$dir/sg/rec/live/film.mp4" "$dir/web/" && cp "$dir/web/film.mp4" "$dir/sg/rec/live/"
-	# The publisher leaves without a goodbye: for half a minute the stream waits for it, its segments stay.
-	kill -9 "$PUBLISHER"
-	stop "$PUBLISHER"
-	sleep 0.2
-	name=$(curl -s "http://127.0.0.1:$HTTP/live/streams/$playlist" | grep -v '^#' | sed '$d' | tail -n 1)
-	segment=http://127.0.0.1:$HTTP/live/streams/${playlist%/*}/$name
-	curl -sf -o "$dir/web/segment.m4s" "$segment" && [ -n "$film" ] || broken "no segment or no film" "$dir"/streamd*
-	size=$(($(stat -c %s "$dir/web/segment.m4s") / 1024))
+	keep_segment
+	[ -n "$film" ] || broken "no film" "$dir"/streamd*
 
 	port=$(free_port)
 	cat >"$dir/web.conf" <<-END
@@ -316,7 +326,7 @@ web() {
 	await "$dir/web.pid" .
 	say "| over HTTP, 32 connections kept open | streamd: requests/s | nginx with secure_link | streamd: CPU µs per request | nginx |"
 	say "| --- | ---: | ---: | ---: | ---: |"
-	compare "HLS segment of $size KiB" "$segment" "http://127.0.0.1:$port$(secure_link /segment.m4s)"
+	compare "HLS segment of $SEGMENT_KIB KiB" "http://127.0.0.1:$HTTP$SEGMENT" "http://127.0.0.1:$port$(secure_link /segment.m4s)"
 	compare "MP4, ranges of 64 KiB" "http://127.0.0.1:$HTTP/live/streams/$film" \
 		"http://127.0.0.1:$port$(secure_link /film.mp4)" -s "$(dirname "$0")/ranges.lua"
 	say ""
@@ -378,6 +388,6 @@ token_path() {
 say "Measured $(date -u +%Y-%m-%d) on $cores cores ($(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)), $(awk '/MemTotal/ { printf "%.0f", $2 / 1048576 }' /proc/meminfo) GiB, $(df --output=fstype "$work" | tail -n 1), Linux $(uname -r | cut -d- -f1), $(. /etc/os-release && echo "$PRETTY_NAME"); load average $(cut -d' ' -f1 /proc/loadavg) at the start. The server has one core, the load the other; all of it on loopback."
 say ""
 for file in "$here"/part_*.sh; do . "$file"; done
-for part in ${BENCH_ONLY:-fan_out admissions token_path memory web webrtc}; do "$part"; done
+for part in ${BENCH_ONLY:-fan_out admissions token_path memory web https recording llhls webrtc srt}; do "$part"; done
 say "| what | wanted | measured | |"
 say "| --- | ---: | ---: | --- |${rows}"
