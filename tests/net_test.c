@@ -410,6 +410,62 @@ static void bytes_are_told_and_then_the_peers_end(void **state)
 	peer_close(&p);
 }
 
+/* ---- what a peer sent before its connection broke ---- */
+
+struct sips {
+	struct sg_loop *loop;
+	struct sg_conn *conn;
+	int fd[2];
+	size_t bytes;
+	sem_t over;
+};
+
+static void sip(void *user)
+{
+	struct sips *s = user;
+	char few[16];
+	ssize_t n = sg_conn_read(s->conn, few, sizeof(few));
+
+	if (n > 0) {
+		s->bytes += (size_t)n;
+	} else if (n < 0) {
+		sg_conn_want_read(s->conn, false);
+		sem_post(&s->over);
+	}
+}
+
+/* All of it is there before the loop looks. */
+static void open_broken(void *user)
+{
+	static const struct sg_conn_events sip_events = { sip, NULL };
+	struct sips *s = user;
+	char bytes[100] = { 0 };
+
+	assert_int_equal(sg_conn_open(&s->conn, s->loop, s->fd[0], &sip_events, s), SG_OK);
+	assert_int_equal(write(s->fd[1], bytes, sizeof(bytes)), sizeof(bytes));
+	assert_int_equal(write(s->fd[0], bytes, 1), 1);
+	close(s->fd[1]); /* with a byte unread: not its end, but an error */
+}
+
+static void close_sips(void *user)
+{
+	sg_conn_close(((struct sips *)user)->conn);
+}
+
+static void a_connection_that_broke_is_read_to_its_end(void **state)
+{
+	struct sips s = { .loop = loop_start() };
+
+	(void)state;
+	sem_init(&s.over, 0, 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, s.fd), 0);
+	sg_loop_call(s.loop, open_broken, &s);
+	await(&s.over);
+	assert_int_equal(s.bytes, 100);
+	sg_loop_call(s.loop, close_sips, &s);
+	sg_loop_stop(s.loop);
+}
+
 static void read_nothing(void *user)
 {
 	struct peer *p = user;
@@ -891,6 +947,7 @@ int main(void)
 		cmocka_unit_test(a_closed_timer_does_not_fire_and_a_started_one_fires_as_last_said),
 		cmocka_unit_test(a_delay_counts_from_now_and_not_from_the_turns_beginning),
 		cmocka_unit_test(bytes_are_told_and_then_the_peers_end),
+		cmocka_unit_test(a_connection_that_broke_is_read_to_its_end),
 		cmocka_unit_test(a_read_that_would_block_says_nought),
 		cmocka_unit_test(one_that_does_not_want_to_read_is_left_alone),
 		cmocka_unit_test(writable_is_told_when_there_is_room_and_while_it_is_wanted),

@@ -105,9 +105,12 @@ static void on_poll(uv_poll_t *uv, int status, int events)
 {
 	struct sg_conn *c = uv->data;
 
-	/* An error is read by whoever reads or writes next. */
-	if (status < 0)
+	/* An error is read by whoever reads or writes next, behind what came before it. libuv has stopped
+	 * looking at the socket, which is not to be the end of that. */
+	if (status < 0) {
 		events = c->polled;
+		c->polled = 0;
+	}
 	if (c->tls) {
 		on_poll_tls(c, events);
 		return;
@@ -116,6 +119,7 @@ static void on_poll(uv_poll_t *uv, int status, int events)
 		c->events->readable(c->user);
 	if (c->fd >= 0 && (events & UV_WRITABLE) && (c->mask & UV_WRITABLE))
 		c->events->writable(c->user);
+	poll_for(c, c->mask);
 }
 
 static void set_mask(struct sg_conn *c, int mask)

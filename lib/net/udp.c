@@ -153,10 +153,12 @@ static void on_poll(uv_poll_t *uv, int status, int events)
 {
 	struct sg_udp *u = uv->data;
 
-	(void)status, (void)events;
+	(void)events;
 	/* An error (a port that is closed on the other side) is taken off the socket by reading. */
 	for (int i = 0; i < BATCHES && read_batch(u) == BATCH; i++)
 		;
+	if (status < 0 && !uv_is_closing((uv_handle_t *)uv)) /* of which libuv takes leave */
+		uv_poll_start(uv, UV_READABLE, on_poll);
 	if (u->events->drained)
 		u->events->drained(u->user);
 }
