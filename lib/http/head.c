@@ -50,7 +50,7 @@ static void answer_live(struct check *c)
 	bool dash = c->kind == &play_dash;
 
 	if (!stream || !sg_stream_is_live(stream)) {
-		media_refuse(req, SG_STREAM_NOT_LIVE);
+		sg_http_refuse_media(req, SG_STREAM_NOT_LIVE);
 	} else if ((dash || c->kind == &play_hls) && sg_hls_is_ready(stream)) {
 		/* As long as the real one will be. */
 		char sid[SG_SID_TEXT_SIZE], prefix[HLS_PREFIX_SIZE];
@@ -76,7 +76,7 @@ static void run(void *user, struct sg_gate *gate, struct sg_store *store)
 	if (verdict != SG_ADMITTED) {
 		if (c->fd >= 0)
 			close(c->fd);
-		media_refuse(c->req, verdict);
+		sg_http_refuse_media(c->req, verdict);
 	} else if (c->kind->recording) {
 		recording_answer(c->req, c->fd, &c->st, sg_str_from(c->name), NULL);
 	} else {
@@ -107,5 +107,5 @@ void head_begin(struct sg_http_media *m, struct sg_http_request *req, const stru
 	free(c);
 	if (fd >= 0)
 		close(fd);
-	media_refuse(req, SG_OVERLOAD);
+	sg_http_refuse_media(req, SG_OVERLOAD);
 }

@@ -18,7 +18,7 @@ void hls_answer(struct sg_http_request *req, struct sg_blob *text, bool dash)
 	if (text)
 		sg_http_respond_blob(req, 200, dash ? MPD_TYPE : PLAYLIST_TYPE, text);
 	else
-		media_refuse(req, SG_OVERLOAD);
+		sg_http_refuse_media(req, SG_OVERLOAD);
 }
 
 /* ---- what the session leads to ---- */
@@ -56,13 +56,13 @@ static bool try_object(
 		if (o)
 			answer_object(req, o, ask->name);
 		else
-			media_refuse(req, SG_OVERLOAD);
+			sg_http_refuse_media(req, SG_OVERLOAD);
 		return true;
 	case SG_HLS_TOO_FAR:
 		sg_http_refuse(req, 400, "too far ahead");
 		return true;
 	default:
-		media_refuse(req, SG_STREAM_NOT_LIVE);
+		sg_http_refuse_media(req, SG_STREAM_NOT_LIVE);
 		return true;
 	}
 }
@@ -110,7 +110,7 @@ void hls_serve(struct sg_http_media *m, struct sg_http_request *req, struct sg_s
 	struct hls_wanted w;
 
 	if (!stream) {
-		media_refuse(req, SG_STREAM_NOT_LIVE);
+		sg_http_refuse_media(req, SG_STREAM_NOT_LIVE);
 		return;
 	}
 	if (!parse_wanted(&w, req, n)) {

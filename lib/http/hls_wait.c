@@ -35,7 +35,7 @@ static void finish(struct waiting *w)
 
 static void give_up(struct waiting *w)
 {
-	media_refuse(w->req, SG_OVERLOAD);
+	sg_http_refuse_media(w->req, SG_OVERLOAD);
 	finish(w);
 }
 
@@ -146,7 +146,7 @@ void hls_wait(struct sg_http_media *m, struct sg_http_request *req, struct sg_st
 
 	if (!w || !m->lane_count || !sg_str_copy(w->name, sizeof(w->name), wanted->ask.name)) {
 		free(w);
-		media_refuse(req, SG_OVERLOAD);
+		sg_http_refuse_media(req, SG_OVERLOAD);
 		return;
 	}
 	w->wanted = *wanted;

@@ -25,7 +25,7 @@ void media_add_cors(struct sg_http_request *req)
 	    "Accept-Ranges, Content-Length, Content-Location, Content-Range, Date, ETag");
 }
 
-void media_refuse(struct sg_http_request *req, enum sg_reason why)
+void sg_http_refuse_media(struct sg_http_request *req, enum sg_reason why)
 {
 	switch (why) {
 	case SG_MISSING_TOKEN:
@@ -33,6 +33,9 @@ void media_refuse(struct sg_http_request *req, enum sg_reason why)
 		return;
 	case SG_STREAM_NOT_LIVE:
 		sg_http_refuse(req, 404, "not found");
+		return;
+	case SG_ALREADY_PUBLISHING:
+		sg_http_refuse(req, 409, "the stream is being published");
 		return;
 	case SG_TOO_MANY_ATTEMPTS:
 		sg_http_add_header(req, "Retry-After", "10");
@@ -112,7 +115,7 @@ static void serve_recording(
 	int fd = recording_open(m->srv->cfg.cfg, app, name, &st);
 
 	if (fd < 0)
-		media_refuse(req, SG_STREAM_NOT_LIVE);
+		sg_http_refuse_media(req, SG_STREAM_NOT_LIVE);
 	else
 		recording_answer(req, fd, &st, name, sid);
 }
@@ -124,7 +127,7 @@ static void serve_session(struct sg_http_media *m, struct sg_http_request *req, 
 	enum sg_reason verdict = media_enter(req, n->sid, app, n->name, kind_of(n));
 
 	if (verdict != SG_ADMITTED)
-		media_refuse(req, verdict);
+		sg_http_refuse_media(req, verdict);
 	else if (n->kind == MEDIA_RECORDING)
 		serve_recording(m, req, app, n->name, NULL);
 	else

@@ -6,10 +6,13 @@
 #define SG_HTTP_MEDIA_H
 
 #include "base/config.h"
+#include "gate/gate.h"
 
 struct sg_http_media;
 struct sg_http_request;
 
+/* Answers with the status for the gate's reason (RFC 9110 section 15), and tells nothing else (R12). */
+void sg_http_refuse_media(struct sg_http_request *req, enum sg_reason why);
 /* Is `name` ("cam-1.mp4") a recording of `app`: a regular file in [recording] path, below APP/, or,
  * for the application "live", also in the folder itself? No path leaves the folder. Waits for the
  * disk. Any thread; for struct sg_gate_media. */

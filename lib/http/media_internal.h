@@ -87,8 +87,6 @@ struct sg_http_media {
 struct sg_str media_token(const struct sg_http_request *req);
 /* What browsers on other origins need to see; every media answer has them. */
 void media_add_cors(struct sg_http_request *req);
-/* RFC 9110 section 15 statuses for the gate's reasons; tells nothing else (R12). */
-void media_refuse(struct sg_http_request *req, enum sg_reason why);
 /* Sets the cookie that brings this path back to its session. */
 void media_add_cookie(struct sg_http_request *req, const char *sid);
 /* Makes the request part of session `sid`: a kick then cuts its connection. */

@@ -45,7 +45,7 @@ void play_refuse(struct http_play *p, enum sg_reason reason, enum sg_goodbye why
 	struct sg_http_request *req = p->req;
 
 	play_end(p, why);
-	media_refuse(req, reason);
+	sg_http_refuse_media(req, reason);
 }
 
 static bool peer_is_gone(const struct http_play *p)
@@ -160,7 +160,7 @@ void play_begin(struct sg_http_media *m, struct sg_http_request *req, const stru
 		free(p);
 		if (fd >= 0)
 			close(fd);
-		media_refuse(req, SG_OVERLOAD);
+		sg_http_refuse_media(req, SG_OVERLOAD);
 		return;
 	}
 	p->lane = &m->lanes[atomic_fetch_add(&m->next_lane, 1) % m->lane_count];

@@ -204,7 +204,7 @@ static void start(struct http_play *p)
 	    req, sg_str_from(sid), sg_str_from(app), sg_str_from(name), &play_recording);
 	if (verdict != SG_ADMITTED) {
 		close(fd);
-		media_refuse(req, verdict);
+		sg_http_refuse_media(req, verdict);
 		return;
 	}
 	media_add_cookie(req, sid);

@@ -4,6 +4,7 @@
  * A session lives on one loop, where the engine's news come. Requests about it come on the web server's
  * threads and find it by its id, under the lock. The token is asked for by POST alone: afterwards it is
  * spent, and the secrecy of the session's URL is what opens it. */
+#include "http/media.h"
 #include "signal/fragment.h"
 #include "signal/signal_internal.h"
 #include <stdio.h>
@@ -75,31 +76,6 @@ static bool is_wanted(const struct sg_http_request *req, const char *key)
 	return !sg_str_equal_nocase(sg_http_query(req, key), SG_STR("false"));
 }
 
-static void refuse(struct sg_http_request *req, enum sg_reason verdict)
-{
-	switch (verdict) {
-	case SG_MISSING_TOKEN:
-		sg_http_refuse(req, 401, "a token is needed");
-		return;
-	case SG_STREAM_NOT_LIVE:
-		sg_http_refuse(req, 404, "not found");
-		return;
-	case SG_ALREADY_PUBLISHING:
-		sg_http_refuse(req, 409, "the stream is being published");
-		return;
-	case SG_TOO_MANY_ATTEMPTS:
-		sg_http_add_header(req, "Retry-After", "10");
-		sg_http_refuse(req, 429, "too many attempts");
-		return;
-	case SG_OVERLOAD:
-		sg_http_add_header(req, "Retry-After", "2");
-		sg_http_refuse(req, 503, "try again");
-		return;
-	default:
-		sg_http_refuse(req, 403, "not allowed");
-	}
-}
-
 /* ---- the end ---- */
 
 static void unlist(struct signal_resource *r)
@@ -147,7 +123,7 @@ static void end_refused(struct signal_resource *r, enum sg_reason verdict)
 	struct sg_http_request *req = r->req;
 
 	end(r, SG_BYE_CLOSED);
-	refuse(req, verdict);
+	sg_http_refuse_media(req, verdict);
 }
 
 /* ---- the engine's news, on the loop ---- */
@@ -210,7 +186,7 @@ static void on_ended(void *user, enum sg_reason verdict, enum sg_goodbye why, co
 	bool stopping = why == SG_BYE_SHUTDOWN;
 	end(r, why);
 	if (stopping)
-		refuse(req, SG_OVERLOAD);
+		sg_http_refuse_media(req, SG_OVERLOAD);
 	else
 		sg_http_refuse(req, 422, text);
 }
@@ -269,7 +245,7 @@ static void on_post(struct sg_http_request *req, struct sg_signal *sig, enum sg_
 		return;
 	struct signal_resource *r = calloc(1, sizeof(*r));
 	if (!r) {
-		refuse(req, SG_OVERLOAD);
+		sg_http_refuse_media(req, SG_OVERLOAD);
 		return;
 	}
 	r->lane = &sig->lanes[atomic_fetch_add(&sig->next_lane, 1) % sig->lane_count];
@@ -461,7 +437,7 @@ static void on_patch(struct sg_http_request *req, struct sg_signal *sig, enum sg
 		sg_http_refuse(req, 428, "If-Match must say which ICE session this is about");
 		break;
 	case 503:
-		refuse(req, SG_OVERLOAD);
+		sg_http_refuse_media(req, SG_OVERLOAD);
 		break;
 	default:
 		sg_http_refuse(req, 400, "malformed SDP fragment");
