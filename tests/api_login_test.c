@@ -118,19 +118,33 @@ static void a_login_opens_a_session_that_a_logout_ends(void **state)
 	assert_status(a, "POST", "/api/v1/logout", PAGE, NULL, 204); /* twice does no harm */
 }
 
-static void the_cookie_is_secure_where_the_page_is(void **state)
+/* Logs in with this header more: is the cookie for https alone? */
+static bool gets_a_secure_cookie(struct api_fixture *a, const char *header)
+{
+	char headers[300];
+
+	snprintf(headers, sizeof(headers), PAGE "%s", header);
+	struct answer answer = call(a, "POST", "/api/v1/login", headers, "{\"password\":\"" PASSWORD "\"}");
+	assert_int_equal(answer.r.status, 200);
+	bool secure = strstr(reply_header(&answer.r, "Set-Cookie"), "; Secure");
+	done(&answer);
+	return secure;
+}
+
+static void the_cookie_is_secure_where_a_trusted_proxy_says_so(void **state)
 {
 	struct api_fixture *a = *state;
+	struct sg_cidr_list *trusted = &a->f->cfg->trusted_proxies, none = *trusted;
+	struct sg_cidr here;
 
 	set_password(a, PASSWORD);
-	struct answer answer = call(a, "POST", "/api/v1/login", "X-Streamgate: 1\r\nOrigin: https://127.0.0.1\r\n",
-	    "{\"password\":\"" PASSWORD "\"}");
-	assert_int_equal(answer.r.status, 200);
-	assert_non_null(strstr(reply_header(&answer.r, "Set-Cookie"), "; Secure"));
-	done(&answer);
-	answer = call(a, "POST", "/api/v1/login", PAGE "X-Forwarded-Proto: https\r\n", "{\"password\":\"" PASSWORD "\"}");
-	assert_non_null(strstr(reply_header(&answer.r, "Set-Cookie"), "; Secure"));
-	done(&answer);
+	assert_false(gets_a_secure_cookie(a, "X-Forwarded-Proto: https\r\n")); /* anybody can say it */
+	assert_true(sg_cidr_parse(SG_STR("127.0.0.1"), &here));
+	*trusted = (struct sg_cidr_list){ .items = &here, .count = 1 };
+	assert_true(gets_a_secure_cookie(a, "X-Forwarded-Proto: https\r\n"));
+	assert_false(gets_a_secure_cookie(a, "X-Forwarded-Proto: http\r\n"));
+	assert_false(gets_a_secure_cookie(a, ""));
+	*trusted = none;
 }
 
 static void a_login_makes_a_new_session_and_ends_the_one_it_came_with(void **state)
@@ -363,7 +377,7 @@ int main(void)
 	    CASE(the_link_is_good_for_an_hour_and_while_there_is_no_password),
 	    CASE(of_many_who_use_the_link_at_once_one_gets_in),
 	    CASE(a_login_opens_a_session_that_a_logout_ends),
-	    CASE(the_cookie_is_secure_where_the_page_is),
+	    CASE(the_cookie_is_secure_where_a_trusted_proxy_says_so),
 	    CASE(a_login_makes_a_new_session_and_ends_the_one_it_came_with),
 	    CASE(another_password_ends_all_sessions),
 	    CASE(me_tells_who_asks),

@@ -129,8 +129,6 @@ size_t api_admins_count(struct api_admins *a);
 bool api_check_host(struct sg_api *api, struct sg_http_request *req);
 /* The same, and that a change comes from our own pages. */
 bool api_check_browser(struct sg_api *api, struct sg_http_request *req);
-/* Is the page that asks an https one? */
-bool api_is_secure(const struct sg_http_request *req);
 bool api_host_is_known(struct sg_str host, const char *public_url); /* for tests */
 bool api_origin_is_ours(struct sg_str origin, struct sg_str host, const char *public_url);
 

@@ -50,12 +50,20 @@ static unsigned status_of(enum sg_reason verdict)
 	}
 }
 
+/* The caller has shown a key: its word on how the player came to it is good. */
+static bool is_secure(const struct sg_http_request *req)
+{
+	return sg_http_is_secure(req) ||
+	       sg_str_starts(sg_http_header(req, "Origin"), "https://") ||
+	       sg_str_equal_nocase(sg_http_header(req, "X-Forwarded-Proto"), SG_STR("https"));
+}
+
 static void set_cookie(struct authorize *a, const char *sid)
 {
 	char text[TEXT_MAX + 128];
 
 	snprintf(text, sizeof(text), COOKIE "=%s; Path=%s; HttpOnly; SameSite=Lax%s", sid, a->folder,
-	    api_is_secure(a->req) ? "; Secure" : "");
+	    is_secure(a->req) ? "; Secure" : "");
 	sg_http_add_header(a->req, "Set-Cookie", text);
 	sg_wipe(text, sizeof(text));
 }

@@ -81,7 +81,7 @@ static void set_cookie(struct sg_http_request *req, const char *id, long long ma
 
 	snprintf(text, sizeof(text),
 	    API_ADMIN_COOKIE "=%s; Path=/; Max-Age=%lld; HttpOnly; SameSite=Strict%s", id,
-	    max_age_s, api_is_secure(req) ? "; Secure" : "");
+	    max_age_s, sg_http_is_secure(req) ? "; Secure" : "");
 	sg_http_add_header(req, "Set-Cookie", text);
 	sg_wipe(text, sizeof(text));
 }

@@ -102,11 +102,3 @@ bool api_check_browser(struct sg_api *api, struct sg_http_request *req)
 	    "(or Sec-Fetch-Site) of this server");
 	return false;
 }
-
-bool api_is_secure(const struct sg_http_request *req)
-{
-	/* Who lies here gets a cookie that does not come back, and harms nobody else. */
-	return sg_http_is_secure(req) ||
-	       sg_str_starts(sg_http_header(req, "Origin"), "https://") ||
-	       sg_str_equal_nocase(sg_http_header(req, "X-Forwarded-Proto"), SG_STR("https"));
-}
