@@ -196,6 +196,38 @@ static void a_publisher_that_is_refused_reads_why_though_it_sent_media_already(v
 
 /* ---- playing ---- */
 
+/* As librtmp sends --stop: milliseconds, behind name and start. */
+static void a_viewer_is_played_to_as_long_as_it_asked(void **state)
+{
+	struct fixture *f = fixture_open(ON, NULL);
+	struct token pub = make_token(f, SG_PUBLISH), t = make_token(f, SG_PLAY);
+	struct client *source = publish(f, pub.query), *c = client_open(f);
+	struct sg_buf b;
+
+	(void)state;
+	client_send_connect(c, "live");
+	assert_string_equal(client_status(c), "_result");
+	sg_buf_init(&b, 65536);
+	sg_amf_put_string(&b, "play");
+	sg_amf_put_number(&b, 0);
+	sg_amf_put_null(&b);
+	sg_amf_put_string(&b, t.query);
+	sg_amf_put_number(&b, -1000);
+	sg_amf_put_number(&b, 700);
+	int64_t since = sg_mono_ms();
+	client_command(c, &b, 1);
+	sg_buf_reset(&b);
+	assert_string_equal(client_status(c), "NetStream.Play.Reset");
+	assert_string_equal(client_status(c), "NetStream.Play.Start");
+	assert_string_equal(client_status(c), "NetStream.Play.Stop");
+	assert_true(sg_mono_ms() - since >= 700);
+	assert_string_equal(client_status(c), "(end)");
+	assert_true(is_live(f, "cam"));
+	client_close(c);
+	client_close(source);
+	fixture_close(f);
+}
+
 static void a_viewer_gets_reset_start_metadata_configurations_and_a_keyframe(void **state)
 {
 	struct fixture *f = fixture_open(ON, NULL);
@@ -584,6 +616,7 @@ int main(void)
 		cmocka_unit_test(a_second_publisher_is_refused_and_keeps_its_token),
 		cmocka_unit_test(
 		    a_publisher_that_is_refused_reads_why_though_it_sent_media_already),
+		cmocka_unit_test(a_viewer_is_played_to_as_long_as_it_asked),
 		cmocka_unit_test(a_viewer_gets_reset_start_metadata_configurations_and_a_keyframe),
 		cmocka_unit_test(a_stream_that_is_not_live_is_not_found_and_spends_nothing),
 		cmocka_unit_test(without_the_switches_no_token_is_needed_and_none_is_spent),

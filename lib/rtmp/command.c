@@ -191,6 +191,17 @@ void peer_refuse(struct rtmp_peer *p, enum sg_reason reason)
 
 /* ---- publish, play and the rest ---- */
 
+/* RTMP 1.0 section 7.2.2.1: behind the name come start and duration. Players count both in milliseconds
+ * (librtmp, as Flash did), and mean "to the end" by what is not above zero. */
+static uint32_t play_for_ms(struct sg_reader *args)
+{
+	double start, duration;
+
+	if (!sg_amf_read_number(args, &start) || !sg_amf_read_number(args, &duration) || !(duration >= 1))
+		return 0;
+	return duration < UINT32_MAX ? (uint32_t)duration : 0;
+}
+
 static void on_publish_or_play(struct rtmp_peer *p, enum peer_role role, struct sg_reader *args)
 {
 	struct sg_str name = { NULL, 0 };
@@ -205,6 +216,8 @@ static void on_publish_or_play(struct rtmp_peer *p, enum peer_role role, struct 
 	}
 	if (!sg_amf_skip(args) || !sg_amf_read_string(args, &name))
 		name = (struct sg_str){ "", 0 };
+	else if (role == ROLE_PLAY)
+		p->play_for_ms = play_for_ms(args);
 	ask_gate(p, role, name);
 }
 

@@ -413,6 +413,9 @@ void peer_tick(struct rtmp_peer *p, int64_t now_ms)
 			    what_it_waited_for(p));
 		peer_drop(p, p->role == ROLE_PUBLISH && p->stage == STAGE_HELD ? SG_BYE_NO_MEDIA
 									      : SG_BYE_BROKEN);
+	} else if (p->follower && p->until_ms && now_ms >= p->until_ms) {
+		peer_say_and_close(
+		    p, "status", "NetStream.Play.Stop", "As long as asked.", SG_BYE_CLOSED);
 	} else if (p->follower && now_ms - p->ping_ms > PING_MS) {
 		p->ping_ms = now_ms;
 		sg_buf_init(&b, 64);

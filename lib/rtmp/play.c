@@ -78,6 +78,7 @@ void viewer_admitted(struct rtmp_peer *p)
 	p->deadline_ms = 0;
 	p->counted = 0;
 	p->ping_ms = sg_mono_ms();
+	p->until_ms = p->play_for_ms ? p->ping_ms + p->play_for_ms : 0;
 	p->counted_role = true;
 	atomic_fetch_add(&p->lane->srv->players, 1);
 	sg_session_id(p->session, id);

@@ -65,6 +65,8 @@ struct rtmp_peer {
 	struct sg_stream *stream;
 	struct sg_follower *follower;
 	int64_t ping_ms;
+	int64_t until_ms; /* as long as it wants to play; 0 = as long as there is something */
+	uint32_t play_for_ms; /* likewise, before it plays */
 };
 
 struct rtmp_lane {
