@@ -33,6 +33,7 @@ struct browser_config {
 	enum sg_codec video, audio; /* publishing: what will be written; playing: NONE leaves a track out */
 	const struct browser_events *events;
 	void *user;
+	int64_t consent_ms; /* 0: as it is */
 	bool tcp; /* by the answer's first TCP candidate */
 	/* Tests: every datagram passes here first, both ways; true: it is lost. NULL: none. */
 	bool (*lose)(void *user, bool outgoing, const uint8_t *p, size_t len);
@@ -351,7 +352,7 @@ static inline enum sg_result browser_open(struct browser **out, const struct bro
 {
 	struct browser *c = calloc(1, sizeof(*c));
 	const struct sg_transport_config tc = { .identity = cfg->identity, .ice_client = true,
-		.events = &browser_transport_events, .user = c };
+		.consent_ms = cfg->consent_ms, .events = &browser_transport_events, .user = c };
 
 	*out = NULL;
 	if (!c)

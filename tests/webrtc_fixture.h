@@ -53,8 +53,12 @@ static inline void fixture_bound(void *user, const struct sockaddr *sa)
 	((struct fixture *)user)->port = ntohs(((const struct sockaddr_in *)sa)->sin_port);
 }
 
-static inline struct fixture *fixture_open_with(
-    const char *app, const char *listen, size_t max_peers, int64_t media_deadline_ms)
+struct limits {
+	size_t max_peers;
+	int64_t media_deadline_ms, consent_ms; /* 0: as they are */
+};
+
+static inline struct fixture *fixture_open_with(const char *app, const char *listen, struct limits limits)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 	char text[1024], error[400] = "";
@@ -68,6 +72,7 @@ static inline struct fixture *fixture_open_with(
 	if (sg_config_parse(&f->cfg, "test", sg_str_from(text), error, sizeof(error)) != SG_OK)
 		fail_msg("%s", error);
 	assert_int_equal(sg_hub_open(&f->hub, 100), SG_OK);
+	assert_int_equal(sg_hub_configure(f->hub, f->cfg), SG_OK);
 	for (int i = 0; i < LOOPS; i++)
 		assert_int_equal(sg_loop_start(&f->loops[i], "test"), SG_OK);
 	assert_int_equal(sg_loop_start(&f->owner_loop, "owner"), SG_OK);
@@ -77,8 +82,8 @@ static inline struct fixture *fixture_open_with(
 	assert_int_equal(sg_store_open(&f->store, f->url, false, error, sizeof(error)), SG_OK);
 	assert_int_equal(sg_dtls_identity_open(&f->identity, NULL, error, sizeof(error)), SG_OK);
 	const struct sg_webrtc_config rc = { .cfg = f->cfg, .loops = f->loops, .loop_count = LOOPS,
-		.gate = f->gate, .hub = f->hub, .max_peers = max_peers,
-		.media_deadline_ms = media_deadline_ms, .bound = fixture_bound, .bound_user = f };
+		.gate = f->gate, .hub = f->hub, .max_peers = limits.max_peers,
+		.media_deadline_ms = limits.media_deadline_ms, .consent_ms = limits.consent_ms, .bound = fixture_bound, .bound_user = f };
 	if (sg_webrtc_server_open(&f->rtc, &rc, error, sizeof(error)) != SG_OK)
 		fail_msg("%s", error);
 	assert_true(f->port > 0);
@@ -87,7 +92,7 @@ static inline struct fixture *fixture_open_with(
 
 static inline struct fixture *fixture_open(const char *app, const char *listen, size_t max_peers)
 {
-	return fixture_open_with(app, listen, max_peers, 0);
+	return fixture_open_with(app, listen, (struct limits){ .max_peers = max_peers });
 }
 
 static inline void fixture_close(struct fixture *f)
@@ -115,19 +120,24 @@ struct token {
 	uint64_t id;
 };
 
-static inline struct token make_token(struct fixture *f, enum sg_token_type type)
+static inline struct token make_token_for(struct fixture *f, enum sg_token_type type, const char *stream)
 {
 	struct sg_token model = { .type = type, .max_uses = 1, .expires_at = sg_wall_s() + 3600 };
 	struct sg_token_key key;
 	struct token t;
 
 	strcpy(model.app, "live");
-	strcpy(model.stream, "cam");
+	sg_str_copy(model.stream, sizeof(model.stream), sg_str_from(stream));
 	strcpy(model.created_by, "test");
 	assert_int_equal(sg_store_token_create(f->store, &model, sg_wall_s(), &key, 1), SG_OK);
 	sg_token_format(t.text, &key);
 	t.id = key.id;
 	return t;
+}
+
+static inline struct token make_token(struct fixture *f, enum sg_token_type type)
+{
+	return make_token_for(f, type, "cam");
 }
 
 static inline uint32_t uses_of(struct fixture *f, const struct token *t)
@@ -189,20 +199,26 @@ static inline void owner_ended(
 
 static const struct sg_webrtc_events owner_events = { owner_described, owner_started, owner_ended };
 
-static inline struct owner *owner_open(struct fixture *f, enum sg_token_type type, struct sg_str offer,
-    const char *token)
+static inline struct owner *owner_open_for(struct fixture *f, enum sg_token_type type, struct sg_str offer,
+    const char *token, const char *stream, const char *address)
 {
 	struct owner *o = calloc(1, sizeof(*o));
 	struct sg_webrtc_open cfg = { .protocol = type == SG_PUBLISH ? "whip" : "whep", .app = SG_STR("live"),
-		.stream = SG_STR("cam"), .token = sg_str_from(token), .type = type, .offer = offer, .video = true,
+		.stream = sg_str_from(stream), .token = sg_str_from(token), .type = type, .offer = offer, .video = true,
 		.audio = true, .executor = sg_loop_executor(f->owner_loop), .events = &owner_events, .user = o };
 
 	assert_non_null(o);
 	pthread_mutex_init(&o->lock, NULL);
 	pthread_cond_init(&o->more, NULL);
-	sg_addr_parse(SG_STR("127.0.0.1"), &cfg.peer);
+	sg_addr_parse(sg_str_from(address), &cfg.peer);
 	o->peer = sg_webrtc_open(f->rtc, &cfg);
 	return o;
+}
+
+static inline struct owner *owner_open(struct fixture *f, enum sg_token_type type, struct sg_str offer,
+    const char *token)
+{
+	return owner_open_for(f, type, offer, token, "cam", "127.0.0.1");
 }
 
 /* True once *count has reached `least`, or the owner was told the end. */

@@ -308,6 +308,7 @@ enum sg_result sg_hub_publish(struct sg_hub *hub, struct sg_str app, struct sg_s
 	/* What the former publisher's frames were made with does not hold for this one's. */
 	lead_drop(&s->now);
 	s->info.video = s->info.audio = SG_CODEC_NONE;
+	s->info.has_b_frames = false;
 	pthread_mutex_unlock(&s->lock);
 	*out = pub;
 	return SG_OK;

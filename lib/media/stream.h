@@ -126,7 +126,7 @@ struct sg_stream_info {
 	uint64_t bytes_in, frames_in;
 	uint64_t bit_rate;      /* bits per second over the last seconds */
 	int64_t started_ms;     /* Unix milliseconds of the first publisher */
-	bool has_b_frames;
+	bool has_b_frames;       /* of the present publisher, as far as it has sent */
 	uint64_t frames_dropped; /* malformed or out of order */
 	size_t ring_frames, ring_bytes, hls_bytes;
 };

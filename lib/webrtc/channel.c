@@ -46,11 +46,11 @@ static void deliver(struct rtc_channel *c, struct sg_frame *f)
 	struct rtc_viewer *v, *tmp;
 	struct sg_rtp_frame *packets;
 
-	if (f->codec == SG_CODEC_H264 && f->pts_90khz != f->dts_90khz) {
-		drop_viewers(c, SG_BYE_NO_MEDIA, "H.264 with B-frames cannot be played over WebRTC");
-		return;
-	}
-	if (sg_rtp_pack(c->packer, f, &packets) != SG_OK)
+	enum sg_result res = sg_rtp_pack(c->packer, f, &packets);
+	if (res == SG_ERR_UNSUPPORTED)
+		DL_FOREACH(c->viewers, v)
+			rtc_viewer_went_astray(v, f->kind == SG_FRAME_VIDEO);
+	if (res != SG_OK)
 		return;
 	follow_clock(c, f);
 	c->live_pts = f->pts_90khz;

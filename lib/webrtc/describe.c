@@ -105,23 +105,27 @@ static bool travels(enum sg_codec c)
 	       c == SG_CODEC_OPUS;
 }
 
-static bool find_stream(struct sg_webrtc_peer *p)
+struct sg_stream *rtc_find_variant(struct sg_webrtc_peer *p)
 {
 	const struct sg_want want = { .sound = p->want_audio ? SG_SOUND_OPUS : SG_SOUND_ANY,
 		.no_b_frames = p->want_video };
-
-	if (p->stream)
-		return true;
 	struct sg_stream *s = sg_hub_find(p->srv->cfg.hub, sg_str_from(p->app), sg_str_from(p->stream_id));
-	if (!s) {
-		refuse(p, SG_BYE_STREAM_ENDED, "the stream has ended");
-		return false;
-	}
-	p->stream = sg_stream_variant(s, &want);
-	if (!p->stream) /* as it is: perhaps without its sound */
-		p->stream = sg_stream_ref(s);
+
+	if (!s)
+		return NULL;
+	struct sg_stream *variant = sg_stream_variant(s, &want);
+	if (!variant)
+		return s; /* as it is: perhaps without its sound */
 	sg_stream_unref(s);
-	return true;
+	return variant;
+}
+
+static bool find_stream(struct sg_webrtc_peer *p)
+{
+	if (p->stream || (p->stream = rtc_find_variant(p)))
+		return true;
+	refuse(p, SG_BYE_STREAM_ENDED, "the stream has ended");
+	return false;
 }
 
 /* The picture must come as it is; sound that cannot be carried is left out, and said. */

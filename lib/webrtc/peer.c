@@ -317,7 +317,7 @@ static void on_admitted(void *user, enum sg_reason verdict)
 {
 	struct sg_webrtc_peer *p = user;
 	const struct sg_transport_config cfg = { .identity = p->srv->identity, .events = &transport_events,
-		.user = p };
+		.user = p, .consent_ms = p->srv->cfg.consent_ms };
 	char id[SG_SESSION_ID_SIZE];
 
 	free_secret(p->token);

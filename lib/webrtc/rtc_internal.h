@@ -184,6 +184,8 @@ void rtc_peer_send(void *user, const struct sg_path *to, const uint8_t *p, size_
 bool rtc_describe_answer(struct sg_webrtc_peer *p, struct sg_str offer);
 bool rtc_describe_offer(struct sg_webrtc_peer *p);
 bool rtc_describe_take_answer(struct sg_webrtc_peer *p, struct sg_str answer);
+/* The stream as this peer can play it, referenced; NULL: it has ended. */
+struct sg_stream *rtc_find_variant(struct sg_webrtc_peer *p);
 
 /* ---- publish.c ---- */
 
@@ -244,6 +246,9 @@ struct rtc_viewer {
 	struct rtc_channel *channel;
 	struct rtc_out out[2];
 	bool catching_up, skipping;
+	bool astray;     /* what comes is not what was agreed on: another variant of the stream may be */
+	int64_t moved_ms; /* when that was tried */
+	int64_t shown_pts; /* the last picture's, as it was sent */
 	struct sg_rtp_packer *packer; /* its own, while it catches up */
 	uint64_t cursor;
 	int64_t live_pts; /* what lay before it when it began is shown in quick motion */
@@ -258,6 +263,8 @@ void rtc_viewer_connected(struct sg_webrtc_peer *p);
 void rtc_viewer_committed(struct sg_webrtc_peer *p);
 void rtc_viewer_tick(struct sg_webrtc_peer *p, int64_t now_ms);
 void rtc_viewer_end(struct sg_webrtc_peer *p);
+/* What its stream has now is not what this viewer can take: it looks for a variant that is. */
+void rtc_viewer_went_astray(struct rtc_viewer *v, bool video);
 void rtc_viewer_deliver(struct rtc_viewer *v, struct sg_rtp_frame *f);
 void rtc_viewer_catch_up(struct rtc_viewer *v);
 void rtc_viewer_resend(struct rtc_viewer *v, int track, uint16_t seq);

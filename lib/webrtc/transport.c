@@ -9,7 +9,7 @@
 
 #define CHECK_FIRST_MS 50   /* RFC 8445 section 14.2: Ta, then doubling */
 #define CHECK_SLOWEST_MS 500
-#define CONSENT_EVERY_MS 4000 /* RFC 7675 section 5.1: about 5 s */
+#define CONSENTS 7 /* are asked for before it has run out: every 4 s of 30 (RFC 7675 section 5.1: about 5 s) */
 /* Type preference of host, local preference, component 1 (RFC 8445 section 5.1.2.1), peer reflexive. */
 #define CHECK_PRIORITY ((110u << 24) | (65535u << 8) | 255u)
 
@@ -78,6 +78,8 @@ enum sg_result sg_transport_open(
 	if (!t)
 		return SG_ERR_NO_MEMORY;
 	t->cfg = *cfg;
+	if (!t->cfg.consent_ms)
+		t->cfg.consent_ms = SG_CONSENT_MS;
 	t->consent_ms = now_ms;
 	sg_ice_credentials(t->ufrag, t->pwd);
 	sg_random(&t->tie_breaker, sizeof(t->tie_breaker));
@@ -283,7 +285,7 @@ static bool take_check_answer(struct sg_transport *t, const struct sg_stun *m, c
 		return true; /* asked again later */
 	t->consent_ms = now_ms;
 	t->answered = true;
-	t->check_ms = now_ms + CONSENT_EVERY_MS;
+	t->check_ms = now_ms + t->cfg.consent_ms / CONSENTS;
 	t->cfg.events->proven(t->cfg.user, from);
 	take_path(t, from);
 	begin_dtls(t);
@@ -391,7 +393,7 @@ void sg_transport_tick(struct sg_transport *t, int64_t now_ms)
 {
 	if (t->failed)
 		return;
-	if (now_ms - t->consent_ms >= SG_CONSENT_MS) {
+	if (now_ms - t->consent_ms >= t->cfg.consent_ms) {
 		fail(t, t->connected ? SG_BYE_BROKEN : SG_BYE_NO_MEDIA, "the peer has fallen silent");
 		return;
 	}
@@ -408,7 +410,7 @@ static int64_t earlier(int64_t a, int64_t b)
 
 int64_t sg_transport_deadline(struct sg_transport *t, int64_t now_ms)
 {
-	int64_t at = t->consent_ms + SG_CONSENT_MS;
+	int64_t at = t->consent_ms + t->cfg.consent_ms;
 
 	if (t->failed)
 		return INT64_MAX;

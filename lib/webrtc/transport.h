@@ -37,6 +37,7 @@ struct sg_transport_events {
 struct sg_transport_config {
 	struct sg_dtls_identity *identity; /* borrowed */
 	bool ice_client;
+	int64_t consent_ms; /* without a proof for so long it fails; 0: SG_CONSENT_MS */
 	const struct sg_transport_events *events;
 	void *user;
 };

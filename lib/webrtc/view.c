@@ -16,6 +16,7 @@
 #define RESEND_WINDOW_MS 100
 #define RESEND_MAX 100 /* packets in such a window */
 #define REPORT_MS 1000
+#define MOVE_PAUSE_MS 1000
 
 /* ---- sending ---- */
 
@@ -119,8 +120,10 @@ static void send_frame(struct rtc_viewer *v, int track, struct sg_rtp_frame *f)
 		return; /* its connection was closed: until a check comes on another */
 	int64_t pts = f->pts_90khz;
 	uint32_t timestamp = f->timestamp;
-	if (track == VIDEO && pts < v->live_pts)
-		timestamp = (uint32_t)(v->live_pts - (v->live_pts - pts) / PRESS);
+	if (track == VIDEO) {
+		v->shown_pts = pts < v->live_pts ? v->live_pts - (v->live_pts - pts) / PRESS : pts;
+		timestamp = (uint32_t)v->shown_pts;
+	}
 	timestamp += out->offset;
 	remember(v, out, f, timestamp);
 	for (unsigned i = 0; i < f->count; i++)
@@ -146,6 +149,12 @@ static bool is_full(const struct rtc_viewer *v)
 	return tcp && tcp->out.len > TCP_FULL;
 }
 
+void rtc_viewer_went_astray(struct rtc_viewer *v, bool video)
+{
+	v->astray |= v->peer->tracks[video ? VIDEO : AUDIO].on;
+	v->skipping |= video;
+}
+
 static void give(struct rtc_viewer *v, struct sg_rtp_frame *f)
 {
 	int track = f->kind == SG_FRAME_VIDEO ? VIDEO : AUDIO;
@@ -153,15 +162,9 @@ static void give(struct rtc_viewer *v, struct sg_rtp_frame *f)
 
 	if (!t->on || (track == AUDIO && f->pts_90khz < v->live_pts))
 		return; /* pictures in quick motion have no sound */
-	if (t->codec != f->codec) {
-		if (track == VIDEO)
-			rtc_peer_drop(v->peer, SG_ADMITTED, SG_BYE_STREAM_ENDED, "the stream's codec has changed");
-		return;
-	}
-	/* Not yet known when it was described, or the publisher came back with them. */
-	if (f->reordered) {
-		rtc_peer_drop(v->peer, SG_ADMITTED, SG_BYE_NO_MEDIA,
-		    "H.264 with B-frames cannot be played over WebRTC");
+	/* Not yet known when it was described, or the publisher came back with another codec. */
+	if (t->codec != f->codec || f->reordered) {
+		rtc_viewer_went_astray(v, track == VIDEO);
 		return;
 	}
 	bool full = is_full(v);
@@ -188,7 +191,10 @@ static void give_early(struct rtc_viewer *v, const struct sg_frame *f)
 {
 	struct sg_rtp_frame *packets;
 
-	if (sg_rtp_pack(v->packer, f, &packets) != SG_OK)
+	enum sg_result res = sg_rtp_pack(v->packer, f, &packets);
+	if (res == SG_ERR_UNSUPPORTED)
+		rtc_viewer_went_astray(v, f->kind == SG_FRAME_VIDEO);
+	if (res != SG_OK)
 		return;
 	give(v, packets);
 	sg_rtp_frame_unref(packets);
@@ -292,6 +298,84 @@ static struct rtc_viewer *new_viewer(struct sg_webrtc_peer *p)
 	return NULL;
 }
 
+/* ---- elsewhere ---- */
+
+/* Where a reader begins who comes now; `otherwise` when nothing is there yet. */
+static int64_t first_pts(struct sg_stream *s, int64_t otherwise)
+{
+	struct sg_frame *f;
+	struct sg_join join;
+
+	sg_stream_join(s, &join);
+	struct sg_ring_read rd = { .frames = &f, .max = 1, .next = join.cursor };
+	sg_ring_read(sg_stream_ring(s), &rd, false);
+	sg_stream_join_reset(&join);
+	if (!rd.count)
+		return otherwise;
+	int64_t pts = f->pts_90khz;
+	sg_frame_unref(f);
+	return pts < otherwise ? pts : otherwise;
+}
+
+/* The other one begins at a keyframe of the past, which is shown in quick motion like any beginning, but behind
+ * what has been shown already: no timestamp comes twice. */
+static void begin_behind(struct rtc_viewer *v, struct sg_stream *s)
+{
+	int64_t from = first_pts(s, first_pts(sg_stream_source(s), v->shown_pts));
+	int64_t newest = live_pts(v->peer);
+
+	v->live_pts = v->shown_pts + (v->shown_pts - from) / (PRESS - 1) + 1;
+	if (v->live_pts < newest)
+		v->live_pts = newest;
+}
+
+static bool follow(struct rtc_viewer *v, struct sg_stream *s)
+{
+	struct sg_webrtc_peer *p = v->peer;
+	int mode = v->channel->h264_mode;
+	uint64_t cursor;
+	struct sg_rtp_packer *packer = rtc_packer_for(s, mode, &cursor);
+
+	if (!packer)
+		return false;
+	rtc_channel_leave(v->channel, v);
+	if (!(v->channel = rtc_channel_join(p->lane, s, mode, v))) {
+		sg_rtp_packer_free(packer);
+		return false;
+	}
+	sg_rtp_packer_free(v->packer);
+	v->packer = packer;
+	v->cursor = cursor;
+	v->catching_up = v->skipping = true;
+	begin_behind(v, s);
+	sg_stream_unref(p->stream);
+	p->stream = sg_stream_ref(s);
+	return true;
+}
+
+/* What came was not what had been agreed on: is there a variant of the stream that is? Sound may be missing, as
+ * it may be from the beginning; without its picture a viewer is told and ended. */
+static void move(struct rtc_viewer *v, int64_t now_ms)
+{
+	struct sg_webrtc_peer *p = v->peer;
+	struct sg_stream_info info;
+
+	v->moved_ms = now_ms;
+	v->astray = false;
+	struct sg_stream *s = rtc_find_variant(p);
+	if (!s)
+		return; /* its ring's end tells */
+	sg_stream_info(s, &info);
+	if (p->tracks[VIDEO].on && info.video != SG_CODEC_NONE && info.video != p->tracks[VIDEO].codec)
+		rtc_peer_drop(p, SG_ADMITTED, SG_BYE_STREAM_ENDED, "the stream's codec has changed");
+	else if (p->tracks[VIDEO].on && info.video == SG_CODEC_H264 && info.has_b_frames)
+		rtc_peer_drop(
+		    p, SG_ADMITTED, SG_BYE_NO_MEDIA, "H.264 with B-frames cannot be played over WebRTC");
+	else if (s != p->stream && !follow(v, s))
+		rtc_peer_drop(p, SG_OVERLOAD, SG_BYE_NO_MEDIA, "");
+	sg_stream_unref(s);
+}
+
 /* All that is between is sending. */
 void rtc_viewer_connected(struct sg_webrtc_peer *p)
 {
@@ -322,7 +406,8 @@ void rtc_viewer_end(struct sg_webrtc_peer *p)
 	if (!v)
 		return;
 	p->viewer = NULL;
-	rtc_channel_leave(v->channel, v);
+	if (v->channel)
+		rtc_channel_leave(v->channel, v);
 	close_out(&v->out[VIDEO]);
 	close_out(&v->out[AUDIO]);
 	sg_rtp_packer_free(v->packer);
@@ -387,7 +472,9 @@ void rtc_viewer_tick(struct sg_webrtc_peer *p, int64_t now_ms)
 {
 	struct rtc_viewer *v = p->viewer;
 
-	if (v->catching_up)
+	if (v->astray && now_ms - v->moved_ms >= MOVE_PAUSE_MS)
+		move(v, now_ms);
+	if (v->catching_up && !p->dead)
 		rtc_viewer_catch_up(v);
 	if (p->dead || now_ms - v->report_ms < REPORT_MS)
 		return;

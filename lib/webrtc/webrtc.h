@@ -35,6 +35,7 @@ struct sg_webrtc_config {
 	struct sg_hub *hub;
 	size_t max_peers; /* more are refused as SG_OVERLOAD */
 	int64_t media_deadline_ms; /* from described to media; 0: 15 s */
+	int64_t consent_ms; /* RFC 7675: a peer that is not heard from for so long is gone; 0: 30 s */
 	const char *certificate_path; /* PEM, key and certificate; made (mode 0600) when it is not there */
 	void (*bound)(void *user, const struct sockaddr *sa); /* each UDP address really bound */
 	void *bound_user;
