@@ -2,6 +2,7 @@
 #include "http/frames.h"
 #include "http/websocket.h"
 #include "http_fixture.h"
+#include <malloc.h>
 
 /* ---- the handshake ---- */
 
@@ -99,6 +100,47 @@ static void a_ping_is_answered_with_its_own_text(void **state)
 	assert_int_equal(ws_frames_out(f)->len, sizeof(pong));
 	assert_memory_equal(ws_frames_out(f)->p, pong, sizeof(pong));
 	assert_int_equal(heard.messages, 0);
+	ws_frames_close(f);
+}
+
+/* A frame of one byte, masked with zeros. */
+static enum sg_result feed_letter(struct ws_frames *f, bool first, bool last)
+{
+	const uint8_t frame[] = { (uint8_t)((last ? 0x80 : 0) | (first ? 1 : 0)), 0x81, 0, 0, 0, 0, 'x' };
+
+	return ws_frames_feed(f, frame, sizeof(frame));
+}
+
+static void a_message_of_many_frames_takes_what_its_bytes_take(void **state)
+{
+	enum { LETTERS = 60000 };
+	struct ws_frames *f;
+
+	(void)state;
+	memset(&heard, 0, sizeof(heard));
+	assert_int_equal(ws_frames_open(&f, LETTERS, 4000, hear, NULL), SG_OK);
+	size_t before = mallinfo2().uordblks;
+	for (int i = 0; i < LETTERS - 1; i++)
+		assert_int_equal(feed_letter(f, i == 0, false), SG_OK);
+	assert_true(mallinfo2().uordblks - before <= 4 * LETTERS);
+	assert_int_equal(feed_letter(f, false, true), SG_OK);
+	assert_int_equal(heard.messages, 1);
+	assert_int_equal(heard.bytes, LETTERS);
+	ws_frames_close(f);
+}
+
+static void a_message_too_large_in_small_frames_is_refused(void **state)
+{
+	static const uint8_t too_big[] = { 0x88, 0x02, 0x03, 0xf1 }; /* 1009 */
+	struct ws_frames *f = frames_open();
+
+	(void)state;
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(feed_letter(f, i == 0, false), SG_OK);
+	assert_int_equal(feed_letter(f, false, true), SG_ERR_CLOSED);
+	assert_int_equal(heard.messages, 0);
+	assert_int_equal(ws_frames_out(f)->len, sizeof(too_big));
+	assert_memory_equal(ws_frames_out(f)->p, too_big, sizeof(too_big));
 	ws_frames_close(f);
 }
 
@@ -487,6 +529,8 @@ int main(void)
 		cmocka_unit_test(what_is_no_handshake_is_refused),
 		cmocka_unit_test(the_specifications_message_is_read_at_every_cut),
 		cmocka_unit_test(a_ping_is_answered_with_its_own_text),
+		cmocka_unit_test(a_message_of_many_frames_takes_what_its_bytes_take),
+		cmocka_unit_test(a_message_too_large_in_small_frames_is_refused),
 		cmocka_unit_test(our_text_is_framed_without_a_mask),
 		cmocka_unit_test(what_breaks_the_rules_ends_it_with_the_reason),
 		cmocka_unit_test(a_goodbye_is_answered_and_ends_it),

@@ -62,6 +62,8 @@ enum ws_handshake ws_handshake(const struct ws_handshake_fields *f, char accept[
 struct ws_frames {
 	struct wslay_event_context *wslay;
 	struct sg_reader in; /* of the feed under way */
+	struct sg_buf message; /* what there is of the one under way */
+	bool in_message; /* the frame under way is a part of it, not a control frame */
 	struct sg_buf out;
 	bool feeding;
 	void (*text)(void *user, struct sg_str message);
@@ -98,21 +100,48 @@ static ssize_t take_bytes(
 	return -1;
 }
 
-static void on_message(wslay_event_context_ptr ctx, const struct wslay_event_on_msg_recv_arg *arg,
+/* Messages are put together here: wslay would keep each of their frames apart, and a message of very many
+ * small ones would take a hundred times its length. */
+static void on_frame(wslay_event_context_ptr ctx, const struct wslay_event_on_frame_recv_start_arg *arg,
+    void *user)
+{
+	struct ws_frames *f = user;
+
+	f->in_message = !wslay_is_ctrl_frame(arg->opcode);
+	if (!f->in_message || sg_buf_reserve(&f->message, (size_t)arg->payload_length))
+		return;
+	wslay_event_shutdown_read(ctx);
+	(void)wslay_event_queue_close(ctx, WSLAY_CODE_MESSAGE_TOO_BIG, NULL, 0);
+}
+
+static void on_piece(wslay_event_context_ptr ctx, const struct wslay_event_on_frame_recv_chunk_arg *arg,
     void *user)
 {
 	struct ws_frames *f = user;
 
 	(void)ctx;
-	if (arg->opcode == WSLAY_TEXT_FRAME && !wslay_event_get_close_sent(ctx))
-		f->text(f->user, (struct sg_str){ (const char *)arg->msg, arg->msg_length });
+	if (f->in_message)
+		sg_buf_append(&f->message, arg->data, arg->data_length);
+}
+
+static void on_message(wslay_event_context_ptr ctx, const struct wslay_event_on_msg_recv_arg *arg,
+    void *user)
+{
+	struct ws_frames *f = user;
+
+	if (wslay_is_ctrl_frame(arg->opcode))
+		return;
+	if (arg->opcode == WSLAY_TEXT_FRAME && !f->message.failed && !wslay_event_get_close_sent(ctx))
+		f->text(f->user, (struct sg_str){ (const char *)f->message.p, f->message.len });
+	sg_buf_reset(&f->message);
 }
 
 enum sg_result ws_frames_open(struct ws_frames **out, size_t message_max, size_t out_max,
     void (*text)(void *user, struct sg_str message), void *user)
 {
 	static const struct wslay_event_callbacks callbacks = { .recv_callback = give_bytes,
-		.send_callback = take_bytes, .on_msg_recv_callback = on_message };
+		.send_callback = take_bytes, .on_frame_recv_start_callback = on_frame,
+		.on_frame_recv_chunk_callback = on_piece, .on_msg_recv_callback = on_message };
 	struct ws_frames *f = calloc(1, sizeof(*f));
 
 	*out = NULL;
@@ -120,7 +149,9 @@ enum sg_result ws_frames_open(struct ws_frames **out, size_t message_max, size_t
 		free(f);
 		return SG_ERR_NO_MEMORY;
 	}
-	wslay_event_config_set_max_recv_msg_length(f->wslay, message_max);
+	wslay_event_config_set_no_buffering(f->wslay, 1);
+	wslay_event_config_set_max_recv_msg_length(f->wslay, message_max); /* here: of a frame */
+	sg_buf_init(&f->message, message_max);
 	sg_buf_init(&f->out, out_max);
 	f->text = text;
 	f->user = user;
@@ -133,6 +164,7 @@ void ws_frames_close(struct ws_frames *f)
 	if (!f)
 		return;
 	wslay_event_context_free(f->wslay);
+	sg_buf_reset(&f->message);
 	sg_buf_reset(&f->out);
 	free(f);
 }
