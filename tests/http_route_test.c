@@ -287,6 +287,18 @@ static void a_chunked_body_has_a_limit(void **state)
 	close(fd);
 }
 
+static bool events_ended(int ms)
+{
+	for (int i = 0; i < ms / 10; i++, usleep(10000)) {
+		pthread_mutex_lock(&events.lock);
+		bool ended = events.ended;
+		pthread_mutex_unlock(&events.lock);
+		if (ended)
+			return true;
+	}
+	return false;
+}
+
 static void an_endless_answer_follows_its_events(void **state)
 {
 	struct reply r;
@@ -315,19 +327,8 @@ static void an_endless_answer_follows_its_events(void **state)
 			break;
 	}
 	assert_memory_equal(got + len - 5, "0\r\n\r\n", 5);
+	assert_true(events_ended(20000)); /* before the next one begins */
 	close(fd);
-}
-
-static bool events_ended(int ms)
-{
-	for (int i = 0; i < ms / 10; i++, usleep(10000)) {
-		pthread_mutex_lock(&events.lock);
-		bool ended = events.ended;
-		pthread_mutex_unlock(&events.lock);
-		if (ended)
-			return true;
-	}
-	return false;
 }
 
 static void an_endless_answer_notices_that_its_peer_left(void **state)
@@ -339,7 +340,7 @@ static void an_endless_answer_notices_that_its_peer_left(void **state)
 	client_read(fd, &r, false);
 	assert_false(events_ended(50));
 	close(fd); /* suspended: nobody looks at the socket but the sweep */
-	assert_true(events_ended(5000));
+	assert_true(events_ended(20000));
 }
 
 static void closing_ends_what_is_under_way(void **state)
