@@ -221,7 +221,7 @@ static inline void start(struct fixture *f, struct attempt *a, enum sg_token_typ
 static inline int wait_for(struct fixture *f, int *what)
 {
 	while (*what == -1)
-		if (!pump_one(&f->pump, 3000))
+		if (!pump_one(&f->pump, 30000))
 			fail_msg("no answer from the gate");
 	return *what;
 }
