@@ -107,11 +107,11 @@ static inline void on_client_ended(void *user, enum sg_goodbye why, const char *
 	v->why = why;
 }
 
-/* What is more than the line carries is lost, beyond a fifth of a second. */
+/* What is more than the line carries is lost, beyond half a second. */
 static inline bool line_is_full(struct viewer *v, size_t len)
 {
 	int64_t now_us = sg_mono_us();
-	double most = v->in_bytes_a_second / 5.0;
+	double most = v->in_bytes_a_second / 2.0;
 
 	v->room += (double)(now_us - v->room_us) / 1e6 * v->in_bytes_a_second;
 	v->room_us = now_us;

@@ -42,6 +42,20 @@ rtc_row() { # who view
 	say "| $1 | $n | $(field cpu_us "$2") ($(field cpu_us_min "$2") to $(field cpu_us_max "$2")) | $(field packets_per_s "$2") | $(field lost "$2") | $(field delay_ms_p50 "$2") / $(field delay_ms_p95 "$2") / $(field delay_ms_p99 "$2") |"
 }
 
+# From one Chromium page's canvas to another's: what people see.
+glass() {
+	local way median p99
+	"$here/../browser/install.sh"
+	BUILD_DIR=$bin timeout 300 node "$here/../browser/glass_test.js" >"$dir/glass" 2>&1 || broken "glass to glass" "$dir/glass"
+	say "| glass to glass in Chromium | median | 99th percentile |"
+	say "| --- | ---: | ---: |"
+	while IFS='|' read -r way median p99; do
+		say "| $way | $median ms | $p99 ms |"
+		wanted "glass to glass, $way: median" "<=" 200 %.0f "$median" " ms"
+	done < <(sed -n 's/^# glass to glass, \(.*\): median \([0-9]*\) ms, p99 \([0-9]*\) ms.*/\1|\2|\3/p' "$dir/glass")
+	say ""
+}
+
 webrtc() {
 	local n ours before after
 	make_webrtc_source
@@ -67,4 +81,5 @@ webrtc() {
 			"$(field cpu_us "$ours") / (($(field cpu_us "$before") + $(field cpu_us "$after")) / 2)"
 	done
 	say ""
+	glass
 }
