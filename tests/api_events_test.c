@@ -84,11 +84,11 @@ static void what_is_noted_is_told_whoever_noted_it(void **state)
 	assert_int_equal(l->r.status, 200);
 	assert_string_equal(reply_header(&l->r, "Content-Type"), "text/event-stream");
 	assert_string_equal(reply_header(&l->r, "Cache-Control"), "no-store");
-	assert_true(await(l, "retry: 3000\n\n", 2000));
+	assert_true(await(l, "retry: 3000\n\n", 20000));
 	note(a, "cam", "a line\nof two"); /* another process */
 	json_decref(get(a, "PATCH", "/api/v1/apps/live", "{\"playTokenControlEnabled\":true}", 200));
-	assert_true(await(l, "play_token on", 3000));
-	assert_true(await(l, "id: 2\nevent: audit\ndata: {\"seq\":2,", 3000));
+	assert_true(await(l, "play_token on", 20000));
+	assert_true(await(l, "id: 2\nevent: audit\ndata: {\"seq\":2,", 20000));
 	assert_non_null(strstr(l->text, "a line\\nof two"));
 	assert_null(strstr(l->text, "before"));
 	leave(l);
@@ -105,7 +105,7 @@ static void a_broken_connection_goes_on_where_it_was(void **state)
 	struct listener *l = listen_as(a, "/api/v1/events", headers);
 	for (int i = 101; i <= 600; i++) {
 		snprintf(want, sizeof(want), "id: %d\n", i);
-		assert_true(await(l, want, 3000));
+		assert_true(await(l, want, 20000));
 	}
 	assert_null(strstr(l->text, "id: 100\n"));
 	/* Once, and in order. */
@@ -118,7 +118,7 @@ static void a_broken_connection_goes_on_where_it_was(void **state)
 	}
 	leave(l);
 	l = listen_as(a, "/api/v1/events?after=0", a->bearer);
-	assert_true(await(l, "id: 600\n", 3000));
+	assert_true(await(l, "id: 600\n", 20000));
 	assert_non_null(strstr(l->text, "id: 1\n"));
 	leave(l);
 	snprintf(headers, sizeof(headers), "%sLast-Event-ID: x\r\n", a->bearer);
@@ -130,10 +130,10 @@ static void the_first_row_of_an_empty_audit_is_told(void **state)
 	struct api_fixture *a = *state;
 	struct listener *l = listen_as(a, "/api/v1/events", a->bearer);
 
-	assert_true(await(l, "retry", 2000));
+	assert_true(await(l, "retry", 20000));
 	note(a, "cam", "first");
 	note(a, "cam", "second");
-	assert_true(await(l, "second", 3000));
+	assert_true(await(l, "second", 20000));
 	assert_true(strstr(l->text, "first") && strstr(l->text, "first") < strstr(l->text, "second"));
 	leave(l);
 }
@@ -143,10 +143,10 @@ static void filters_leave_out_the_rest(void **state)
 	struct api_fixture *a = *state;
 	struct listener *l = listen_as(a, "/api/v1/events?streamId=cam", a->bearer);
 
-	assert_true(await(l, "retry", 2000));
+	assert_true(await(l, "retry", 20000));
 	note(a, "other", "not this");
 	note(a, "cam", "but this");
-	assert_true(await(l, "but this", 3000));
+	assert_true(await(l, "but this", 20000));
 	assert_null(strstr(l->text, "not this"));
 	leave(l);
 	assert_status(a, "GET", "/api/v1/events?streamId=..", a->bearer, NULL, 400);
@@ -168,7 +168,7 @@ static void one_who_does_not_read_loses_nothing_and_holds_up_nobody(void **state
 	free(rows);
 	for (int i = 1; i <= 10000; i++) {
 		snprintf(last, sizeof(last), "id: %d\n", i);
-		if (!await(quick, last, 5000))
+		if (!await(quick, last, 20000))
 			fail_msg("%s is missing", last);
 		if (quick->len > 100000)
 			drop_until(quick, last);
@@ -239,7 +239,7 @@ static void it_ends_with_what_let_it_in(void **state)
 	assert_true(await(by_session, NULL, 20000));
 	assert_true(await(stays, "\n:\n\n", 20000) || await(stays, ":\n\n", 1));
 	note(a, "cam", "still here");
-	assert_true(await(stays, "still here", 3000));
+	assert_true(await(stays, "still here", 20000));
 	leave(by_key);
 	leave(by_session);
 	leave(stays);
@@ -253,7 +253,7 @@ static void closing_ends_all(void **state)
 	note(a, "cam", "now");
 	sg_http_server_close(a->f->http);
 	a->f->http = NULL;
-	assert_true(await(l, NULL, 5000));
+	assert_true(await(l, NULL, 20000));
 	leave(l);
 }
 

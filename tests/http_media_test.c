@@ -443,7 +443,7 @@ static int open_live(struct fixture *f, const char *target, const struct token *
 static void read_exactly(int fd, uint8_t *out, size_t len)
 {
 	for (size_t n = 0; n < len; n++) {
-		int c = client_byte(fd, 5000);
+		int c = client_byte(fd, 20000);
 		assert_true(c >= 0);
 		out[n] = (uint8_t)c;
 	}
@@ -475,7 +475,7 @@ static void flv_begins_with_its_header_and_a_keyframe(void **state)
 			saw_key = true;
 		}
 		for (uint32_t left = len - 2 + 4; left; left--)
-			assert_true(client_byte(fd, 5000) >= 0);
+			assert_true(client_byte(fd, 20000) >= 0);
 	}
 	assert_true(saw_video_config && saw_key);
 	close(fd);
@@ -499,7 +499,7 @@ static void a_kick_closes_a_viewer_within_a_second(void **state)
 		struct reply r;
 		int fd = open_live(*state, targets[i], &t, &r), c;
 		assert_int_equal(r.status, 200);
-		assert_true(client_byte(fd, 5000) >= 0);
+		assert_true(client_byte(fd, 20000) >= 0);
 		int64_t start_ms = sg_mono_ms();
 		assert_int_equal(sg_gate_end_sessions(room->gate, &filter, SG_BYE_KICKED), 1);
 		char drain[65536];
@@ -509,7 +509,7 @@ static void a_kick_closes_a_viewer_within_a_second(void **state)
 		close(fd);
 		assert_int_equal(status_of(*state, "GET", with(targets[i], &t), NULL), 403);
 	}
-	assert_true(await(no_viewers, room, 2000));
+	assert_true(await(no_viewers, room, 20000));
 }
 
 static void a_viewer_who_leaves_is_noticed(void **state)
@@ -518,7 +518,7 @@ static void a_viewer_who_leaves_is_noticed(void **state)
 	struct reply r;
 	struct sg_http_stats stats;
 
-	assert_true(await(no_viewers, room, 2000));
+	assert_true(await(no_viewers, room, 20000));
 	for (int i = 0; i < 20; i++) {
 		struct token t = make_token(*state, "live", "cam");
 		fds[i] = open_live(
@@ -529,7 +529,7 @@ static void a_viewer_who_leaves_is_noticed(void **state)
 	assert_int_equal(stats.streaming, 20);
 	for (int i = 0; i < 20; i++)
 		close(fds[i]);
-	assert_true(await(no_viewers, room, 2000));
+	assert_true(await(no_viewers, room, 20000));
 }
 
 static void the_end_of_the_stream_ends_its_viewers(void **state)
@@ -548,7 +548,7 @@ static void the_end_of_the_stream_ends_its_viewers(void **state)
 	while (recv(ts_fd, drain, sizeof(drain), 0) > 0)
 		;
 	close(flv_fd), close(ts_fd);
-	assert_true(await(no_viewers, room, 2000));
+	assert_true(await(no_viewers, room, 20000));
 }
 
 /* ---- recordings ---- */

@@ -276,12 +276,12 @@ static void a_chunked_body_has_a_limit(void **state)
 	int sent = 0;
 	for (; sent < 64; sent++) {
 		struct pollfd p = { .fd = fd, .events = POLLOUT };
-		if (poll(&p, 1, 5000) != 1 || (p.revents & (POLLERR | POLLHUP)) ||
+		if (poll(&p, 1, 20000) != 1 || (p.revents & (POLLERR | POLLHUP)) ||
 		    send(fd, chunk, (size_t)n + 65538, MSG_NOSIGNAL) < 0)
 			break;
 	}
 	struct pollfd p = { .fd = fd, .events = POLLIN };
-	assert_int_equal(poll(&p, 1, 5000), 1);
+	assert_int_equal(poll(&p, 1, 20000), 1);
 	char c;
 	assert_true(recv(fd, &c, 1, 0) <= 0); /* closed without an answer */
 	close(fd);
@@ -312,7 +312,7 @@ static void an_endless_answer_follows_its_events(void **state)
 	for (int i = 0; i < 5; i++) {
 		give_event(false);
 		/* chunked: "6\r\nevent\n\r\n" */
-		for (int c; len < sizeof(got) - 1 && (c = client_byte(fd, 5000)) >= 0;) {
+		for (int c; len < sizeof(got) - 1 && (c = client_byte(fd, 20000)) >= 0;) {
 			got[len++] = (char)c;
 			if (len > 6 && !memcmp(got + len - 6, "event\n", 6))
 				break;
@@ -321,7 +321,7 @@ static void an_endless_answer_follows_its_events(void **state)
 	}
 	give_event(true);
 	int c = 0;
-	while ((c = client_byte(fd, 5000)) >= 0 && len < sizeof(got) - 1) {
+	while ((c = client_byte(fd, 20000)) >= 0 && len < sizeof(got) - 1) {
 		got[len++] = (char)c;
 		if (len > 5 && !memcmp(got + len - 5, "0\r\n\r\n", 5))
 			break;

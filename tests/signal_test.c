@@ -144,12 +144,12 @@ static const char *ws_hear(int fd, int ms)
 	if (opcode == 0x88 || opcode == -1)
 		return "closed";
 	assert_int_equal(opcode, 0x81);
-	len = client_byte(fd, 5000);
+	len = client_byte(fd, 20000);
 	if (len == 126)
-		len = client_byte(fd, 5000) << 8, len |= client_byte(fd, 5000);
+		len = client_byte(fd, 20000) << 8, len |= client_byte(fd, 20000);
 	assert_in_range(len, 1, sizeof(out) - 1);
 	for (int i = 0; i < len; i++)
-		out[i] = (char)client_byte(fd, 5000);
+		out[i] = (char)client_byte(fd, 20000);
 	out[len] = '\0';
 	return out;
 }
@@ -173,7 +173,7 @@ static const char *ws_gist(int fd, int ms)
 	return out;
 }
 
-#define HEARS(fd, gist) assert_string_equal(ws_gist(fd, 5000), gist)
+#define HEARS(fd, gist) assert_string_equal(ws_gist(fd, 20000), gist)
 
 static void ws_publish(int fd, const char *stream, const char *token)
 {
@@ -252,7 +252,7 @@ static void a_viewer_is_let_in_once(void **state)
 
 	(void)state;
 	ws_play(fd, "cam", t.text);
-	const char *offer = ws_hear(fd, 5000);
+	const char *offer = ws_hear(fd, 20000);
 	assert_non_null(strstr(offer, "\"idMapping\":{\"0\":\"ARDAMSvcam\",\"1\":\"ARDAMSacam\"}"));
 	ws_describe(fd, "cam", "answer");
 	HEARS(fd, "notification play_started");
@@ -278,7 +278,7 @@ static void what_is_not_live_spends_nothing_and_is_told_later(void **state)
 
 	(void)state;
 	ws_play(fd, "later", t.text);
-	assert_non_null(strstr(ws_hear(fd, 5000), "\"error_code\":\"404\""));
+	assert_non_null(strstr(ws_hear(fd, 20000), "\"error_code\":\"404\""));
 	assert_int_equal(uses_of(room, &t), 0);
 	struct sg_publisher *p = make_live("live", "later");
 	HEARS(fd, "notification streaming_started");
@@ -350,7 +350,7 @@ static void tokens_are_not_needed_where_the_switch_is_off(void **state)
 	HEARS(fd, "notification play_started");
 	assert_int_equal(uses_of(room, &t), 0);
 	ws_say(fd, "{\"command\":\"getSubscriberCount\",\"streamId\":\"free\"}");
-	assert_non_null(strstr(ws_hear(fd, 5000), "\"count\":1"));
+	assert_non_null(strstr(ws_hear(fd, 20000), "\"count\":1"));
 	close(fd);
 	assert_true(no_peers_left());
 	sg_publisher_close(p, true);
@@ -713,7 +713,7 @@ static void of_many_at_once_one_is_let_in(void **state)
 		admitted += a[i].admitted;
 	}
 	for (int i = 0; i < 10; i++)
-		admitted += !strcmp(ws_gist(socks[i], 5000), "takeConfiguration");
+		admitted += !strcmp(ws_gist(socks[i], 20000), "takeConfiguration");
 	assert_int_equal(admitted, 1);
 	for (int i = 0; i < 10; i++)
 		close(socks[i]);

@@ -188,12 +188,13 @@ static inline struct caller call_with(
 {
 	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons((uint16_t)f->port)};
 	struct caller c = {.sock = srt_create_socket()};
-	int timeout_ms = 3000;
+	int timeout_ms = WAIT_MS;
 
 	assert_int_not_equal(c.sock, SRT_INVALID_SOCK);
 	inet_pton(AF_INET, "127.0.0.1", &sa.sin_addr);
 	srt_setsockflag(c.sock, SRTO_STREAMID, streamid, (int)strlen(streamid));
 	srt_setsockflag(c.sock, SRTO_RCVTIMEO, &timeout_ms, sizeof(timeout_ms));
+	srt_setsockflag(c.sock, SRTO_CONNTIMEO, &timeout_ms, sizeof(timeout_ms));
 	if (passphrase)
 		assert_int_equal(
 		    srt_setsockflag(c.sock, SRTO_PASSPHRASE, passphrase, (int)strlen(passphrase)),
