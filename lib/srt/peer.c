@@ -8,11 +8,13 @@
 /* What is left of one that nothing reaches any more. */
 void srt_peer_free(struct srt_peer *p)
 {
-	atomic_fetch_sub(&p->lane->srv->connections, 1);
+	struct sg_srt_server *srv = p->lane->srv;
+
 	sg_gate_end(p->session, p->bye);
 	pthread_mutex_destroy(&p->lock);
 	pthread_cond_destroy(&p->told);
 	free(p);
+	atomic_fetch_sub(&srv->connections, 1); /* last: who waits for this may count on the rest */
 }
 
 static void unlist(struct srt_peer *p)
