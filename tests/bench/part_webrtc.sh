@@ -1,14 +1,21 @@
 # Fan-out over WebRTC: the server's CPU for a viewer, against the bare cost of encrypting and sending the same
 # packets. Part of run.sh, which knows the names used here.
 
-# Two megabits of pictures at 30 a second, a keyframe every two seconds, and AAC, which viewers get as Opus.
-webrtc_source=$work/webrtc.flv
+# Two megabits of pictures at 30 a second, a keyframe every two seconds, and Opus; the same with AAC, which is
+# transcoded for its viewers.
+webrtc_source=$work/webrtc_opus.flv
+webrtc_aac=$work/webrtc.flv
 make_webrtc_source() {
-	[ -s "$webrtc_source" ] || {
+	[ -s "$webrtc_aac" ] || {
 		ffmpeg -v error -nostdin -y -f lavfi -i testsrc2=size=1280x720:rate=30,noise=alls=12:allf=t \
 			-f lavfi -i sine=sample_rate=48000 -t 20 -c:v libx264 -preset ultrafast -tune zerolatency -pix_fmt yuv420p \
 			-b:v 2M -minrate 2M -maxrate 2M -bufsize 500k -x264-params nal-hrd=cbr -g 60 -c:a aac -b:a 64k \
-			-flvflags no_duration_filesize -f flv "$work/webrtc.part" && mv "$work/webrtc.part" "$webrtc_source"
+			-flvflags no_duration_filesize -f flv "$work/webrtc.part" && mv "$work/webrtc.part" "$webrtc_aac"
+	}
+	[ -s "$webrtc_source" ] || {
+		ffmpeg -v error -nostdin -y -f lavfi -i sine=sample_rate=48000 -t 20 -c:a libopus -b:a 64k -vbr off "$work/sound.opus" &&
+			python3 "$here/opus_flv.py" "$webrtc_aac" "$work/sound.opus" >"$work/webrtc.part" &&
+			mv "$work/webrtc.part" "$webrtc_source"
 	}
 }
 
@@ -57,7 +64,7 @@ glass() {
 }
 
 webrtc() {
-	local n ours before after
+	local n ours before after transcoded
 	make_webrtc_source
 	say "| WebRTC, 2 Mb/s H.264 and Opus | viewers | CPU µs per viewer-second (middle of 3; range) | packets per second | lost | delay ms, p50 / p95 / p99 |"
 	say "| --- | ---: | ---: | ---: | ---: | ---: |"
@@ -70,6 +77,10 @@ webrtc() {
 	stop "$PUBLISHER" "$STREAMD"
 	wanted "RTMP to WebRTC: delay added, middle" "<=" 5 %.2f "$(field delay_ms_p50 "$ours")" " ms"
 	wanted "RTMP to WebRTC: delay added, 99th percentile" "<=" 20 %.2f "$(field delay_ms_p99 "$ours")" " ms"
+	webrtc_listen=127.0.0.1:0 start_streamd auto
+	publish_ours "$webrtc_aac"
+	rtc_ours "$n" && transcoded=$VIEW && rtc_row "streamd, WHEP, of a stream with AAC" "$transcoded"
+	stop "$PUBLISHER" "$STREAMD"
 	for n in $counts; do
 		rtc_bare "$n" && before=$VIEW && rtc_row "bare loop: encrypt, send" "$before"
 		webrtc_listen=127.0.0.1:0 start_streamd auto

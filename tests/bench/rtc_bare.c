@@ -3,7 +3,7 @@
  *
  *   rtc_bare FLV PORT...     one viewer at each port; runs until it is ended
  *
- * Audio is stood in for by 50 packets a second of 160 bytes, as Opus at 64 kb/s has them. */
+ * The packets are those that our server makes of the same file: H.264 and Opus. */
 #include "wire.h"
 #include "webrtc/rtp.h"
 #include "webrtc/srtp.h"
@@ -49,22 +49,28 @@ static void send_batch(const struct peer *p, uint8_t *bytes, size_t len, size_t 
 	}
 }
 
-/* A message of `size` bytes as packets, to everybody. */
-static void send_all(const uint8_t *payload, size_t size, int track, uint32_t timestamp)
+/* A frame's packets, to everybody. */
+static void send_all(const struct sg_rtp_frame *f, int track, uint32_t timestamp)
 {
 	static uint8_t batch[BATCH_MAX * SEALED_MAX];
 
 	for (int i = 0; i < count; i++) {
 		struct peer *p = &peers[i];
 		size_t each = 0, filled = 0, packets = 0;
-		for (size_t at = 0; at < size; at += SG_RTP_PAYLOAD_MAX) {
-			size_t n = size - at < SG_RTP_PAYLOAD_MAX ? size - at : SG_RTP_PAYLOAD_MAX;
+		for (size_t k = 0; k < f->count; k++) {
+			const struct sg_rtp_slice *s = &f->packets[k];
 			uint8_t header[SG_RTP_HEADER_BYTES];
-			sg_rtp_write_header(header, (uint8_t)(96 + track), at + n == size,
+			sg_rtp_write_header(header, (uint8_t)(96 + track), s->marker,
 			    (uint16_t)p->index[track], timestamp, 1000u + (uint32_t)track);
 			size_t sealed = sg_srtp_seal(p->sealer, batch + filled, header, sizeof(header),
-			    payload + at, n, p->index[track]++);
+			    s->payload, s->size, p->index[track]++);
 			each = each ? each : sealed;
+			if (sealed > each) { /* no longer the size of those before */
+				send_batch(p, batch, filled, each);
+				memmove(batch, batch + filled, sealed);
+				each = sealed;
+				filled = packets = 0;
+			}
 			filled += sealed;
 			if (++packets == BATCH_MAX || sealed != each) {
 				send_batch(p, batch, filled, each);
@@ -74,6 +80,26 @@ static void send_all(const uint8_t *payload, size_t size, int track, uint32_t ti
 		if (filled)
 			send_batch(p, batch, filled, each);
 	}
+}
+
+/* NULL: nothing of it is sent. */
+static struct sg_rtp_frame *pack(struct sg_rtp_packer *packer, const struct tag *t)
+{
+	bool video = t->type == MSG_VIDEO, config = video ? t->body[1] == 0 : !(t->body[0] & 15);
+	struct sg_rtp_frame *packed = NULL;
+
+	if ((!video && t->type != MSG_AUDIO) || t->size <= 5)
+		return NULL;
+	struct sg_frame *f = sg_frame_new(video ? SG_FRAME_VIDEO : SG_FRAME_AUDIO,
+	    video ? SG_CODEC_H264 : SG_CODEC_OPUS, t->size - 5);
+	if (!f)
+		die("memory");
+	memcpy(f->payload, t->body + 5, t->size - 5);
+	f->flags = config ? SG_FRAME_CONFIG : video && t->body[0] >> 4 == 1 ? SG_FRAME_KEY : 0;
+	if (sg_rtp_pack(packer, f, &packed) != SG_OK)
+		packed = NULL;
+	sg_frame_unref(f);
+	return packed;
 }
 
 static void open_peers(char **ports)
@@ -98,27 +124,29 @@ static void open_peers(char **ports)
 
 int main(int argc, char **argv)
 {
-	static const uint8_t sound[160];
+	struct sg_rtp_packer *packers[2] = { sg_rtp_packer_new(SG_RTP_H264_NON_INTERLEAVED),
+		sg_rtp_packer_new(SG_RTP_H264_NON_INTERLEAVED) };
 
 	if (argc < 3)
 		die("usage: rtc_bare FLV PORT...");
 	struct flv f = flv_load(argv[1]);
+	struct sg_rtp_frame **packed = calloc(f.count, sizeof(*packed));
+	if (!packed || !packers[0] || !packers[1])
+		die("memory");
+	for (size_t i = 0; i < f.count; i++)
+		packed[i] = pack(packers[f.tags[i].type == MSG_AUDIO], &f.tags[i]);
 	count = argc - 2;
 	open_peers(argv + 2);
 	printf("sending\n");
 	fflush(stdout);
-	int64_t begin = now_us(), sound_at = begin;
+	int64_t begin = now_us();
 	for (uint64_t pass = 0;; pass++)
 		for (size_t i = 0; i < f.count; i++) {
-			const struct tag *t = &f.tags[i];
-			if (is_config(t) || t->type != MSG_VIDEO)
+			int64_t ms = (int64_t)pass * f.span_ms + f.tags[i].ms;
+			int audio = f.tags[i].type == MSG_AUDIO;
+			if (!packed[i])
 				continue;
-			int64_t due = begin + ((int64_t)pass * f.span_ms + t->ms) * 1000;
-			for (; sound_at < due; sound_at += 20000) {
-				sleep_until_us(sound_at);
-				send_all(sound, sizeof(sound), 1, (uint32_t)((sound_at - begin) * 48 / 1000));
-			}
-			sleep_until_us(due);
-			send_all(t->body + 5, t->size - 5, 0, (uint32_t)((due - begin) * 90 / 1000));
+			sleep_until_us(begin + ms * 1000);
+			send_all(packed[i], audio, (uint32_t)(ms * (audio ? 48 : 90)));
 		}
 }
