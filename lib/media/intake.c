@@ -9,6 +9,9 @@
 #define PROBE_BYTES "2000000"
 #define ANALYZE_US "2000000"
 #define STREAMS_MAX 32
+/* libavformat's parsers gather a frame until its end comes, however long that takes: so much may come in
+ * without one. Several frames' worth, since filler of a constant rate stands in a source's gaps. */
+#define UNREAD_MAX (4ll * SG_FRAME_MAX_BYTES)
 /* Packets in a row that give no frame: other tracks' are not counted. */
 #define BAD_IN_A_ROW 500
 
@@ -33,6 +36,8 @@ struct sg_intake {
 	struct sg_frame *pending; /* behind a configuration that was handed out first */
 	struct sg_buf scratch;
 	unsigned bad;
+	unsigned known; /* streams of libavformat's that have been looked at */
+	int64_t unread, unseen; /* bytes since the last packet of ours, of the picture's; read from the caller */
 };
 
 /* ---- opening ---- */
@@ -47,9 +52,14 @@ static int on_interrupt(void *opaque)
 static int on_read(void *opaque, uint8_t *p, int size)
 {
 	struct sg_intake *in = opaque;
-	int n = in->cfg.stop(in->cfg.user) ? -1 : in->cfg.read(in->cfg.user, p, size);
+	bool over = in->cfg.stop(in->cfg.user) || in->unread > UNREAD_MAX;
+	int n = over ? -1 : in->cfg.read(in->cfg.user, p, size);
 
-	return n > 0 ? n : AVERROR_EOF;
+	if (n <= 0)
+		return AVERROR_EOF;
+	in->unread += n;
+	in->unseen += n;
+	return n;
 }
 
 static bool open_io(struct sg_intake *in)
@@ -204,6 +214,14 @@ static enum sg_result take_header_config(struct track *t, const AVStream *st, st
 	return SG_OK;
 }
 
+/* Nothing is gathered for the tracks that nobody wants, which may turn up at any time. */
+static void discard_others(struct sg_intake *in)
+{
+	for (; in->known < in->ic->nb_streams; in->known++)
+		if ((int)in->known != in->video.index && (int)in->known != in->audio.index)
+			in->ic->streams[in->known]->discard = AVDISCARD_ALL;
+}
+
 enum sg_result sg_intake_open(
     struct sg_intake **out, const struct sg_intake_config *cfg, const char **why)
 {
@@ -222,6 +240,7 @@ enum sg_result sg_intake_open(
 		sg_intake_close(in);
 		return res;
 	}
+	discard_others(in);
 	*out = in;
 	return SG_OK;
 }
@@ -405,12 +424,25 @@ static enum sg_result take_packet(struct sg_intake *in, struct sg_frame **out)
 		res = take_audio(in, pkt, out);
 	else
 		ours = false;
+	if (ours)
+		in->unread = 0;
+	if (pkt->stream_index == in->video.index)
+		in->unseen = 0;
 	av_packet_unref(pkt);
 	if (*out)
 		in->bad = 0;
 	else if (ours && (res == SG_OK || res == SG_ERR_BAD_INPUT))
 		res = ++in->bad > BAD_IN_A_ROW ? SG_ERR_BAD_INPUT : SG_OK;
 	return *out ? SG_OK : res;
+}
+
+/* A picture whose end does not come, while there is sound: what there is of it is thrown away. */
+static void drop_endless(struct sg_intake *in)
+{
+	if (in->video.index < 0 || in->unseen <= UNREAD_MAX)
+		return;
+	in->unseen = 0;
+	avformat_flush(in->ic);
 }
 
 enum sg_result sg_intake_next(struct sg_intake *in, struct sg_frame **out)
@@ -421,8 +453,12 @@ enum sg_result sg_intake_next(struct sg_intake *in, struct sg_frame **out)
 	in->pending = NULL;
 	while (!*out && res == SG_OK) {
 		int got = av_read_frame(in->ic, in->pkt);
+		if (in->unread > UNREAD_MAX)
+			return SG_ERR_LIMIT;
 		if (in->cfg.stop(in->cfg.user) || (got < 0 && got != AVERROR(EAGAIN)))
 			return SG_ERR_CLOSED;
+		discard_others(in);
+		drop_endless(in);
 		if (got >= 0)
 			res = take_packet(in, out);
 	}

@@ -29,7 +29,8 @@ SG_MUST_CHECK enum sg_result sg_intake_open(
 void sg_intake_close(struct sg_intake *in); /* NULL allowed */
 
 /* The next frame, for sg_publisher_write: configurations come before the frames that need them. Times are
- * the source's own. SG_ERR_CLOSED: the end, or stopped; SG_ERR_LIMIT: a frame larger than any may be;
+ * the source's own. SG_ERR_CLOSED: the end, or stopped; SG_ERR_LIMIT: a frame larger than any may be,
+ * or one whose end does not come;
  * SG_ERR_BAD_INPUT: what comes does not make sense (too many packets in a row that are no frames). */
 SG_MUST_CHECK enum sg_result sg_intake_next(struct sg_intake *in, struct sg_frame **out);
 
