@@ -56,7 +56,7 @@ const PAGE = 100, STEPS = 10, AGAIN_MAX = 1000; // rows; calls a page, where a f
 
 /** A list read a page at a time, newest first, of `path` where `filter()` holds; `shown(rows)` draws it. */
 export function paged(path, filter, noun, total, shown) {
-	let rows = [], want = PAGE, calls = 0, turn = 0, reading = false;
+	let rows = [], want = PAGE, calls = 0, turn = 0, reading = false, asked; // as the rows' filter was, not as it is being typed
 	const still = () => want > AGAIN_MAX || calls > STEPS;
 	const more = button('Show more', async () => {
 		more.disabled = reading = true;
@@ -65,7 +65,7 @@ export function paged(path, filter, noun, total, shown) {
 	}, '', { hidden: true });
 	async function read(cursor) {
 		const mine = ++turn, before = cursor ? rows : [];
-		const got = await all(path, { ...filter(), cursor }, cursor ? PAGE : want, STEPS);
+		const got = await all(path, { ...asked ??= filter(), cursor }, cursor ? PAGE : want, STEPS);
 		if (mine !== turn)
 			return;
 		rows = before.concat(got);
@@ -84,6 +84,8 @@ export function paged(path, filter, noun, total, shown) {
 		anew() {
 			want = PAGE;
 			calls = 0;
+			asked = null;
+			more.hidden = true;
 			return attempt(read);
 		},
 	};
