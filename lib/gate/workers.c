@@ -11,16 +11,21 @@
 
 /* ---- queues ---- */
 
+void sg_gate_cond_init(pthread_cond_t *cond)
+{
+	pthread_condattr_t monotonic;
+
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(cond, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+}
+
 void sg_queue_init(struct session_queue *q)
 {
 	*q = (struct session_queue){0};
-	pthread_condattr_t monotonic;
-
 	pthread_mutex_init(&q->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&q->wake, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	sg_gate_cond_init(&q->wake);
 	q->tail = &q->head;
 }
 
@@ -392,7 +397,7 @@ static bool watch_sleep(struct sg_gate *g, int64_t ms, bool poke_matters)
 {
 	struct timespec until;
 
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_nsec += (ms % 1000) * 1000000;
 	until.tv_sec += ms / 1000 + until.tv_nsec / 1000000000;
 	until.tv_nsec %= 1000000000;
