@@ -359,6 +359,33 @@ static void a_revoked_use_cannot_be_resumed(void **state)
 	finish(f);
 }
 
+static void one_who_waits_to_resume_is_shown_out_with_the_token(void **state)
+{
+	struct fixture *f = begin(ON);
+	struct made m = make_until(f, "cam", SG_PUBLISH, 1, 30, sg_wall_s() + 3600);
+	struct sg_end_filter token = {.token_id = m.id};
+	struct attempt a, b;
+	size_t n;
+
+	(void)state;
+	assert_verdict(enter(f, &a, SG_PUBLISH, m.text), SG_ADMITTED);
+	usleep(1200000);
+	start(f, &b, SG_PUBLISH, "cam", m.text, "192.0.2.1", false);
+	assert_int_equal(wait_for(f, &a.kicked), SG_BYE_RESUMED);
+	/* Its owner's connection is still closing. */
+	assert_int_equal(sg_store_token_revoke(f->store, m.id, false, sg_wall_s(), &n), SG_OK);
+	sg_gate_end_sessions(f->gate, &token, SG_BYE_REVOKED);
+	leave(&a);
+	while (b.admitted == -1 && b.kicked == -1)
+		assert_true(pump_one(&f->pump, 30000));
+	if (b.admitted == SG_ADMITTED)
+		assert_verdict(commit(f, &b), SG_REVOKED);
+	else if (b.admitted != -1)
+		assert_verdict(b.admitted, SG_REVOKED);
+	leave(&b);
+	finish(f);
+}
+
 /* ---- detached sessions ---- */
 
 static void detach(
@@ -629,6 +656,7 @@ int main(void)
 	    cmocka_unit_test(a_hanging_connection_makes_room_for_its_owner),
 	    cmocka_unit_test(a_waiting_owner_may_give_up),
 	    cmocka_unit_test(a_revoked_use_cannot_be_resumed),
+	    cmocka_unit_test(one_who_waits_to_resume_is_shown_out_with_the_token),
 	    cmocka_unit_test(a_session_id_opens_one_stream_only),
 	    cmocka_unit_test(a_session_follows_its_viewer_but_is_not_shared),
 	    cmocka_unit_test(strict_keeps_the_first_place_and_off_asks_nothing),

@@ -261,7 +261,9 @@ static void resume_after_locked(struct sg_session *s)
 {
 	s->resumed = true;
 	s->verdict = SG_ADMITTED;
-	if (!link_session(s)) {
+	if (s->kicked) {
+		refuse_locked(s, SG_REVOKED);
+	} else if (!link_session(s)) {
 		refuse_locked(s, SG_OVERLOAD);
 	} else if (s->at_once) {
 		activate_locked(s);

@@ -181,7 +181,7 @@ void sg_gate_leave(struct sg_gate *g, struct sg_attachment *at)
 
 static bool matches(const struct sg_session *s, const struct sg_end_filter *f)
 {
-	if (s->state != ST_HELD && s->state != ST_COMMITTING && s->state != ST_ACTIVE)
+	if (s->state == ST_CHECKING || s->state == ST_ENDED)
 		return false;
 	return (!f->session_id || s->id == f->session_id) &&
 	       (!f->token_id || s->token_id == f->token_id) &&
@@ -218,6 +218,12 @@ size_t sg_gate_end_sessions(struct sg_gate *g, const struct sg_end_filter *f, en
 		if (s->detached) {
 			count++;
 			end_detached_locked(s, why);
+		} else if (s->state == ST_WAITING) {
+			/* R13: it is refused when its turn comes; its owner expects no more than a
+			 * verdict. */
+			count += !s->kicked;
+			s->kicked = true;
+			s->kick_why = why;
 		} else if (sg_gate_kick_locked(s, why)) {
 			count++;
 			LL_PREPEND2(kicked, s, kick_next);
