@@ -130,6 +130,21 @@ authorize() { # [curl options]: the status
 	[ "$(at_nginx "/live/%2e%2e/index.m3u8?token=$t")" != 200 ]
 }
 
+@test "a path that goes up and down again opens nothing" {
+	# Nginx serves what such a path leads to; what is asked of us must not be where it passes by.
+	for path in /live/cam/../other/index.m3u8 /live/cam/%2e%2e/other/index.m3u8 /live/cam/..%2fother/index.m3u8 \
+		/live/cam/x/../../other/index.m3u8 /live/./cam/../other/index.m3u8 //cam/../live/other/index.m3u8; do
+		t=$(token cam)
+		code=$(at_nginx "$path?token=$t" --path-as-is)
+		[[ $code = 40[013] ]] || { echo "$path: $code"; return 1; }
+		if grep -q other "$DIR/body"; then return 1; fi
+		[ "$(uses "$t")" = 0 ]
+	done
+	t=$(token cam)
+	[ "$(at_nginx "/live/cam/index.m3u8?token=$t" -c "$DIR/jar6")" = 200 ]
+	[ "$(at_nginx /live/cam/../other/index.m3u8 --path-as-is -b "$DIR/jar6")" = 401 ]
+}
+
 @test "a cookie in two places is the end of it" {
 	t=$(token cam)
 	[ "$(at_nginx "/live/cam/index.m3u8?token=$t" -c "$DIR/jar5" -A one)" = 200 ]

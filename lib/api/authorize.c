@@ -171,6 +171,23 @@ static struct sg_str without_format(struct sg_str name)
 	return name;
 }
 
+/* Who asks serves what the path leads to once "." and ".." are walked and slashes are merged: in a
+ * path that has any, the names may be of what it passes by. */
+static bool is_straight(struct sg_str path)
+{
+	struct sg_str rest = path, part;
+
+	if (!rest.len || *rest.p != '/' || memchr(rest.p, '\\', rest.len) || memchr(rest.p, '#', rest.len))
+		return false;
+	rest.p++, rest.len--;
+	for (bool more = true; more;) {
+		more = sg_str_cut(rest, '/', &part, &rest);
+		if (sg_str_is(part, ".") || sg_str_is(part, "..") || (more && !part.len))
+			return false;
+	}
+	return true;
+}
+
 /* "/APP/streams/S.m3u8", "/APP/S/anything", "/APP/S.mp4" of a decoded path. */
 static void take_path(struct authorize *a, struct sg_str path, struct sg_str *app, struct sg_str *stream)
 {
@@ -200,8 +217,11 @@ static bool take_names(struct authorize *a, struct api_call *c, const json_t *bo
 	struct sg_str path = {0}, query = {0}, app = {0}, stream = {0};
 
 	sg_str_cut(uri, '?', &path, &query);
-	if (path.len && sg_percent_decode(text, size, path, false))
+	if (path.len) {
+		if (!sg_percent_decode(text, size, path, false) || !is_straight(sg_str_from(text)))
+			return false;
 		take_path(a, sg_str_from(text), &app, &stream);
+	}
 	if (!*a->token && query.len)
 		(void)sg_query_get(query, "token", a->token, sizeof(a->token));
 	app = first_of(first_of(api_string(body, "app"), api_query(c, "app")), app);
