@@ -60,6 +60,24 @@ play() { # URL stream [options]: streamplay's JSON
 	[ "$(jq '.video.decoded >= 75' <<<"$output")" = true ]
 }
 
+@test "REST tells of the line" {
+	STREAMGATE_TOKEN=$(token live) "$BIN/streamplay" "whep+http://$HTTP/live/whep/live" --no-window --duration 60s \
+		>"$DIR/line" 2>&1 3>&- &
+	viewer=$!
+	key=$("$BIN/tokenctl" apikey create --label test --quiet)
+	for _ in $(seq 200); do # the first report of the viewer gives the round trip
+		curl -sf -H "Authorization: Bearer $key" "http://$HTTP/api/v1/sessions?streamId=live&app=live" >"$DIR/sessions"
+		jq -e '.items[] | select(.protocol == "whep").webrtc | .rttMs != null and .bitRate > 0' "$DIR/sessions" >/dev/null && break
+		sleep 0.1
+	done
+	kill "$viewer"
+	wait "$viewer" || true
+	cat "$DIR/sessions"
+	jq -e '.items[] | select(.protocol == "whep").webrtc | .rttMs >= 0 and .rttMs < 2000 and .loss >= 0 and .loss <= 1
+		and .bitRate > 0 and .packets > 0 and .transport == "udp" and .video == "h264" and .audio == "opus"' "$DIR/sessions"
+	jq -e '.items[] | select(.protocol == "whip").webrtc | .packets > 0 and .video == "h264" and .audio == "opus"' "$DIR/sessions"
+}
+
 @test "a viewer that is shown out is gone within a second" {
 	STREAMGATE_TOKEN=$(token live) "$BIN/streamplay" "whep+http://$HTTP/live/whep/live" --no-window --duration 30s \
 		>"$DIR/kicked" 2>&1 3>&- &

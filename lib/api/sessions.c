@@ -1,5 +1,6 @@
 /* sessions.c - who is in, and showing out. */
 #include "api/api_internal.h"
+#include <stdlib.h>
 
 bool api_each_session(struct sg_gate *gate, uint64_t after,
     bool (*each)(void *user, const struct sg_session_info *s), void *user)
@@ -23,6 +24,8 @@ bool api_each_session(struct sg_gate *gate, uint64_t after,
 
 struct listing {
 	struct sg_srt_server *srt;
+	struct sg_webrtc_peer_stats *peers; /* by session */
+	size_t peer_count;
 	json_t *items;
 	size_t left;
 	struct sg_str app, stream, protocol;
@@ -43,7 +46,48 @@ static json_t *srt_line(struct sg_srt_server *srt, const struct sg_session_info 
 	    (json_int_t)l.retransmitted, "dropped", (json_int_t)l.dropped);
 }
 
-static json_t *session_row(struct sg_srt_server *srt, const struct sg_session_info *s)
+static int by_session(const void *a, const void *b)
+{
+	const struct sg_webrtc_peer_stats *x = a, *y = b;
+
+	return (x->session_id > y->session_id) - (x->session_id < y->session_id);
+}
+
+/* Once for the whole list. Peers that come meanwhile are told the next time. */
+static void read_peers(struct listing *l, struct sg_webrtc_server *srv)
+{
+	size_t room = srv ? sg_webrtc_peers(srv, NULL, 0) : 0;
+
+	if (!room || !(l->peers = calloc(room, sizeof(*l->peers))))
+		return;
+	size_t there = sg_webrtc_peers(srv, l->peers, room);
+	l->peer_count = there < room ? there : room;
+	qsort(l->peers, l->peer_count, sizeof(*l->peers), by_session);
+}
+
+static json_t *codec_json(enum sg_codec codec)
+{
+	return codec == SG_CODEC_NONE ? json_null() : json_string(sg_codec_name(codec));
+}
+
+/* NULL: it is not a WebRTC session, or has only just come. */
+static json_t *webrtc_line(const struct listing *l, const struct sg_session_info *s)
+{
+	const struct sg_webrtc_peer_stats key = {.session_id = s->id};
+	const struct sg_webrtc_peer_stats *p =
+	    l->peer_count ? bsearch(&key, l->peers, l->peer_count, sizeof(key), by_session) : NULL;
+
+	if (!p)
+		return NULL;
+	return json_pack("{so sf sI ss so so sI sI sI sI sI sI}", "rttMs",
+	    p->round_trip_ms < 0 ? json_null() : json_real(p->round_trip_ms), "loss", p->loss, "bitRate",
+	    (json_int_t)p->bit_rate, "transport", p->transport, "video", codec_json(p->video), "audio",
+	    codec_json(p->audio), "packets", (json_int_t)p->packets, "retransmitted",
+	    (json_int_t)p->retransmitted, "nacks", (json_int_t)p->nacks, "plis", (json_int_t)p->plis, "firs",
+	    (json_int_t)p->firs, "framesSkipped", (json_int_t)p->frames_skipped);
+}
+
+static json_t *session_row(const struct listing *l, const struct sg_session_info *s)
 {
 	char address[SG_ADDR_TEXT_SIZE];
 
@@ -53,9 +97,11 @@ static json_t *session_row(struct sg_srt_server *srt, const struct sg_session_in
 	    s->protocol, "address", address, "userAgent", api_json_text(s->user_agent), "state",
 	    s->state, "startedAt", (json_int_t)(s->started_ms / 1000), "token",
 	    api_json_id(s->token_id), "bytes", (json_int_t)s->bytes);
-	json_t *line = srt_line(srt, s);
-	if (row && line)
-		json_object_set_new(row, "srt", line);
+	json_t *srt = srt_line(l->srt, s), *webrtc = webrtc_line(l, s);
+	if (srt)
+		json_object_set_new(row, "srt", srt);
+	if (webrtc)
+		json_object_set_new(row, "webrtc", webrtc);
 	return row;
 }
 
@@ -74,7 +120,7 @@ static bool list_one(void *user, const struct sg_session_info *s)
 	}
 	l->left--;
 	l->last = s->id;
-	json_array_append_new(l->items, session_row(l->srt, s));
+	json_array_append_new(l->items, session_row(l, s));
 	return true;
 }
 
@@ -88,7 +134,10 @@ void api_sessions_list(struct api_call *c)
 	    !api_query_limit(c, API_PAGE_MAX, &l.left) || !api_query_id(c, "cursor", &after))
 		return;
 	l.items = json_array();
-	if (!api_each_session(c->api->cfg.gate, after, list_one, &l)) {
+	read_peers(&l, c->api->cfg.webrtc);
+	bool whole = api_each_session(c->api->cfg.gate, after, list_one, &l);
+	free(l.peers);
+	if (!whole) {
 		json_decref(l.items);
 		api_problem(c->req, 500, "out of memory");
 		return;
