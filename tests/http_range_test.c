@@ -149,8 +149,8 @@ static void only_trusted_proxies_are_believed(void **state)
 	assert_true(sg_cidr_parse(SG_STR("10.0.0.0/8"), &net));
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct sg_addr peer = addr(rows[i].peer), want = addr(rows[i].client);
-		struct sg_addr got =
-		    http_client_addr(&peer, sg_str_from(rows[i].forwarded), &trusted);
+		struct sg_str line = sg_str_from(rows[i].forwarded);
+		struct sg_addr got = http_client_addr(&peer, &line, 1, &trusted);
 		if (!sg_addr_equal(&got, &want))
 			fail_msg("%s / %s", rows[i].peer, rows[i].forwarded);
 	}

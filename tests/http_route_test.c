@@ -370,6 +370,57 @@ static void forwarded_addresses_are_believed_from_proxies_only(void **state)
 	reply_free(&r);
 }
 
+/* A proxy that adds a line of its own leaves the client's word before it. */
+static void the_proxys_own_line_of_forwarded_addresses_counts(void **state)
+{
+	static const struct {
+		const char *headers, *peer;
+	} rows[] = {
+	    {"X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-For: 198.51.100.7\r\n", "peer=198.51.100.7"},
+	    {"X-Forwarded-For: 127.0.0.1\r\nx-forwarded-for: 198.51.100.7, 127.0.0.2\r\n",
+		"peer=198.51.100.7"},
+	    {"X-Forwarded-For: 127.0.0.1, 198.51.100.7\r\nX-Forwarded-For: 127.0.0.2\r\n",
+		"peer=198.51.100.7"},
+	    {"X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-For: unknown\r\n", "peer=127.0.0.2"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct reply r = ask_from(*state, "127.0.0.2", "GET", "/t/a", rows[i].headers);
+		if (!strstr(r.body, rows[i].peer))
+			fail_msg("%s%s", rows[i].headers, r.body);
+		reply_free(&r);
+	}
+}
+
+/* RFC 9112 section 6.3: of two lengths a proxy may have believed the other one. */
+static void a_body_of_two_lengths_is_refused_and_the_connection_closed(void **state)
+{
+	static const char *const rows[] = {
+	    "Content-Length: 0\r\nContent-Length: 35\r\n",
+	    "Content-Length: 35\r\nContent-Length: 0\r\n",
+	    "Content-Length: 35\r\nTransfer-Encoding: chunked\r\n",
+	    "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n",
+	    "Transfer-Encoding: gzip, chunked\r\n",
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct reply r;
+		char text[512];
+		int fd = client_connect(*state);
+
+		snprintf(text, sizeof(text),
+		    "GET /t/a HTTP/1.1\r\nHost: x\r\n%s\r\nGET /t/b HTTP/1.1\r\nHost: smuggled\r\n\r\n",
+		    rows[i]);
+		client_send(fd, text);
+		client_read(fd, &r, true);
+		if (r.status != 400)
+			fail_msg("%s%d %s", rows[i], r.status, r.body);
+		assert_int_equal(client_byte(fd, 15000), -1); /* no second answer */
+		reply_free(&r);
+		close(fd);
+	}
+}
+
 /* ---- the admin socket ---- */
 
 static int connect_admin(const char *path)
@@ -530,6 +581,8 @@ int main(void)
 		cmocka_unit_test(an_endless_answer_notices_that_its_peer_left),
 		cmocka_unit_test(closing_ends_what_is_under_way),
 		cmocka_unit_test(forwarded_addresses_are_believed_from_proxies_only),
+		cmocka_unit_test(the_proxys_own_line_of_forwarded_addresses_counts),
+		cmocka_unit_test(a_body_of_two_lengths_is_refused_and_the_connection_closed),
 		cmocka_unit_test(the_admin_socket_is_local_and_private),
 		cmocka_unit_test(a_second_server_leaves_the_socket_to_the_first),
 		cmocka_unit_test(a_stale_socket_file_is_replaced),

@@ -167,20 +167,29 @@ static bool parse_forwarded(struct sg_str s, struct sg_addr *out)
 	return sg_str_cut(s, ':', &host, &port) && sg_addr_parse(host, out);
 }
 
-struct sg_addr http_client_addr(
-    const struct sg_addr *peer, struct sg_str forwarded_for, const struct sg_cidr_list *trusted)
+/* One field line from the right; false: the walk ends here. */
+static bool walk_back(struct sg_addr *client, struct sg_str line, const struct sg_cidr_list *trusted)
 {
-	struct sg_addr client = *peer, said;
+	struct sg_addr said;
 
-	while (forwarded_for.len && sg_cidr_list_has(trusted, &client)) {
-		size_t start = forwarded_for.len;
-		while (start && forwarded_for.p[start - 1] != ',')
+	while (line.len && sg_cidr_list_has(trusted, client)) {
+		size_t start = line.len;
+		while (start && line.p[start - 1] != ',')
 			start--;
-		struct sg_str last = { forwarded_for.p + start, forwarded_for.len - start };
-		if (!parse_forwarded(last, &said))
-			break;
-		client = said;
-		forwarded_for.len = start ? start - 1 : 0;
+		if (!parse_forwarded((struct sg_str){ line.p + start, line.len - start }, &said))
+			return false;
+		*client = said;
+		line.len = start ? start - 1 : 0;
 	}
+	return true;
+}
+
+struct sg_addr http_client_addr(const struct sg_addr *peer, const struct sg_str *forwarded_for,
+    size_t count, const struct sg_cidr_list *trusted)
+{
+	struct sg_addr client = *peer;
+
+	while (count && walk_back(&client, forwarded_for[count - 1], trusted))
+		count--;
 	return client;
 }

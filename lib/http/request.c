@@ -86,19 +86,63 @@ static bool refuse_early(struct sg_http_request *req, uint64_t body_bytes)
 	return false;
 }
 
+/* Header fields of which each line counts, where libmicrohttpd's lookup tells the first. */
+#define FORWARDED_LINES_MAX 16
+struct lines {
+	struct sg_str forwarded[FORWARDED_LINES_MAX]; /* the last ones */
+	size_t forwarded_count;
+	unsigned lengths, codings;
+	bool malformed;
+};
+
+static enum MHD_Result note_line(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct lines *l = cls;
+	struct sg_str text = sg_str_from(value);
+	uint64_t bytes;
+
+	(void)kind;
+	if (!strcasecmp(name, "Content-Length")) {
+		l->lengths++;
+		l->malformed |= !sg_str_to_u64(text, UINT64_MAX, &bytes);
+	} else if (!strcasecmp(name, "Transfer-Encoding")) {
+		l->codings++;
+		l->malformed |= !sg_str_equal_nocase(text, SG_STR("chunked"));
+	} else if (!strcasecmp(name, "X-Forwarded-For")) {
+		if (l->forwarded_count == FORWARDED_LINES_MAX)
+			memmove(l->forwarded, l->forwarded + 1,
+			    --l->forwarded_count * sizeof(l->forwarded[0]));
+		l->forwarded[l->forwarded_count++] = text;
+	}
+	return MHD_YES;
+}
+
+/* RFC 9112 section 6.3: where the body ends must not be a matter of opinion, else a proxy before us
+ * takes for a body what we take for a request. The connection is of no use after it. */
+static enum MHD_Result refuse_framing(struct sg_http_request *req)
+{
+	sg_http_add_header(req, "Connection", "close");
+	sg_http_refuse(req, 400, "the body's length is not clear");
+	return http_queue(req);
+}
+
 /* All headers are here. */
 static enum MHD_Result begin(struct sg_http_request *req, const char *method)
 {
 	struct sg_str length = header_of(req, "Content-Length");
+	struct lines lines = { .forwarded_count = 0 };
 	uint64_t bytes = 0;
 
 	if (length.p && !sg_str_to_u64(length, UINT64_MAX, &bytes))
 		bytes = UINT64_MAX;
 	bool has_body = bytes || header_of(req, "Transfer-Encoding").p;
 	req->method = http_method_parse(method);
+	MHD_get_connection_values(req->mhd, MHD_HEADER_KIND, note_line, &lines);
+	if (lines.malformed || lines.lengths + lines.codings > 1)
+		return refuse_framing(req);
 	if (req->srv->cfg.cfg->trusted_proxies.count)
-		req->peer = http_client_addr(&req->connection->peer,
-		    header_of(req, "X-Forwarded-For"), &req->srv->cfg.cfg->trusted_proxies);
+		req->peer = http_client_addr(&req->connection->peer, lines.forwarded,
+		    lines.forwarded_count, &req->srv->cfg.cfg->trusted_proxies);
 	set_phase(req, has_body ? PHASE_BODY : PHASE_BUSY);
 	/* An answer from here closes the connection, since libmicrohttpd then does not read the body;
 	 * without one the answer is given in the second call and the connection stays. */

@@ -53,7 +53,7 @@ static void check_fields(struct sg_str s)
 	(void)http_etag_listed(s, SG_STR("\"1-2-3\""));
 	(void)http_cookie_find(s, "sg_session");
 	(void)http_bearer(s);
-	(void)http_client_addr(&peer, s, &trusted);
+	(void)http_client_addr(&peer, &s, 1, &trusted);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
