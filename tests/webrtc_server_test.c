@@ -65,6 +65,47 @@ static void lost_packets_are_sent_again(void **state)
 	fixture_close(f);
 }
 
+/* One datagram that asks for as many packets as fit into it, none of which is there. */
+static void ask_for_thousands(struct browser *c)
+{
+	uint16_t seqs[200];
+	struct sg_buf b;
+
+	sg_buf_init(&b, SG_RTCP_MAX);
+	for (int packet = 0; packet < 15; packet++) {
+		for (size_t i = 0; i < 200; i++)
+			seqs[i] = (uint16_t)(0xc000 + i);
+		sg_rtcp_write_nack(&b, 1, c->tracks[0].source.ssrc, seqs, 200);
+	}
+	assert_false(b.failed);
+	sg_transport_send_rtcp(c->transport, b.p, b.len);
+	sg_buf_reset(&b);
+}
+
+static void whoever_asks_for_thousands_of_packets_is_not_listened_to(void **state)
+{
+	struct fixture *f = fixture_open("", "127.0.0.1:0", 10);
+	struct source s = source_open(f);
+	struct sg_webrtc_stats before, after;
+	struct viewer v;
+
+	(void)state;
+	source_step(&s);
+	viewer_open(&v, f);
+	struct owner *o = join(f, &v, NULL);
+	RUN_UNTIL(v.client, &s, v.pictures >= 1);
+	sg_webrtc_server_stats(f->rtc, &before);
+	ask_for_thousands(v.client);
+	RUN_UNTIL(v.client, &s, (sg_webrtc_server_stats(f->rtc, &after), after.nacks > before.nacks + 400));
+	RUN_UNTIL(v.client, &s, v.pictures >= 10);
+	sg_webrtc_server_stats(f->rtc, &after);
+	assert_true(after.nacks - before.nacks < 1500); /* of three thousand */
+	browser_close(v.client, true);
+	owner_close(f, o);
+	sg_publisher_close(s.pub, true);
+	fixture_close(f);
+}
+
 static void a_refusal_tells_only_the_owner_why(void **state)
 {
 	struct fixture *f = fixture_open(ON, "127.0.0.1:0", 10);
@@ -498,6 +539,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_viewer_plays_from_the_last_keyframe),
 		cmocka_unit_test(lost_packets_are_sent_again),
+		cmocka_unit_test(whoever_asks_for_thousands_of_packets_is_not_listened_to),
 		cmocka_unit_test(a_refusal_tells_only_the_owner_why),
 		cmocka_unit_test(whoever_is_kicked_is_out_at_once),
 		cmocka_unit_test(a_stream_that_ends_ends_its_viewers),

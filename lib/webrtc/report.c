@@ -61,11 +61,11 @@ static void take_nack(struct rtc_viewer *v, const struct sg_rtcp_packet *r)
 
 	if (track < 0)
 		return;
-	size_t n = sg_rtcp_nack_seqs(r, seqs, NACKS_MAX);
-	v->peer->count.nacks += n;
-	COUNT(v->peer->srv, nacks, n);
-	for (size_t i = 0; i < n; i++)
-		rtc_viewer_resend(v, track, seqs[i]);
+	size_t n = sg_rtcp_nack_seqs(r, seqs, NACKS_MAX), taken = 0;
+	while (taken < n && rtc_viewer_may_ask(v))
+		rtc_viewer_resend(v, track, seqs[taken++]);
+	v->peer->count.nacks += taken;
+	COUNT(v->peer->srv, nacks, taken);
 }
 
 /* Whoever publishes is asked, if it is a browser; else the next keyframe comes when it comes. */

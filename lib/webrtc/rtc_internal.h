@@ -255,7 +255,7 @@ struct rtc_viewer {
 	int64_t report_ms, key_ms;
 	unsigned heavy_reports; /* in a row */
 	uint64_t remb;          /* 0: none yet */
-	unsigned resent;        /* packets, since resent_ms */
+	unsigned resent, asked; /* packets sent, numbers looked for, since resent_ms */
 	int64_t resent_ms;
 	int fir_number;
 };
@@ -267,6 +267,8 @@ void rtc_viewer_end(struct sg_webrtc_peer *p);
 void rtc_viewer_went_astray(struct rtc_viewer *v, bool video);
 void rtc_viewer_deliver(struct rtc_viewer *v, struct sg_rtp_frame *f);
 void rtc_viewer_catch_up(struct rtc_viewer *v);
+/* May another number be looked for now? Counts it. */
+bool rtc_viewer_may_ask(struct rtc_viewer *v);
 void rtc_viewer_resend(struct rtc_viewer *v, int track, uint16_t seq);
 void rtc_viewer_rtcp(struct sg_webrtc_peer *p, const uint8_t *data, size_t len);
 void rtc_viewer_report(struct rtc_viewer *v, int64_t now_ms); /* sends SR and SDES */

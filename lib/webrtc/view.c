@@ -15,6 +15,7 @@
 #define RUNS_MAX 32
 #define RESEND_WINDOW_MS 100
 #define RESEND_MAX 100 /* packets in such a window */
+#define ASKED_MAX 500  /* numbers looked for in such a window: looking takes time, found or not */
 #define REPORT_MS 1000
 #define MOVE_PAUSE_MS 1000
 
@@ -429,24 +430,26 @@ static struct rtc_sent *find_sent(struct rtc_out *out, uint16_t seq, int64_t now
 	return NULL;
 }
 
-static bool may_resend(struct rtc_viewer *v, int64_t now_ms)
+bool rtc_viewer_may_ask(struct rtc_viewer *v)
 {
+	int64_t now_ms = v->peer->lane->now_ms;
+
 	if (now_ms - v->resent_ms >= RESEND_WINDOW_MS) {
 		v->resent_ms = now_ms;
-		v->resent = 0;
+		v->resent = v->asked = 0;
 	}
-	return v->resent++ < RESEND_MAX;
+	return v->asked++ < ASKED_MAX;
 }
 
 /* The same bytes under the same number, sealed once more: the same packet as before. */
 void rtc_viewer_resend(struct rtc_viewer *v, int track, uint16_t seq)
 {
-	int64_t now_ms = v->peer->lane->now_ms;
-	struct rtc_sent *s = find_sent(&v->out[track], seq, now_ms);
+	struct rtc_sent *s = find_sent(&v->out[track], seq, v->peer->lane->now_ms);
 	struct batch b;
 
-	if (!s || is_full(v) || !may_resend(v, now_ms) || !begin(&b, v))
+	if (!s || is_full(v) || v->resent >= RESEND_MAX || !begin(&b, v))
 		return;
+	v->resent++;
 	uint16_t i = (uint16_t)(seq - (uint16_t)s->index);
 	send_packet(&b, track, &s->frame->packets[i], s->index + i, s->timestamp);
 	if (!b.path->tcp)
