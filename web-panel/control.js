@@ -74,25 +74,24 @@ function switchRow(s, current) {
 
 // ---- streams of their own mind ----
 
-const CHOICES = [['', 'As the app'], ['on', 'With token'], ['off', 'Open to all']];
+const CHOICES = [['', 'As the app'], ['on', 'With token'], ['off', 'Open to all']], RECORDING = [['', 'As the app'], ['on', 'On'], ['off', 'Off']];
 
-function choice(app, stream, s, current) {
-	const el = select(CHOICES, '', { 'aria-label': `${s.title}: ${stream}` });
-	el.addEventListener('change', () => set(app, { streams: { [stream]: { [s.key]: el.value ? el.value === 'on' : null } } },
-		`${stream}: ${s.doing} is ${el.value === 'on' ? 'for token holders' : el.value === 'off' ? 'open to anybody' : 'as in the application'} now.`));
-	el.sync = () => {
-		const own = current()?.[s.key];
-		el.value = own === undefined ? '' : own ? 'on' : 'off';
-	};
+function chooser(name, options, now, change) {
+	const el = select(options, '', { 'aria-label': name });
+	el.addEventListener('change', () => change(el.value, el.selectedOptions[0].text.toLowerCase()));
+	el.sync = () => { el.value = now() ?? ''; };
 	return el;
 }
 
 function overrideRow(app, stream, current, without) {
-	const choices = SWITCHES.map(s => choice(app, stream, s, () => current()?.streams[stream]));
+	const own = key => current()?.streams[stream]?.[key], change = (key, to, text) => set(app, { streams: { [stream]: { [key]: to } } }, `${stream}: ${text} now.`);
+	const choices = SWITCHES.map(s => chooser(`${s.title}: ${stream}`, CHOICES, () => ({ true: 'on', false: 'off' })[own(s.key)],
+		(to, text) => change(s.key, to ? to === 'on' : null, `${s.doing} is ${text}`)));
+	choices.push(chooser(`Recording: ${stream}`, RECORDING, () => own('record'), (to, text) => change('record', to || null, `recording is ${text}`)));
 	const now = h('p.help');
 	const out = button('Show them out', () => showOutOf(app, stream, without()), 'small', { 'aria-label': `Show them out: who is in ${stream} without a token` });
-	const el = h('li.override', h('div.name', h('strong', stream), now), SWITCHES.map((s, i) =>
-		h('div.choice', h('span.tag', { 'aria-hidden': 'true' }, TYPES[s.type]), choices[i])), out);
+	const el = h('li.override', h('div.name', h('strong', stream), now), choices.map((c, i) =>
+		h('div.choice', h('span.tag', { 'aria-hidden': 'true' }, SWITCHES[i] ? TYPES[SWITCHES[i].type] : 'Record'), c)), out);
 	return { el, update() {
 		choices.forEach(c => document.activeElement !== c && c.sync());
 		const guarded = SWITCHES.filter(s => current().streams[stream]?.[s.key] ?? current()[s.key]).map(s => s.type);
@@ -130,8 +129,11 @@ function adder(current, added) {
 function appCard(app, without) {
 	let row = app;
 	const rows = SWITCHES.map(s => switchRow(s, () => row));
+	const record = chooser('Record', [['off', 'Nothing'], ['on', 'Every stream'], ['ask', 'Those turned on below']], () => row.record,
+		(record, text) => set(row.app, { record }, `Recorded in ${row.app}: ${text}.`));
 	const own = new Map(), ul = h('ul.overrides'), open = h('p.note.warn', { hidden: true }), none = h('p.help');
 	const el = h('section.card.app', { 'aria-label': `Application ${app.app}` }, h('header', h('h2', app.app)), open, rows.map(r => r.el),
+		h('div.switchrow', h('span.label', { 'aria-hidden': 'true' }, 'Record'), record),
 		h('div.own', h('h3', 'Streams with their own switches'), none, ul,
 			adder(() => row, name => own.get(name)?.el.querySelector('select').focus())));
 	return {
@@ -139,6 +141,7 @@ function appCard(app, without) {
 		update(now) {
 			row = now;
 			rows.forEach(r => r.update());
+			document.activeElement !== record && record.sync();
 			// When all are, the banner says it.
 			open.hidden = !isOpen(row) || state.apps.every(isOpen);
 			say(open, 'Both are off: this application is open to whoever reaches the server.');

@@ -45,7 +45,7 @@ export function installToasts(parent) {
 	parent.append(shelf, spoken, alarm);
 }
 
-/** Heard by a screen reader, not seen. */
+/** Heard, not seen. */
 export function announce(text, urgent = false) {
 	const el = urgent ? alarm : spoken;
 	el.textContent = '';

@@ -59,12 +59,13 @@ const PATHS = {
 	control: 'M4 8h9M19 8h1M4 16h1M11 16h9M16 5.5v5M8 13.5v5',
 	tokens: 'M8 12a4 4 0 1 0 0 .01zM12 12h9v3.5M17 12v2.5',
 	sessions: 'M9 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7zM2.5 20c.4-3.6 3-6 6.5-6s6.1 2.4 6.5 6M16 4.5a3.5 3.5 0 0 1 0 6M18 14.5c2 .8 3.3 2.8 3.5 5.5',
+	recordings: 'M3.5 6h17v12h-17zM7.5 6v12M16.5 6v12',
 	audit: 'M6 3.5h12v17H6zM9 8h6M9 12h6M9 16h4',
 	person: 'M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM4.5 20.5c.6-4 3.5-6 7.5-6s6.9 2 7.5 6',
 	close: 'M6 6l12 12M18 6L6 18',
 	copy: 'M9 9h11v11H9zM5 15H4V4h11v1',
 	qr: 'M4 4h6v6H4zM14 4h6v6h-6zM4 14h6v6H4zM14 14h2v2M20 14v3h-3M14 20h2M20 20v0',
-	warn: 'M12 4L2.8 20h18.400zM12 10v4.5M12 17.200v.3',
+	warn: 'M12 4L2.8 20h18.4zM12 10v4.5M12 17.2v.3',
 };
 
 export function icon(name) {
@@ -102,7 +103,7 @@ export function suggesting(props = {}) {
 	return input;
 }
 
-/** Runs `fn` once, `ms` after the last call. */
+/** Once, `ms` after the last call. */
 export function later(fn, ms) {
 	let timer;
 	const run = (...args) => {

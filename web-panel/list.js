@@ -54,8 +54,8 @@ export function timeColumn(name, ms) {
 
 const PAGE = 100, STEPS = 10, AGAIN_MAX = 1000; // rows; calls a page, where a filter finds few; rows that are read again
 
-/** A list read a page at a time, newest first, of `path` where `filter()` holds; `shown(rows)` draws it. */
-export function paged(path, filter, noun, total, shown) {
+/** A list read a page at a time, in `order`, of `path` where `filter()` holds; `shown(rows)` draws it. */
+export function paged(path, filter, noun, total, shown, order = 'newest first') {
 	let rows = [], want = PAGE, calls = 0, turn = 0, reading = false, asked; // as the rows' filter was, not as it is being typed
 	const still = () => want > AGAIN_MAX || calls > STEPS;
 	const more = button('Show more', async () => {
@@ -73,7 +73,7 @@ export function paged(path, filter, noun, total, shown) {
 		want = Math.max(PAGE, rows.length);
 		calls = got.calls + (cursor ? calls : 0);
 		more.hidden = !rows.next;
-		say(total, rows.length ? `${rows.next ? `${number(rows.length)} shown, and more` : many(rows.length, noun)}, newest first${still() ? '; so many stand still' : ''}` : rows.next ? 'Not all is looked through yet' : '');
+		say(total, rows.length ? `${rows.next ? `${number(rows.length)} shown, and more` : many(rows.length, noun)}, ${order}${still() ? '; so many stand still' : ''}` : rows.next ? 'Not all is looked through yet' : '');
 		shown(rows);
 	}
 	return {

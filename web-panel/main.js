@@ -8,10 +8,11 @@ import { live } from './live.js';
 import { control } from './control.js';
 import { tokens } from './tokens.js';
 import { sessions } from './sessions.js';
+import { recordings } from './recordings.js';
 import { audit } from './audit.js';
 
 /* A view: { title, every (ms), build(params) -> { el, refresh(), stop?(), rings?(event) } }. */
-const VIEWS = { live, control, tokens, sessions, audit };
+const VIEWS = { live, control, tokens, sessions, recordings, audit };
 const APPS_MS = 10e3;
 const AWAY_MS = 20 * 60e3; // the server ends a session after half an hour without calls: let it
 

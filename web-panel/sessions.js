@@ -16,6 +16,9 @@ async function kick(s) {
 		await attempt(() => del(`/api/v1/sessions/${at(s.id)}`), `Shown out: ${who}.`);
 }
 
+/** Round trip and loss, where they are known. */
+const line = l => [l.rttMs != null && `${Math.round(l.rttMs)} ms`, l.loss >= .0005 && `${(l.loss * 100).toFixed(1)} % lost`].filter(Boolean).join(', ');
+
 const columns = [
 	{ name: 'Who', cls: 'main', make: () => h('div.two', h('span.mono'), h('span.sub')),
 		sync: (el, s) => { say(el.firstChild, s.address); say(el.lastChild, s.userAgent); el.lastChild.title = s.userAgent; } },
@@ -24,6 +27,7 @@ const columns = [
 	{ name: 'Protocol', text: s => protocol(s.protocol) },
 	timeColumn('Since', s => s.startedAt * 1000),
 	{ name: 'Carried', cls: 'num', lead: true, text: s => bytes(s.bytes) },
+	{ name: 'Line', lead: true, text: s => line(s.srt ?? s.webrtc ?? {}) },
 	{ name: 'Token', lead: true, make: () => h('span'), sync: (el, s) => {
 		if (el.dataset.token === (s.token ?? ''))
 			return;

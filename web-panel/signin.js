@@ -93,7 +93,7 @@ function setup(code, done, toLogin) {
 				}
 			}, () => {
 				if (new TextEncoder().encode(one.value).length < 8)
-					return [one, 'The password is too short: 8 characters at least.'];
+					return [one, 'Too short: 8 characters at least.'];
 				return one.value !== two.value && [two, 'The two are not the same.'];
 			}));
 }
@@ -101,5 +101,5 @@ function setup(code, done, toLogin) {
 function unset() {
 	return card('There is no password yet', h('p', 'When it starts, ', h('code', 'streamd'),
 		' prints a link that ends with ', h('code', '#setup=…'), '. Open that link to choose one.'),
-	h('p', 'Or run ', h('code', 'tokenctl passwd'), ' on the server, then load this page again.'));
+	h('p', 'Or run ', h('code', 'tokenctl passwd'), ' on the server.'));
 }

@@ -21,7 +21,7 @@ function form(preset, created) {
 	const f = {
 		app: select(state.apps.map(a => [a.app, a.app]), preset.app ?? state.apps.find(a => a.app === 'live')?.app),
 		stream: suggesting({ maxlength: 128, value: preset.streamId ?? '', required: true, autofocus: !preset.streamId }),
-		type: preset.type ?? 'play',
+		type: select(Object.entries(TYPES), preset.type),
 		expires: select(LIFETIMES),
 		at: h('input', { type: 'datetime-local', min: local(Date.now()), value: local(Date.now() + 86400e3) }),
 		uses: h('input', { type: 'number', min: 1, max: 1000000, value: 1, inputmode: 'numeric' }),
@@ -36,9 +36,7 @@ function form(preset, created) {
 	f.expires.addEventListener('change', () => { at.hidden = f.expires.value !== 'at'; });
 	const wrong = h('p.wrong', { role: 'alert' });
 	const go = h('button.button.primary', { type: 'submit' }, 'Create');
-	const types = h('fieldset.segments', h('legend', 'What it opens'), ['play', 'publish'].map(t => h('label',
-		h('input', { type: 'radio', name: 'type', value: t, checked: t === f.type, on: { change: () => { f.type = t; } } }), h('span', TYPES[t]))));
-	const el = h('form', h('div.body', types, h('div.row', field('Stream', f.stream), state.apps.length > 1 && field('Application', f.app)), f.stream.after_,
+	const el = h('form', h('div.body', h('div.row', field('Opens', f.type), field('Stream', f.stream), state.apps.length > 1 && field('Application', f.app)), f.stream.after_,
 		h('div.row', field('Expires', f.expires), field('Uses', f.uses)), at, field('Label', f.label),
 		h('details', h('summary', 'More'), h('div.row',
 			field('May reconnect', f.resume, 'After a break, from the same address, on the same use: for encoders.'),
@@ -64,7 +62,7 @@ function form(preset, created) {
 }
 
 function asked(f) {
-	const body = { app: f.app.value || 'live', streamId: f.stream.value.trim(), type: f.type, maxUses: Number(f.uses.value) };
+	const body = { app: f.app.value || 'live', streamId: f.stream.value.trim(), type: f.type.value, maxUses: Number(f.uses.value) };
 	if (f.expires.value === 'at')
 		body.expireDate = Math.floor(new Date(f.at.value).getTime() / 1000);
 	else if (f.expires.value)

@@ -23,6 +23,7 @@
 	X(revoke, "revoke.js", SCRIPT)                                                             \
 	X(qr, "qr.js", SCRIPT)                                                                     \
 	X(sessions, "sessions.js", SCRIPT)                                                         \
+	X(recordings, "recordings.js", SCRIPT)                                                     \
 	X(audit, "audit.js", SCRIPT)
 #define SCRIPT "text/javascript; charset=utf-8"
 

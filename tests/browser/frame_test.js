@@ -16,7 +16,7 @@ async function tabTo(p, name, key = 'Tab') {
 		await p.keyboard.press(key);
 		const now = await focused(p);
 		const ring = await p.evaluate(() => {
-			const seen = document.activeElement.matches('input[type=radio]') ? document.activeElement.nextElementSibling : document.activeElement;
+			const seen = document.activeElement;
 			const s = getComputedStyle(seen), r = seen.getBoundingClientRect();
 			return seen === document.body || (s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2 && r.bottom > 0 && r.top < innerHeight);
 		});
@@ -45,8 +45,8 @@ for (const width of [360, 1600])
 		await p.keyboard.press('Enter');
 		await p.getByRole('dialog').waitFor();
 		await p.keyboard.type(`by-keyboard-${width}`);
-		await tabTo(p, 'Watch', 'Shift+Tab');
-		await p.keyboard.press('ArrowRight');
+		await tabTo(p, 'Opens', 'Shift+Tab');
+		await p.keyboard.press('ArrowDown');
 		await tabTo(p, 'Label');
 		await p.keyboard.type('no mouse');
 		await p.keyboard.press('Enter');

@@ -15,7 +15,7 @@
 import { after, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { spawn, execFile } from 'node:child_process';
-import { mkdtempSync, writeFileSync, rmSync, existsSync, readFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, writeFileSync, rmSync, existsSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createRequire } from 'node:module';
@@ -179,6 +179,14 @@ export async function streamd({ apps = { live: {} }, config = {}, password = PAS
 	await server.start();
 	atEnd(() => server.stop());
 	return server;
+}
+
+/** A recording of `app`, put into its folder by hand; answers its path. */
+export function recording(server, name, app = 'live', size = 4321) {
+	const folder = path.join(server.dir, 'recordings', app);
+	mkdirSync(folder, { recursive: true });
+	writeFileSync(path.join(folder, name), Buffer.alloc(size, name));
+	return path.join(folder, name);
 }
 
 /** Four seconds of picture and sound, made once a file: H.264 with a keyframe a second, AAC. */

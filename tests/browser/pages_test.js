@@ -1,9 +1,10 @@
 // Every page of the panel, full and empty, on a phone and on a wide screen, light and dark: axe-core finds nothing,
 // nothing is wider than the screen, every control has a name and is large enough.
-import { test, assert, streamd, chromium, page, axe, picture, signIn, publish, watch, until, cleanUp } from './lib.js';
+import { readdirSync, statSync } from 'node:fs';
+import { test, assert, streamd, chromium, page, axe, picture, signIn, publish, recording, watch, until, cleanUp } from './lib.js';
 
 const LONG = `a-stream.with_a-very.long.name-${'0123456789'.repeat(9)}`;
-const VIEWS = ['live', 'control', 'tokens', 'sessions', 'audit'];
+const VIEWS = ['live', 'control', 'tokens', 'sessions', 'recordings', 'audit'];
 const LOOKS = [[360, false], [360, true], [1600, false], [1600, true]];
 
 const full = await streamd({ apps: { live: { publish_token: 'on', play_token: 'on' }, events: {} } });
@@ -14,6 +15,8 @@ const browser = await chromium();
 await full.stop();
 await full.start();
 
+recording(full, 'cam.mp4');
+recording(full, `${LONG.slice(0, 100)}.mp4`);
 await full.ctl('create', 'cam', '--type', 'publish', '--label', 'Studio encoder');
 for (const label of ['Ada', 'Grace Hopper, third row on the left, who asked for a label that is long', ''])
 	await full.ctl('create', 'cam', ...label ? ['--label', label] : [], '--max-uses', '3');
@@ -28,6 +31,13 @@ await fetch(`${full.http}/live/streams/cam.flv?token=nonsense`);
 await fetch(`${full.http}/live/streams/cam.flv`);
 const ids = (await full.ctl('list', '--json')).items.map(t => t.id);
 await full.ctl('revoke', ids.at(-2));
+
+test('the panel weighs 100 KB at most', () => {
+	const folder = new URL('../../web-panel/', import.meta.url);
+	const files = readdirSync(folder, { withFileTypes: true }).filter(f => /\.(js|css|html|svg)$/.test(f.name));
+	assert.ok(files.length > 10);
+	assert.ok(files.reduce((n, f) => n + statSync(new URL(f.name, folder)).size, 0) <= 100 * 1024);
+});
 
 /* Nothing reaches beyond the screen's side, nor beyond the box that it stands in. */
 async function beyond(p) {
@@ -89,7 +99,7 @@ for (const [width, dark] of LOOKS) {
 		await p.getByText('More', { exact: true }).click();
 		await look(p, `new-${how}`);
 		await p.getByRole('dialog').getByLabel('Stream', { exact: true }).fill('cam');
-		await p.getByRole('dialog').getByText('Publish', { exact: true }).click();
+		await p.getByRole('dialog').getByLabel('Opens').selectOption('publish');
 		await p.getByRole('button', { name: 'Create' }).click();
 		await p.getByText('Shown this once.').waitFor();
 		await p.getByRole('button', { name: 'QR code of RTMP link' }).click();
