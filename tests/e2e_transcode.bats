@@ -53,6 +53,11 @@ until_live() {
 	return 1
 }
 
+# The sound of a stream may come before its first picture.
+until_pictures() {
+	timeout 60 ffmpeg -v error -nostdin -i "http://$HTTP/live/streams/cam.flv" -frames:v 5 -f null - 3>&-
+}
+
 # In the background. The pictures' encoder options are given.
 publish_rtmp() {
 	timeout 120 ffmpeg -v error -nostdin -re -f lavfi -i testsrc2=size=320x180:rate=30 -f lavfi -i sine=sample_rate=44100 \
@@ -99,7 +104,7 @@ audio_of() { # URL: FFmpeg's name of its sound, once it has decoded a second of 
 @test "H.264 with B-frames is refused over WebRTC" {
 	start
 	publish_rtmp -bf 3
-	sleep 1 # so that it is known before somebody comes
+	until_pictures # so that it is known before somebody comes
 	run timeout 60 "$BIN/streamplay" "whep+http://$HTTP/live/whep/cam" --no-window --duration 2s
 	echo "$output"
 	[ "$status" -ne 0 ]
@@ -109,7 +114,7 @@ audio_of() { # URL: FFmpeg's name of its sound, once it has decoded a second of 
 @test "and is played where the application transcodes video" {
 	start "transcode_video = on"
 	publish_rtmp -bf 3
-	sleep 1
+	until_pictures
 	run timeout 60 "$BIN/streamplay" "whep+http://$HTTP/live/whep/cam" --no-window --duration 3s \
 		--expect "video=h264,audio=opus,fps>=25"
 	echo "$output"
