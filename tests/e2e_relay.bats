@@ -232,8 +232,48 @@ frames() { # url: how many pictures FFmpeg decodes in two seconds
 	start_far
 	publish_far cam
 	far disable play
+	curl -sf -m 20 --retry 20 --retry-delay 1 --retry-all-errors -o /dev/null "http://127.0.0.1:$FAR_HTTP/live/streams/cam.m3u8"
 	start_near "[pull here]
 		url = http://127.0.0.1:$FAR_HTTP/live/streams/cam.m3u8"
 	[ "$(frames "http://$HTTP/live/streams/here.flv")" -ge 40 ]
 	relay '.state == "running" and .bytes > 0'
+}
+
+# Waits until an encoder that tries to publish has given up.
+try_publish() { # stream token
+	run timeout 20 ffmpeg -v error -nostdin -re -i "$SOURCE" -c copy -f flv "rtmp://$RTMP/live/$1?token=$2"
+	[ "$status" != 0 ]
+}
+
+@test "a stream that is pulled is refused to an encoder, which keeps its token" {
+	start_far
+	far disable play
+	start_near "publish_token = on
+		[pull cam]
+		url = rtmp://127.0.0.1:$FAR_RTMP/live/cam
+		[pull spare]
+		url = rtmp://127.0.0.1:$FAR_RTMP/live/spare
+		when = always"
+	publish_far cam
+	# Nobody watches: it is anybody's who has a token, and the pull leaves it to them.
+	t=$(token cam --type publish)
+	start ffmpeg -v error -nostdin -re -stream_loop -1 -i "$SOURCE" -c copy -f flv "rtmp://$RTMP/live/cam?token=$t"
+	encoder=$CLIENT
+	wait_live cam
+	[ "$(frames "http://$HTTP/live/streams/cam.flv")" -ge 40 ]
+	relay '.streamId == "cam" and .state == "idle" and .failures == 0'
+	stop "$encoder"
+	# One that runs is not.
+	publish_far spare
+	relay '.streamId == "spare" and .state == "running"'
+	t=$(token spare --type publish)
+	try_publish spare "$t"
+	last_audit_is reason already_publishing
+	[ "$(uses "$t" spare publish)" = 0 ]
+	# It fell silent: the stream is there, in its gap, and the next encoder may have it.
+	stop_far KILL
+	relay '.streamId == "spare" and .state == "waiting"'
+	start ffmpeg -v error -nostdin -re -stream_loop -1 -i "$SOURCE" -c copy -f flv "rtmp://$RTMP/live/spare?token=$t"
+	wait_live spare
+	[ "$(uses "$t" spare publish)" = 1 ]
 }

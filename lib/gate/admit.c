@@ -110,28 +110,6 @@ bool sg_gate_kick_locked(struct sg_session *s, enum sg_goodbye why)
 
 /* ---- tables ---- */
 
-static struct stream_entry *stream_entry(struct sg_gate *g, const struct sg_session *s, bool create)
-{
-	char key[sizeof(((struct stream_entry *)0)->key)];
-	struct stream_entry *e;
-
-	snprintf(key, sizeof(key), "%s/%s", s->app, s->stream);
-	HASH_FIND_STR(g->streams, key, e);
-	if (e || !create || !(e = calloc(1, sizeof(*e))))
-		return e;
-	memcpy(e->key, key, sizeof(key));
-	HASH_ADD_STR(g->streams, key, e);
-	return e;
-}
-
-static void stream_entry_drop(struct sg_gate *g, struct stream_entry *e)
-{
-	if (e->sessions)
-		return;
-	HASH_DEL(g->streams, e);
-	free(e);
-}
-
 static struct token_entry *token_find(struct sg_gate *g, uint64_t id)
 {
 	struct token_entry *e;
@@ -163,12 +141,12 @@ static void token_entry_drop(struct sg_gate *g, struct token_entry *e)
 static bool link_session(struct sg_session *s)
 {
 	struct sg_gate *g = s->gate;
-	struct stream_entry *se = stream_entry(g, s, true);
+	struct stream_entry *se = sg_gate_stream_locked(g, s->app, s->stream, true);
 
 	if (!se)
 		return false;
 	if (s->token_id && !(s->token = token_entry(g, s->token_id))) {
-		stream_entry_drop(g, se);
+		sg_gate_stream_drop_locked(g, se);
 		return false;
 	}
 	s->stream_at = se;
@@ -189,7 +167,7 @@ static void unlink_session(struct sg_session *s, enum session_state was)
 		if (se->publisher == s)
 			se->publisher = NULL;
 		DL_DELETE2(se->sessions, s, stream_prev, stream_next);
-		stream_entry_drop(g, se);
+		sg_gate_stream_drop_locked(g, se);
 		s->stream_at = NULL;
 	}
 	if (!s->token)
@@ -561,7 +539,7 @@ static enum sg_reason count_holds(struct sg_session *s, const struct sg_token *r
 /* Puts an admitted attempt in its place. */
 static enum sg_reason hold_locked(struct sg_session *s)
 {
-	struct stream_entry *se = stream_entry(s->gate, s, false);
+	struct stream_entry *se = sg_gate_stream_locked(s->gate, s->app, s->stream, false);
 
 	if (s->type == SG_PUBLISH && se && se->publisher)
 		return SG_ALREADY_PUBLISHING;
@@ -602,6 +580,14 @@ static bool start_commit_locked(struct sg_session *s)
 	return false;
 }
 
+static bool is_reserved(const struct sg_session *s)
+{
+	const struct stream_entry *se =
+	    sg_gate_stream_locked(s->gate, s->app, s->stream, false);
+
+	return !s->elsewhere && se && se->reserved;
+}
+
 /* Decides an attempt. True: there is a verdict to post. */
 static bool settle_locked(struct sg_session *s, enum sg_reason token_verdict,
     enum sg_reason media_verdict, const struct sg_token *row, struct sg_session **hanging)
@@ -609,6 +595,9 @@ static bool settle_locked(struct sg_session *s, enum sg_reason token_verdict,
 	enum sg_reason verdict = token_verdict;
 	bool wait = false;
 
+	/* Before a use that is resumed is taken from where it was kept. */
+	if (s->type == SG_PUBLISH && is_reserved(s))
+		media_verdict = SG_ALREADY_PUBLISHING;
 	if (row && (verdict == SG_ADMITTED || verdict == SG_USED || verdict == SG_EXPIRED)) {
 		enum sg_reason resume =
 		    media_verdict == SG_ADMITTED ? try_resume(s, verdict, hanging) : SG_USED;

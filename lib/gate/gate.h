@@ -163,6 +163,14 @@ bool sg_gate_needs_token(struct sg_gate *gate, struct sg_str app, struct sg_str 
     enum sg_token_type type);
 bool sg_gate_has_app(struct sg_gate *gate, struct sg_str app);
 
+/* ---- streams that a relay publishes: the operator's, without a session ---- */
+
+/* True: nobody publishes it here, and until sg_gate_unreserve nobody is let in to (SG_ALREADY_PUBLISHING, and
+ * nothing spent), except `elsewhere`. False: somebody does, or there is no memory. Names that are valid. */
+bool sg_gate_reserve(struct sg_gate *gate, const char *app, const char *stream);
+/* Once it is out of the relay's hands: the next one may publish at once. */
+void sg_gate_unreserve(struct sg_gate *gate, const char *app, const char *stream);
+
 /* ---- sessions that come back: HTTP ---- */
 
 /* A viewer over HTTP makes many requests. After the first, its session is detached: it belongs to

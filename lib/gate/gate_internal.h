@@ -57,6 +57,7 @@ struct stream_entry {
 	char key[SG_APP_MAX + 1 + SG_STREAM_MAX + 1]; /* "app/stream" */
 	struct sg_session *publisher; /* HELD, COMMITTING or ACTIVE */
 	struct sg_session *sessions; /* by stream_next */
+	bool reserved; /* a relay publishes it */
 	UT_hash_handle hh;
 };
 
@@ -213,6 +214,11 @@ struct sg_session *sg_gate_end_locked(struct sg_session *s, enum sg_goodbye why)
 /* Marks it for its owner; true when the caller must post kick_task after unlocking (a reference
  * goes along). */
 bool sg_gate_kick_locked(struct sg_session *s, enum sg_goodbye why);
+
+/* reserve.c, locked: who is at a stream. NULL: nobody, or no memory to create it. */
+struct stream_entry *sg_gate_stream_locked(
+    struct sg_gate *g, const char *app, const char *stream, bool create);
+void sg_gate_stream_drop_locked(struct sg_gate *g, struct stream_entry *e); /* if nobody is */
 
 /* audit.c */
 void sg_gate_audit_session(struct sg_session *s, const char *event, const char *reason,

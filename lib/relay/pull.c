@@ -12,17 +12,32 @@ static const char options[] =
 
 /* ---- wanted, or not ---- */
 
+/* Somebody else's, who may come back to it. */
+static bool is_in_their_gap(struct relay_line *l)
+{
+	struct sg_stream *s =
+	    sg_hub_find(l->relay->cfg.hub, sg_str_from(l->app), sg_str_from(l->stream));
+	struct sg_stream_info info;
+
+	if (!s)
+		return false;
+	sg_stream_info(s, &info);
+	sg_stream_unref(s);
+	return strcmp(info.protocol, "pull") != 0;
+}
+
 /* The line's lock is held. In the hub at once, so that whoever comes finds a stream to wait at. */
 static bool claim(struct relay_line *l)
 {
-	enum sg_result res;
-
 	if (l->publisher)
 		return true;
-	res = sg_hub_publish(
-	    l->relay->cfg.hub, sg_str_from(l->app), sg_str_from(l->stream), "pull", &l->publisher);
-	if (res != SG_OK)
+	if (is_in_their_gap(l) || !sg_gate_reserve(l->relay->cfg.gate, l->app, l->stream))
 		return false;
+	if (sg_hub_publish(l->relay->cfg.hub, sg_str_from(l->app), sg_str_from(l->stream), "pull",
+		&l->publisher) != SG_OK) {
+		sg_gate_unreserve(l->relay->cfg.gate, l->app, l->stream);
+		return false;
+	}
 	l->state = SG_RELAY_CONNECTING;
 	l->since_ms = sg_wall_ms();
 	return true;
@@ -131,7 +146,7 @@ static struct sg_publisher *begin(struct relay_line *l, const char **why)
 
 	*why = NULL;
 	pthread_mutex_lock(&l->lock);
-	if (due && !claim(l))
+	if (due && !claim(l) && l->always) /* else it rests: those who watch are served */
 		*why = "somebody publishes it here";
 	pub = l->publisher; /* perhaps wanted since */
 	if (!pub && !*why)
@@ -155,6 +170,7 @@ static void finish(struct relay_line *l, bool goodbye)
 	}
 	pthread_mutex_unlock(&l->lock);
 	sg_publisher_close(pub, goodbye);
+	sg_gate_unreserve(l->relay->cfg.gate, l->app, l->stream);
 }
 
 void pull_run(struct relay_line *l)

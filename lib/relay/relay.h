@@ -2,8 +2,11 @@
  * stream of an application on, `[pull S]` takes one in, always or while somebody watches.
  *
  * The operator's, so no token is asked for; whoever watches a stream that was pulled passes the gate like
- * anybody. Each relay has a thread of its own, which connects again, after 1 s and ever longer up to 30 s,
- * when its far end fails. Everything here may be called on any thread, unless said otherwise. */
+ * anybody. While a pull connects or runs it has the stream reserved in the gate, so that an encoder is refused
+ * before its token is spent; a stream that somebody publishes here, or may come back to, is left to them.
+ *
+ * Each relay has a thread of its own, which connects again, after 1 s and ever longer up to 30 s, when its far
+ * end fails. Everything here may be called on any thread, unless said otherwise. */
 #ifndef SG_RELAY_RELAY_H
 #define SG_RELAY_RELAY_H
 
@@ -17,7 +20,7 @@ struct sg_relay;
 
 struct sg_relay_config {
 	const struct sg_config *cfg; /* [pull] sections, [app] forward */
-	struct sg_gate *gate; /* tells whether somebody watches */
+	struct sg_gate *gate; /* tells whether somebody watches, or publishes */
 	struct sg_hub *hub;
 	int64_t unwatched_ms; /* until a pull that nobody watches ends; 0 = 30 s */
 };
