@@ -316,6 +316,30 @@ static void a_viewer_that_never_reads_hurts_nobody(void **state)
 	fixture_close(f);
 }
 
+/* What a viewer sends nobody reads: it would stay in libsrt's memory for as long as the viewer watches. */
+static void a_viewer_that_sends_is_shown_out(void **state)
+{
+	struct fixture *f = fixture_open("", NULL);
+	struct feeder fd;
+	uint8_t m[MESSAGE] = {0};
+
+	(void)state;
+	publish_cam(f, &fd);
+	struct caller c = call(f, "#!::r=live/cam"), other = call(f, "#!::r=live/cam");
+	await(stats_of(f).players == 2);
+	assert_int_equal(srt_sendmsg(c.sock, (char *)m, sizeof(m), -1, 0), MESSAGE);
+	assert_true(is_closed(&c));
+	await(stats_of(f).players == 1);
+	assert_int_equal(stats_of(f).bad_input, 1);
+	assert_int_equal(gate_stats_of(f).ended[SG_BYE_BAD_INPUT], 1);
+	assert_int_equal(srt_getsockstate(other.sock), SRTS_CONNECTED);
+	hang_up(&c);
+	hang_up(&other);
+	await(stats_of(f).connections == 0 + 1);
+	feeder_stop(&fd);
+	fixture_close(f);
+}
+
 /* ---- hostile publishers ---- */
 
 static void send_all(struct caller *c, const uint8_t *p, size_t len)
@@ -473,6 +497,7 @@ int main(void)
 	    cmocka_unit_test(a_viewer_waits_through_a_gap_and_is_told_of_the_end),
 	    cmocka_unit_test(who_never_sends_media_spends_nothing),
 	    cmocka_unit_test(a_viewer_that_never_reads_hurts_nobody),
+	    cmocka_unit_test(a_viewer_that_sends_is_shown_out),
 	    cmocka_unit_test(what_is_no_media_ends_its_publisher_and_spends_nothing),
 	    cmocka_unit_test(a_damaged_stream_ends_nothing_but_itself),
 	    cmocka_unit_test(the_line_of_each_session_is_known),

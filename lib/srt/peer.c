@@ -231,6 +231,7 @@ static void take_line(struct srt_peer *p)
 	    in ? c->retransmitted + (uint64_t)s.pktRcvRetrans : (uint64_t)s.pktRetransTotal;
 	c->dropped = (uint64_t)(in ? s.pktRcvDropTotal : s.pktSndDropTotal);
 	c->undecrypted = (uint64_t)s.pktRcvUndecryptTotal;
+	c->unwanted = in ? 0 : (uint64_t)s.pktRecvTotal;
 	add(&srv->lost[p->type], c->lost, before.lost);
 	add(&srv->retransmitted[p->type], c->retransmitted, before.retransmitted);
 	add(&srv->dropped[p->type], c->dropped, before.dropped);
@@ -255,9 +256,19 @@ static bool is_gone(const struct srt_peer *p)
 	return srt_getsockstate(p->sock) >= SRTS_BROKEN;
 }
 
+/* Nobody reads it, and libsrt keeps it: thousands of packets for each such viewer. */
+static void sent_data(struct srt_peer *p)
+{
+	sg_log_limited(SG_LOG_WARNING, "srt %s: sends, though it came to play: ended", p->name);
+	atomic_fetch_add(&p->lane->srv->bad_input, 1);
+	srt_peer_destroy(p, SG_BYE_BAD_INPUT);
+}
+
 static void tick_viewer(struct srt_peer *p, int64_t now_ms)
 {
-	if (is_gone(p))
+	if (p->counts.unwanted)
+		sent_data(p);
+	else if (is_gone(p))
 		srt_peer_destroy(p, p->state == PEER_CLOSING ? SG_BYE_STREAM_ENDED : SG_BYE_CLOSED);
 	else if (p->blocked && now_ms - p->sent_ms > p->lane->srv->stalled_ms)
 		srt_peer_destroy(p, SG_BYE_STALLED);

@@ -50,6 +50,7 @@ struct srt_channel;
 /* Sums over the life of one connection. */
 struct srt_counts {
 	uint64_t packets, lost, retransmitted, dropped, undecrypted;
+	uint64_t unwanted; /* data that a viewer sent */
 };
 
 struct srt_peer {
