@@ -100,6 +100,23 @@ static void drop_route(struct rtc_table *t, struct rtc_route *r)
 	r->peer = NULL;
 }
 
+/* It was heard from there before: nearly always. */
+static bool knows_path(
+    struct rtc_table *t, struct sg_webrtc_peer *p, const struct rtc_path_key *key, int64_t now_ms)
+{
+	bool known = false;
+
+	pthread_rwlock_rdlock(&t->lock); /* another peer may be taking a route over */
+	for (size_t i = 0; i < RTC_PATHS_MAX && !known; i++) {
+		struct rtc_route *r = &p->routes[i];
+		known = r->peer && memcmp(&r->key, key, sizeof(*key)) == 0;
+		if (known)
+			atomic_store_explicit(&r->heard_ms, now_ms, memory_order_relaxed);
+	}
+	pthread_rwlock_unlock(&t->lock);
+	return known;
+}
+
 void rtc_table_add_path(
     struct rtc_table *t, struct sg_webrtc_peer *p, const struct sg_path *path, int64_t now_ms)
 {
@@ -107,11 +124,8 @@ void rtc_table_add_path(
 	struct rtc_route *r;
 
 	rtc_path_key(&key, &path->remote);
-	for (size_t i = 0; i < RTC_PATHS_MAX; i++)
-		if (p->routes[i].peer && memcmp(&p->routes[i].key, &key, sizeof(key)) == 0) {
-			atomic_store_explicit(&p->routes[i].heard_ms, now_ms, memory_order_relaxed);
-			return;
-		}
+	if (knows_path(t, p, &key, now_ms))
+		return;
 	pthread_rwlock_wrlock(&t->lock);
 	HASH_FIND(hh, t->routes, &key, sizeof(key), r);
 	if (!r || now_ms - atomic_load_explicit(&r->heard_ms, memory_order_relaxed) > ROUTE_HELD_MS) {
