@@ -3,6 +3,8 @@
 #include "media/codec.h"
 #include <stdlib.h>
 
+#define PIXELS_MAX (8192 * 4352) /* of a picture: H.264's own limit (level 6.2, table A-1) */
+
 struct sg_transcoder *sg_transcoder_new(enum sg_codec to, uint64_t bit_rate, sg_transcoder_out out, void *user)
 {
 	struct sg_transcoder *t = to == SG_CODEC_AAC || to == SG_CODEC_OPUS ? transcoder_sound_new()
@@ -60,6 +62,7 @@ bool transcoder_open_decoder(struct sg_transcoder *t, enum sg_codec from)
 	if (!codec || !(t->dec = avcodec_alloc_context3(codec)))
 		return false;
 	t->dec->pkt_timebase = (AVRational){ 1, 90000 };
+	t->dec->max_pixels = PIXELS_MAX;
 	t->dec->thread_count = 1; /* the thread is ours; more would only add delay */
 	if (c) {
 		t->dec->extradata = av_mallocz(c->size + AV_INPUT_BUFFER_PADDING_SIZE);

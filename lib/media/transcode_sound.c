@@ -183,7 +183,9 @@ static bool resample(struct sound *s, const AVFrame *in)
 	    av_samples_alloc_array_and_samples(&data, NULL, channels, most, s->t.enc->sample_fmt, 0) < 0)
 		return false;
 	int n = swr_convert(s->swr, data, most, (const uint8_t **)in->extended_data, in->nb_samples);
-	bool ok = n >= 0 && av_audio_fifo_write(s->fifo, (void **)data, n) == n;
+	/* What an encoder that fails left there may stay until the count is too far off: see keep_time. */
+	bool ok = n >= 0 && av_audio_fifo_size(s->fifo) + n <= FIFO_SECONDS * s->t.enc->sample_rate &&
+		  av_audio_fifo_write(s->fifo, (void **)data, n) == n;
 	if (ok)
 		s->samples += n;
 	av_freep(&data[0]);
