@@ -18,6 +18,8 @@
 	"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"                             \
 	"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384"
 
+#define CERTIFICATES_MAX (16 << 10) /* bytes a peer may send; a browser's is about 300 */
+
 /* ---- making ---- */
 
 static bool set_name(X509 *cert)
@@ -166,6 +168,7 @@ static bool set_up(struct sg_dtls_identity *id)
 	SSL_CTX_set_options(
 	    ctx, SSL_OP_NO_QUERY_MTU | SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_max_cert_list(ctx, CERTIFICATES_MAX);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_read_ahead(ctx, 1);
 	id->method = sg_dtls_bio_method();
