@@ -155,13 +155,14 @@ static bool has_track(const struct sg_webrtc_peer *p)
 	return p->tracks[VIDEO].on || p->tracks[AUDIO].on;
 }
 
-static uint32_t draw_ssrc(void)
+/* One that no track has: RFC 3550 section 8. */
+static uint32_t draw_ssrc(const struct sg_webrtc_peer *p)
 {
 	uint32_t ssrc;
 
 	do
 		sg_random(&ssrc, sizeof(ssrc));
-	while (!ssrc);
+	while (!ssrc || ssrc == p->tracks[VIDEO].ssrc || ssrc == p->tracks[AUDIO].ssrc);
 	return ssrc;
 }
 
@@ -195,7 +196,7 @@ static void answer_viewer(struct sg_webrtc_peer *p, const struct sg_sdp_media *m
 	const struct sg_sdp_codec *c = sg_sdp_match(m, s->codec[track], s->avcc, s->avcc_len);
 	if (!c)
 		return;
-	uint32_t ssrc = t->ssrc ? t->ssrc : draw_ssrc();
+	uint32_t ssrc = t->ssrc ? t->ssrc : draw_ssrc(p);
 	take_codec(t, m, c);
 	t->ssrc = ssrc;
 	*out = (struct sg_sdp_section){ .codec = c, .direction = SG_SDP_SENDONLY,
@@ -296,7 +297,7 @@ static void offer_track(struct sg_webrtc_peer *p, int track, const struct source
 	struct rtc_track *t = &p->tracks[track];
 
 	t->codec = s->codec[track];
-	t->ssrc = draw_ssrc();
+	t->ssrc = draw_ssrc(p);
 	*out = (struct sg_sdp_offer_track){ .codec = t->codec, .ssrc = t->ssrc };
 	if (track == VIDEO) {
 		out->avcc = s->avcc;
