@@ -417,8 +417,8 @@ static bool open_run(struct sg_hls *h, const struct sg_frame *f)
 	struct hls_run *run = make_run(h->stream);
 
 	if (!run) {
-		sg_log_warning("stream %s cannot be had as HLS: its codecs do not go into it",
-		    h->stream->key);
+		sg_log_limited(SG_LOG_WARNING,
+		    "stream %s cannot be had as HLS: its codecs do not go into it", h->stream->key);
 		h->refused = true;
 		return false;
 	}

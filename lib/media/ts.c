@@ -73,7 +73,8 @@ static bool open_mux(struct sg_tspack *t)
 	    audio, &ap, &t->out);
 	lead_drop(&lead);
 	if (!t->mux)
-		sg_log_warning("stream %s cannot be had as MPEG-TS: its codecs do not go into it", s->key);
+		sg_log_limited(SG_LOG_WARNING,
+		    "stream %s cannot be had as MPEG-TS: its codecs do not go into it", s->key);
 	t->refused = !t->mux;
 	return t->mux;
 }
