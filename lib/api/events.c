@@ -356,7 +356,7 @@ static bool sleep_a_tick(struct api_events *e)
 		while (!e->listeners && !e->stop)
 			pthread_cond_wait(&e->wake, &e->lock);
 	} else if (!e->stop) {
-		clock_gettime(CLOCK_REALTIME, &until);
+		clock_gettime(CLOCK_MONOTONIC, &until);
 		until.tv_nsec += TICK_MS * 1000000;
 		until.tv_sec += until.tv_nsec / 1000000000;
 		until.tv_nsec %= 1000000000;
@@ -490,13 +490,17 @@ void api_events(struct api_call *c)
 enum sg_result api_events_open(struct api_events **out, struct sg_api *api)
 {
 	struct api_events *e = calloc(1, sizeof(*e));
+	pthread_condattr_t monotonic;
 
 	*out = e;
 	if (!e)
 		return SG_ERR_NO_MEMORY;
 	e->api = api;
 	pthread_mutex_init(&e->lock, NULL);
-	pthread_cond_init(&e->wake, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&e->wake, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	pthread_cond_init(&e->fed, NULL);
 	if (pthread_create(&e->thread, NULL, events_thread, e) != 0)
 		return SG_ERR_NO_MEMORY;
