@@ -452,6 +452,8 @@ static void flush(struct feed *feed)
 	struct sg_follower *f, *tmp;
 
 	stop_timer(feed);
+	/* Intervals run from start to start: a long flush must not put the next picture off. */
+	feed->flushed_us = sg_mono_us();
 	do {
 		sg_ring_read(feed->ring, &rd, false);
 		feed->cursor = rd.next;
@@ -460,7 +462,6 @@ static void flush(struct feed *feed)
 		for (size_t i = 0; i < rd.count; i++)
 			sg_frame_unref(fo->frames[i]);
 	} while (rd.count == SHARED_FRAMES);
-	feed->flushed_us = sg_mono_us();
 	if (!rd.ended || feed->ended)
 		return;
 	feed->ended = true;
