@@ -187,11 +187,11 @@ static void wait_for_news(struct variant *v)
 {
 	struct timespec until;
 
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_nsec += WAIT_MS * 1000000l;
 	until.tv_sec += until.tv_nsec / 1000000000;
 	until.tv_nsec %= 1000000000;
-	while (sem_timedwait(&v->news, &until) != 0 && errno == EINTR)
+	while (sem_clockwait(&v->news, CLOCK_MONOTONIC, &until) != 0 && errno == EINTR)
 		;
 	atomic_store(&v->woken, false);
 }
