@@ -185,6 +185,13 @@ ended_within() { # milliseconds since $1 until each named viewer's end
 	last_audit_is reason shutdown
 }
 
+@test "a crash leaves no memory on the disk" {
+	stop_streamd
+	ulimit -S -c "$(ulimit -H -c)"
+	start_streamd
+	grep -qE '^Max core file size +0 ' "/proc/$STREAMD_PID/limits"
+}
+
 @test "SIGHUP reads the applications again; a mistake leaves the old ones" {
 	printf '[app extra]\n' >>"$DIR/sg.conf"
 	[ "$(http_status /extra/streams/cam.flv)" = 403 ] || [ "$(http_status /extra/streams/cam.flv)" = 401 ]

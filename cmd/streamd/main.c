@@ -103,6 +103,17 @@ static size_t raise_descriptor_limit(void)
 	return limit > 200 ? limit - 100 : limit / 2; /* the store, files and libraries need some */
 }
 
+/* A core dump holds tokens, keys and sessions. The hard limit stays, for whoever debugs: see prlimit(1). */
+static void leave_no_core(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_CORE, &rl) != 0)
+		return;
+	rl.rlim_cur = 0;
+	setrlimit(RLIMIT_CORE, &rl);
+}
+
 static void open_fanout(void *user)
 {
 	void **args = user;
@@ -402,6 +413,7 @@ static int serve(struct sg_config *cfg, struct sg_tls *tls, const char *path)
 	sigaddset(&signals, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	leave_no_core();
 
 	if (open_rooms(&d, error, sizeof(error)) != SG_OK) {
 		fprintf(stderr, "streamd: %s\n", error);
