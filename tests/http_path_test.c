@@ -123,6 +123,40 @@ static void a_media_name_is_understood(void **state)
 	}
 }
 
+/* Ant Media's names, those of its rows that are right: each is of its stream. A recording keeps its file's
+ * name, since the catalogue says whose it is, and the name does not. */
+static void ant_medias_names_are_of_their_streams(void **state)
+{
+	static const struct {
+		const char *rest;
+		enum media_kind kind;
+		const char *name, *alias;
+	} rows[] = {
+		{ "stream1.m3u8", MEDIA_HLS, "stream1", "" },
+		{ "stream1_adaptive.m3u8", MEDIA_HLS, "stream1_adaptive", "stream1" },
+		{ "my_stream.m3u8", MEDIA_HLS, "my_stream", "" },
+		{ "my_stream_adaptive.m3u8", MEDIA_HLS, "my_stream_adaptive", "my_stream" },
+		{ "cam_2.m3u8", MEDIA_HLS, "cam_2", "" },
+		{ "mpdtest.m3u8", MEDIA_HLS, "mpdtest", "" },
+		{ "stream1.mpd", MEDIA_DASH, "stream1", "" },
+		{ "stream1.mp4", MEDIA_RECORDING, "stream1.mp4", "" },
+		{ "stream1_1.mp4", MEDIA_RECORDING, "stream1_1.mp4", "" },
+		{ "my_stream_1.mp4", MEDIA_RECORDING, "my_stream_1.mp4", "" },
+		{ "stream1-2021-05-18_11-26-26.842_1.mp4", MEDIA_RECORDING,
+		    "stream1-2021-05-18_11-26-26.842_1.mp4", "" },
+	};
+	struct media_name n;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_true(http_media_name_parse(&n, sg_str_from(rows[i].rest)));
+		assert_int_equal(n.kind, rows[i].kind);
+		assert_true(sg_str_is(n.name, rows[i].name));
+		assert_true(sg_str_is(n.alias, rows[i].alias));
+		assert_int_equal(n.sid.len, 0);
+	}
+}
+
 static void what_is_no_media_name_is_nothing(void **state)
 {
 	static const char *const rows[] = {
@@ -149,6 +183,16 @@ static void what_is_no_media_name_is_nothing(void **state)
 		"s/" SID "/.cam/index.m3u8",
 		"s/" SID "/cam/a/index.m3u8",
 		"x/" SID "/cam/index.m3u8",
+		/* Ant Media's places that are none here. */
+		"stream1.jpg",
+		"stream1.u8",
+		"stream1000000001.fmp4",
+		"stream1.webm",
+		"stream1/stream1.mpd",
+		"stream1/stream1_0segment00139.m4s",
+		"ll-hls/stream1/stream1__master.m3u8",
+		"drm/stream1/hls/master.m3u8",
+		"sub/dir/stream1.m3u8",
 	};
 	struct media_name n;
 
@@ -179,6 +223,7 @@ int main(void)
 		cmocka_unit_test(a_hostile_target_is_refused),
 		cmocka_unit_test(a_path_decoded_twice_stays_as_it_was_once),
 		cmocka_unit_test(a_media_name_is_understood),
+		cmocka_unit_test(ant_medias_names_are_of_their_streams),
 		cmocka_unit_test(what_is_no_media_name_is_nothing),
 		cmocka_unit_test(a_long_name_is_no_name),
 	};

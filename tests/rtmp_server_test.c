@@ -69,6 +69,48 @@ static void commands_that_name_the_token_do_not_spend_it(void **state)
 	fixture_close(f);
 }
 
+/* The commands before "publish", the publishing itself, and refusals, with the most talkative log. */
+static void no_token_is_in_the_log(void **state)
+{
+	static const char *const names[] = { "releaseStream", "FCPublish", "getStreamLength" };
+	char text[65536];
+	FILE *log = tmpfile();
+	int saved = dup(STDERR_FILENO);
+	struct fixture *f = fixture_open(ON, NULL);
+	struct token t = make_token(f, SG_PUBLISH);
+
+	(void)state;
+	assert_non_null(log);
+	fflush(stderr);
+	dup2(fileno(log), STDERR_FILENO);
+	sg_log_set_level(SG_LOG_DEBUG);
+	struct client *c = client_open(f);
+	client_send_connect(c, "live");
+	assert_string_equal(client_status(c), "_result");
+	for (size_t i = 0; i < COUNT(names); i++) {
+		client_call(c, names[i], 10 + (double)i, t.query, 0);
+		assert_string_equal(client_status(c), "_result");
+	}
+	client_close(c);
+	struct client *source = publish(f, t.query), *again = client_open(f);
+	client_begin(again, "publish", t.query);
+	assert_string_equal(client_status(again), "NetStream.Publish.Denied");
+	assert_string_equal(client_status(again), "(end)");
+	client_close(again);
+	client_close(source);
+	await(stats_of(f).connections == 0);
+	fixture_close(f);
+	sg_log_set_level(SG_LOG_ERROR);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	ssize_t len = pread(fileno(log), text, sizeof(text) - 1, 0);
+	fclose(log);
+	assert_in_range(len, 1, sizeof(text) - 2);
+	text[len] = '\0';
+	assert_non_null(strstr(text, "publishes live/cam"));
+	assert_null(strstr(text, strchr(t.query, '=') + 1));
+}
+
 /* What is wrong with a token, and how often it says it has been used afterwards. */
 enum wrong { NONE, UNKNOWN, OTHER_STREAM, OTHER_TYPE, EXPIRED, REVOKED, WRONGS };
 
@@ -610,6 +652,7 @@ int main(void)
 		cmocka_unit_test(a_publisher_spends_its_token_with_the_first_media_and_not_before),
 		cmocka_unit_test(one_that_leaves_before_media_has_its_token_still),
 		cmocka_unit_test(commands_that_name_the_token_do_not_spend_it),
+		cmocka_unit_test(no_token_is_in_the_log),
 		cmocka_unit_test(whoever_has_no_good_token_is_refused_in_one_way),
 		cmocka_unit_test(a_name_that_cannot_be_is_refused),
 		cmocka_unit_test(a_token_used_before_is_refused_and_the_connection_closed),

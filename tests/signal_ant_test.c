@@ -580,6 +580,31 @@ static void stray_messages_do_nothing(void **state)
 	DONE("");
 }
 
+static void a_candidate_is_taken_whatever_its_label_is(void **state)
+{
+	static const char *const labels[] = { "0", "\"0\"", "\"video\"", "null", "-1", "1e99" };
+	char text[200];
+
+	(void)state;
+	take(PUBLISH);
+	ant_described(world.last, (struct sg_str){ 0 });
+	said();
+	done();
+	for (size_t i = 0; i < sizeof(labels) / sizeof(labels[0]); i++) {
+		static const char form[] = "{\"command\":\"takeCandidate\",\"streamId\":\"%s\","
+					   "\"label\":%s,\"id\":%s,\"candidate\":\"%s\"}";
+		snprintf(text, sizeof(text), form, "cam-1", labels[i], labels[i], "candidate:1");
+		take(text);
+		DONE("candidate candidate:1; ");
+		snprintf(text, sizeof(text), form, "cam-1", labels[i], labels[i], "");
+		take(text);
+		snprintf(text, sizeof(text), form, "nobody", labels[i], labels[i], "candidate:1");
+		take(text);
+		DONE("");
+	}
+	SAID("");
+}
+
 static void bad_ids_are_named(void **state)
 {
 	char text[3000] = "{\"command\":\"publish\",\"streamId\":\"";
@@ -712,6 +737,7 @@ int main(void)
 		CASE(several_streams_share_a_socket),
 		CASE(streams_of_one_socket_are_limited),
 		CASE(stray_messages_do_nothing),
+		CASE(a_candidate_is_taken_whatever_its_label_is),
 		CASE(bad_ids_are_named),
 		CASE(floods_end_the_conversation),
 		CASE(stopping_is_told),
