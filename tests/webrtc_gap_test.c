@@ -225,6 +225,7 @@ static void late_b_frames_end_it_with_a_reason(void **state)
 {
 	struct fixture *f = fixture_open("", "127.0.0.1:0", 10);
 	struct source s = source_open(f);
+	struct sg_webrtc_stats stats;
 	struct viewer v;
 
 	(void)state;
@@ -241,6 +242,8 @@ static void late_b_frames_end_it_with_a_reason(void **state)
 	assert_false(owner_wait(o, &o->described, 2));
 	assert_int_equal(o->why, SG_BYE_NO_MEDIA);
 	assert_string_equal(o->detail, "H.264 with B-frames cannot be played over WebRTC");
+	sg_webrtc_server_stats(f->rtc, &stats);
+	assert_int_equal(stats.b_frames, 1);
 	browser_close(v.client, false);
 	owner_close(f, o);
 	sg_publisher_close(s.pub, true);

@@ -178,6 +178,7 @@ static void b_frames_are_refused_clearly(void **state)
 {
 	struct fixture *f = fixture_open("", "127.0.0.1:0", 10);
 	struct source s = source_open(f);
+	struct sg_webrtc_stats stats;
 	struct viewer v;
 
 	(void)state;
@@ -190,6 +191,8 @@ static void b_frames_are_refused_clearly(void **state)
 	assert_false(owner_wait(o, &o->described, 1));
 	assert_int_equal(o->verdict, SG_ADMITTED);
 	assert_string_equal(o->detail, "H.264 with B-frames cannot be played over WebRTC");
+	sg_webrtc_server_stats(f->rtc, &stats);
+	assert_int_equal(stats.b_frames, 1);
 	owner_close(f, o);
 	browser_close(v.client, false);
 	sg_publisher_close(s.pub, true);

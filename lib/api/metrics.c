@@ -396,6 +396,8 @@ static const struct family families[] = {
 	"Media packets forged, repeated or too old."),
     WEBRTC("webrtc_bad_input_total", "counter", NUMBER_U64, bad_input,
 	"Peers ended for malformed input."),
+    WEBRTC("webrtc_refused_reordered_total", "counter", NUMBER_U64, b_frames,
+	"Viewers refused or ended because browsers play no H.264 with B-frames."),
     WEBRTC("webrtc_received_packets_total", "counter", NUMBER_U64, packets_in, "Datagrams of peers."),
     WEBRTC("webrtc_received_bytes_total", "counter", NUMBER_U64, bytes_in, "Their bytes."),
     WEBRTC("webrtc_sent_packets_total", "counter", NUMBER_U64, packets_out, "Datagrams sent."),

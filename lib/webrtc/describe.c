@@ -12,6 +12,14 @@ static void refuse(struct sg_webrtc_peer *p, enum sg_goodbye why, const char *de
 	rtc_peer_drop(p, SG_ADMITTED, why, detail);
 }
 
+void rtc_refuse_b_frames(struct sg_webrtc_peer *p)
+{
+	if (p->dead)
+		return;
+	COUNT(p->srv, b_frames, 1);
+	refuse(p, SG_BYE_NO_MEDIA, "H.264 with B-frames cannot be played over WebRTC");
+}
+
 static void fill_local(const struct sg_webrtc_peer *p, struct sg_sdp_local *out, enum sg_sdp_setup setup)
 {
 	*out = (struct sg_sdp_local){ .session_id = p->sdp_session, .version = p->sdp_version,
@@ -141,7 +149,7 @@ static bool can_play(struct sg_webrtc_peer *p, const struct source *s)
 		return false;
 	}
 	if (p->want_video && s->codec[VIDEO] == SG_CODEC_H264 && info.has_b_frames) {
-		refuse(p, SG_BYE_NO_MEDIA, "H.264 with B-frames cannot be played over WebRTC");
+		rtc_refuse_b_frames(p);
 		return false;
 	}
 	if (s->codec[AUDIO] != SG_CODEC_NONE && !travels(s->codec[AUDIO]))

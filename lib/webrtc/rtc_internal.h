@@ -181,6 +181,8 @@ void rtc_peer_started(struct sg_webrtc_peer *p); /* committed, and media flows *
 void rtc_peer_send(void *user, const struct sg_path *to, const uint8_t *p, size_t len);
 
 /* describe.c: false: the peer has been dropped. */
+/* Browsers show reordered pictures in the order in which they come. */
+void rtc_refuse_b_frames(struct sg_webrtc_peer *p);
 bool rtc_describe_answer(struct sg_webrtc_peer *p, struct sg_str offer);
 bool rtc_describe_offer(struct sg_webrtc_peer *p);
 bool rtc_describe_take_answer(struct sg_webrtc_peer *p, struct sg_str answer);
@@ -340,7 +342,7 @@ struct rtc_lane {
 };
 struct rtc_counts {
 	atomic_ullong opened, stun_bad, dtls_failed, srtp_bad, packets_in, packets_out, bytes_in,
-	    bytes_out, retransmitted, nacks, plis, skipped, bad_input, dropped;
+	    bytes_out, retransmitted, nacks, plis, skipped, bad_input, b_frames, dropped;
 };
 struct sg_webrtc_server {
 	struct sg_webrtc_config cfg;

@@ -311,5 +311,6 @@ void sg_webrtc_server_stats(struct sg_webrtc_server *srv, struct sg_webrtc_stats
 		.bytes_in = atomic_load(&c->bytes_in), .bytes_out = atomic_load(&c->bytes_out),
 		.retransmitted = atomic_load(&c->retransmitted), .nacks = atomic_load(&c->nacks),
 		.plis = atomic_load(&c->plis), .skipped = atomic_load(&c->skipped),
-		.bad_input = atomic_load(&c->bad_input), .dropped = atomic_load(&c->dropped) };
+		.bad_input = atomic_load(&c->bad_input), .b_frames = atomic_load(&c->b_frames),
+		.dropped = atomic_load(&c->dropped) };
 }

@@ -370,8 +370,7 @@ static void move(struct rtc_viewer *v, int64_t now_ms)
 	if (p->tracks[VIDEO].on && info.video != SG_CODEC_NONE && info.video != p->tracks[VIDEO].codec)
 		rtc_peer_drop(p, SG_ADMITTED, SG_BYE_STREAM_ENDED, "the stream's codec has changed");
 	else if (p->tracks[VIDEO].on && info.video == SG_CODEC_H264 && info.has_b_frames)
-		rtc_peer_drop(
-		    p, SG_ADMITTED, SG_BYE_NO_MEDIA, "H.264 with B-frames cannot be played over WebRTC");
+		rtc_refuse_b_frames(p);
 	else if (s != p->stream && !follow(v, s))
 		rtc_peer_drop(p, SG_OVERLOAD, SG_BYE_NO_MEDIA, "");
 	sg_stream_unref(s);

@@ -116,6 +116,7 @@ struct sg_webrtc_stats {
 	size_t peers, peers_max, publishers, viewers;
 	uint64_t opened, stun_bad, dtls_failed, srtp_bad, packets_in, packets_out, bytes_in, bytes_out,
 	    retransmitted, nacks, plis, skipped, bad_input,
+	    b_frames, /* viewers refused or ended because of them */
 	    dropped; /* datagrams between loops, connections over the limit */
 };
 void sg_webrtc_server_stats(struct sg_webrtc_server *srv, struct sg_webrtc_stats *out);
