@@ -277,3 +277,72 @@ try_publish() { # stream token
 	wait_live spare
 	[ "$(uses "$t" spare publish)" = 1 ]
 }
+
+silent_far() { # takes connections and says nothing, until it is stopped: sets CLIENT
+	start python3 -c "
+import socket
+s = socket.create_server(('127.0.0.1', $FAR_RTMP))
+kept = []
+while True: kept.append(s.accept())"
+}
+
+# Every token of TOKENS is held by an attempt, none is spent.
+all_are_held() {
+	local n
+	for _ in $(seq 200); do
+		n=$("$BIN/tokenctl" sessions --json | jq '[.items[] | select(.state == "held")] | length')
+		[ "$n" != "${#TOKENS[@]}" ] || break
+		sleep 0.1
+	done
+	"$BIN/tokenctl" sessions
+	[ "$n" = "${#TOKENS[@]}" ]
+	none_is_spent
+}
+
+none_is_spent() {
+	for s in "${!TOKENS[@]}"; do [ "$(uses "${TOKENS[$s]}" "$s")" = 0 ]; done
+}
+
+@test "whoever waits for a pull whose far end says nothing has spent nothing" {
+	conf="play_token = on"
+	declare -gA TOKENS URLS
+	for s in rtmp flv ts hls dash srt; do conf+="
+		[pull $s]
+		url = rtmp://127.0.0.1:$FAR_RTMP/live/cam"; done
+	silent_far
+	silent=$CLIENT
+	start_near "$conf"
+	for s in rtmp flv ts hls dash srt; do TOKENS[$s]=$(token "$s"); done
+	URLS=(
+		[rtmp]="rtmp://$RTMP/live/rtmp?token=${TOKENS[rtmp]}"
+		[flv]="http://$HTTP/live/streams/flv.flv?token=${TOKENS[flv]}"
+		[ts]="http://$HTTP/live/streams/ts.ts?token=${TOKENS[ts]}"
+		[hls]="http://$HTTP/live/streams/hls.m3u8?token=${TOKENS[hls]}"
+		[dash]="http://$HTTP/live/streams/dash.mpd?token=${TOKENS[dash]}"
+		[srt]="srt://$SRT?streamid=#!::r=live/srt,token=${TOKENS[srt]}"
+	)
+	viewers=
+	for s in "${!URLS[@]}"; do
+		start ffmpeg -v error -nostdin -i "${URLS[$s]}" -t 1 -f null -
+		viewers="$viewers $CLIENT"
+	done
+	all_are_held
+	stop "$silent"
+	for v in $viewers; do
+		left=0
+		wait "$v" || left=$?
+		[ "$left" != 0 ]
+		[ "$left" != 124 ] # told that nothing is there
+	done
+	none_is_spent
+	[ "$("$BIN/tokenctl" sessions --json | jq '.items | length')" = 0 ]
+	# When it is there again the same tokens open it.
+	start_far
+	far disable play
+	publish_far cam
+	for s in "${!URLS[@]}"; do
+		relay ".streamId == \"$s\" and (.state == \"running\" or .state == \"idle\")"
+		[ "$(frames "${URLS[$s]}")" -ge 40 ]
+		[ "$(uses "${TOKENS[$s]}" "$s")" = 1 ]
+	done
+}

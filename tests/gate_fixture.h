@@ -77,7 +77,7 @@ struct fixture {
 	struct sg_gate *gate;
 	struct sg_store *store; /* as tokenctl would have it */
 	struct pump pump;
-	atomic_bool live;
+	atomic_bool live, coming;
 };
 
 static inline bool is_live(void *user, struct sg_str app, struct sg_str stream)
@@ -85,6 +85,13 @@ static inline bool is_live(void *user, struct sg_str app, struct sg_str stream)
 	struct fixture *f = user;
 	(void)app, (void)stream;
 	return f->live;
+}
+
+static inline bool is_coming(void *user, struct sg_str app, struct sg_str stream)
+{
+	struct fixture *f = user;
+	(void)app, (void)stream;
+	return f->coming;
 }
 
 static inline bool recording_exists(void *user, struct sg_str app, struct sg_str name)
@@ -101,7 +108,7 @@ static inline void open_gate(struct fixture *f, const char *app_section)
 	snprintf(text, sizeof(text), "[store]\nurl = %s\n[app live]\n%s\n", f->url, app_section);
 	if (sg_config_parse(&f->cfg, "test", sg_str_from(text), error, sizeof(error)) != SG_OK)
 		fail_msg("%s", error);
-	struct sg_gate_media media = {is_live, recording_exists, f};
+	struct sg_gate_media media = {is_live, recording_exists, f, is_coming};
 	if (sg_gate_open(&f->gate, f->cfg, &media, error, sizeof(error)) != SG_OK)
 		fail_msg("%s", error);
 }

@@ -92,7 +92,7 @@ static struct fixture *fixture_open(
 		assert_int_equal(sg_loop_start(&f->loops[i], "test"), SG_OK);
 		sg_loop_call(f->loops[i], fixture_open_fanout, f);
 	}
-	struct sg_gate_media media = { fixture_is_live, fixture_recording_exists, f };
+	struct sg_gate_media media = { fixture_is_live, fixture_recording_exists, f, NULL };
 	if (sg_gate_open(&f->gate, f->cfg, &media, error, sizeof(error)) != SG_OK)
 		fail_msg("%s", error);
 	assert_int_equal(sg_store_open(&f->store, f->url, false, error, sizeof(error)), SG_OK);

@@ -108,7 +108,7 @@ static inline struct fixture *fixture_open(const char *app, const struct sg_rtmp
 		assert_int_equal(sg_loop_start(&f->loops[i], "test"), SG_OK);
 		sg_loop_call(f->loops[i], fixture_open_fanout, f);
 	}
-	struct sg_gate_media media = { fixture_is_live, fixture_no_recording, f };
+	struct sg_gate_media media = { fixture_is_live, fixture_no_recording, f, NULL };
 	if (sg_gate_open(&f->gate, f->cfg, &media, error, sizeof(error)) != SG_OK)
 		fail_msg("%s", error);
 	sg_gate_on_audit(f->gate, fixture_on_audit, f);

@@ -73,7 +73,7 @@ static inline struct fixture *fixture_open(const char *app, const struct sg_srt_
 	assert_int_equal(sg_hub_open(&f->hub, 100), SG_OK);
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(sg_loop_start(&f->loops[i], "test"), SG_OK);
-	struct sg_gate_media media = {fixture_is_live, fixture_no_recording, f};
+	struct sg_gate_media media = {fixture_is_live, fixture_no_recording, f, NULL};
 	if (sg_gate_open(&f->gate, f->cfg, &media, error, sizeof(error)) != SG_OK)
 		fail_msg("%s", error);
 	assert_int_equal(sg_store_open(&f->store, f->url, false, error, sizeof(error)), SG_OK);

@@ -76,7 +76,7 @@ static inline struct fixture *fixture_open_with(const char *app, const char *lis
 	for (int i = 0; i < LOOPS; i++)
 		assert_int_equal(sg_loop_start(&f->loops[i], "test"), SG_OK);
 	assert_int_equal(sg_loop_start(&f->owner_loop, "owner"), SG_OK);
-	struct sg_gate_media media = { fixture_is_live, fixture_no_recording, f };
+	struct sg_gate_media media = { fixture_is_live, fixture_no_recording, f, NULL };
 	if (sg_gate_open(&f->gate, f->cfg, &media, error, sizeof(error)) != SG_OK)
 		fail_msg("%s", error);
 	assert_int_equal(sg_store_open(&f->store, f->url, false, error, sizeof(error)), SG_OK);

@@ -69,8 +69,15 @@ static bool stream_is_live(void *user, struct sg_str app, struct sg_str stream)
 	bool live = s && sg_stream_is_live(s);
 
 	sg_stream_unref(s);
-	/* One that is pulled comes when somebody wants it. */
-	return live || sg_relay_want(d->relay, app, stream);
+	return live;
+}
+
+/* One that is pulled comes when somebody wants it. */
+static bool stream_is_coming(void *user, struct sg_str app, struct sg_str stream)
+{
+	struct streamd *d = user;
+
+	return sg_relay_want(d->relay, app, stream);
 }
 
 static bool recording_exists(void *user, struct sg_str app, struct sg_str name)
@@ -235,7 +242,7 @@ static enum sg_result open_http(struct streamd *d, char *error, size_t size)
 
 static enum sg_result open_rooms(struct streamd *d, char *error, size_t size)
 {
-	struct sg_gate_media media = { stream_is_live, recording_exists, d };
+	struct sg_gate_media media = { stream_is_live, recording_exists, d, stream_is_coming };
 	enum sg_result res;
 
 	d->max_connections = raise_descriptor_limit();

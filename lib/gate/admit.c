@@ -287,6 +287,9 @@ struct sg_session *sg_gate_end_locked(struct sg_session *s, enum sg_goodbye why)
 			next = NULL;
 		}
 	}
+	if (s->parked_ms)
+		sg_session_unref(s); /* no verdict follows */
+	s->parked_ms = 0;
 	sg_session_unref(s); /* the tables' reference; the caller holds another */
 	return next;
 }
@@ -580,12 +583,35 @@ static bool start_commit_locked(struct sg_session *s)
 	return false;
 }
 
-static bool is_reserved(const struct sg_session *s)
+/* RESERVED_...: what it asks for, by a relay? */
+static int reserved_for(const struct sg_session *s)
 {
 	const struct stream_entry *se =
 	    sg_gate_stream_locked(s->gate, s->app, s->stream, false);
 
-	return !s->elsewhere && se && se->reserved;
+	return s->elsewhere || *s->recording || !se ? RESERVED_NOT : (int)se->reserved;
+}
+
+/* Its use is held; its verdict is known when media has come, or is known not to come. */
+static bool park_locked(struct sg_session *s)
+{
+	if (s->type != SG_PLAY || reserved_for(s) != RESERVED_SILENT)
+		return false;
+	s->parked_ms = sg_mono_ms();
+	return true;
+}
+
+bool sg_gate_unpark_locked(struct sg_session *s, enum sg_reason verdict)
+{
+	s->parked_ms = 0;
+	if (verdict != SG_ADMITTED) {
+		refuse_locked(s, verdict);
+		return true;
+	}
+	if (!s->at_once || start_commit_locked(s))
+		return true;
+	sg_session_unref(s); /* the commit queue has taken its own */
+	return false;
 }
 
 /* Decides an attempt. True: there is a verdict to post. */
@@ -596,7 +622,7 @@ static bool settle_locked(struct sg_session *s, enum sg_reason token_verdict,
 	bool wait = false;
 
 	/* Before a use that is resumed is taken from where it was kept. */
-	if (s->type == SG_PUBLISH && is_reserved(s))
+	if (s->type == SG_PUBLISH && reserved_for(s))
 		media_verdict = SG_ALREADY_PUBLISHING;
 	if (row && (verdict == SG_ADMITTED || verdict == SG_USED || verdict == SG_EXPIRED)) {
 		enum sg_reason resume =
@@ -620,7 +646,7 @@ static bool settle_locked(struct sg_session *s, enum sg_reason token_verdict,
 		return true;
 	}
 	s->verdict = SG_ADMITTED;
-	return !s->at_once || start_commit_locked(s);
+	return !park_locked(s) && (!s->at_once || start_commit_locked(s));
 }
 
 static void looked_up_locked(struct sg_lookup *l)
@@ -638,8 +664,10 @@ static void looked_up_locked(struct sg_lookup *l)
 		s->expires_at = row->expires_at;
 		s->resume_s = row->resume_s;
 	}
+	if (l->coming && !reserved_for(s))
+		l->media = SG_STREAM_NOT_LIVE; /* the relay has failed meanwhile */
 	l->post = settle_locked(s, l->token, l->media, row, &l->hanging);
-	/* Waiting (for a commit, for a hanging connection) keeps the reference; the commit queue has
+	/* Waiting (for a commit, for a hanging connection, for media) keeps the reference; the commit queue has
 	 * taken its own. */
 	l->drop = !l->post && s->state == ST_COMMITTING;
 	if (l->post && s->now) { /* told where it was asked */

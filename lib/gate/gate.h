@@ -79,6 +79,8 @@ struct sg_gate_media {
 	bool (*stream_is_live)(void *user, struct sg_str app, struct sg_str stream);
 	bool (*recording_exists)(void *user, struct sg_str app, struct sg_str name);
 	void *user;
+	/* Asked about what is not live, to play it: is a relay going for it, which has it reserved? NULL: never. */
+	bool (*stream_is_coming)(void *user, struct sg_str app, struct sg_str stream);
 };
 
 /* Opens the store named in `cfg` (borrowed until sg_gate_close) and starts the gate's threads:
@@ -168,6 +170,9 @@ bool sg_gate_has_app(struct sg_gate *gate, struct sg_str app);
 /* True: nobody publishes it here, and until sg_gate_unreserve nobody is let in to (SG_ALREADY_PUBLISHING, and
  * nothing spent), except `elsewhere`. False: somebody does, or there is no memory. Names that are valid. */
 bool sg_gate_reserve(struct sg_gate *gate, const char *app, const char *stream);
+/* Its media has come. Who wants to play it before that waits, with the token held and no verdict, for this, for
+ * sg_gate_unreserve or for half a minute; then it is SG_STREAM_NOT_LIVE, and nothing was spent. */
+void sg_gate_reserved_is_live(struct sg_gate *gate, const char *app, const char *stream);
 /* Once it is out of the relay's hands: the next one may publish at once. */
 void sg_gate_unreserve(struct sg_gate *gate, const char *app, const char *stream);
 

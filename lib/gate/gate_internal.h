@@ -26,6 +26,7 @@
 #define SG_GATE_BATCH 1024
 #define SG_GATE_AUDIT_MANY (SG_GATE_BATCH / 2) /* rows that are written even with no admission beside */
 #define SG_GATE_BUDGET_MAX 65536
+#define SG_GATE_PARKED_MS 30000 /* so long a viewer waits for a relay's media */
 
 enum session_state {
 	ST_CHECKING, /* in the lookup queue, or waiting for another's commit */
@@ -57,7 +58,7 @@ struct stream_entry {
 	char key[SG_APP_MAX + 1 + SG_STREAM_MAX + 1]; /* "app/stream" */
 	struct sg_session *publisher; /* HELD, COMMITTING or ACTIVE */
 	struct sg_session *sessions; /* by stream_next */
-	bool reserved; /* a relay publishes it */
+	enum { RESERVED_NOT, RESERVED_SILENT, RESERVED_LIVE } reserved; /* a relay publishes it; has media come? */
 	UT_hash_handle hh;
 };
 
@@ -103,6 +104,7 @@ struct sg_session {
 	char user_agent[128];
 	int64_t started_ms, commit_us, expires_at;
 	uint32_t resume_s;
+	int64_t parked_ms; /* monotonic: HELD, and since then without its verdict; 0 = not so */
 	atomic_uint_fast64_t bytes;
 	atomic_int_fast64_t active_ms; /* monotonic: media last moved */
 	struct sg_gate_client client;
@@ -130,6 +132,7 @@ struct sg_lookup {
 	struct sg_session *session;
 	enum sg_reason token, media; /* verdicts */
 	bool resolved, needs_token;
+	bool coming; /* not live, but a relay goes for it */
 	struct sg_token row; /* id 0 where no token is needed or none was found */
 	/* what is to be done once the lock is free */
 	struct sg_session *hanging; /* the connection it wants to replace is to be kicked */
@@ -214,6 +217,10 @@ struct sg_session *sg_gate_end_locked(struct sg_session *s, enum sg_goodbye why)
 /* Marks it for its owner; true when the caller must post kick_task after unlocking (a reference
  * goes along). */
 bool sg_gate_kick_locked(struct sg_session *s, enum sg_goodbye why);
+
+/* One that was parked gets its verdict; true when the caller must post it after unlocking (a reference goes
+ * along). */
+bool sg_gate_unpark_locked(struct sg_session *s, enum sg_reason verdict);
 
 /* reserve.c, locked: who is at a stream. NULL: nobody, or no memory to create it. */
 struct stream_entry *sg_gate_stream_locked(

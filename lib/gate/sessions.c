@@ -384,7 +384,7 @@ static bool is_over(struct sg_gate *g, const struct sg_session *s, int64_t now_m
 
 void sg_gate_tick(struct sg_gate *g)
 {
-	struct sg_session *s, *tmp, *kicked = NULL;
+	struct sg_session *s, *tmp, *kicked = NULL, *refused = NULL;
 	struct resume_slot *slot, *slot_tmp;
 	int64_t now_ms = sg_mono_ms(), now_s = sg_wall_s();
 	enum sg_goodbye why;
@@ -392,6 +392,9 @@ void sg_gate_tick(struct sg_gate *g)
 	pthread_mutex_lock(&g->lock);
 	HASH_ITER(hh, g->sessions, s, tmp)
 	{
+		if (s->parked_ms && now_ms - s->parked_ms > SG_GATE_PARKED_MS &&
+		    sg_gate_unpark_locked(s, SG_STREAM_NOT_LIVE))
+			LL_PREPEND2(refused, s, verdict_next);
 		if (!is_over(g, s, now_ms, now_s, &why))
 			continue;
 		if (s->detached)
@@ -410,6 +413,8 @@ void sg_gate_tick(struct sg_gate *g)
 	pthread_mutex_unlock(&g->lock);
 	LL_FOREACH_SAFE2(kicked, s, tmp, kick_next)
 	s->client.executor->post(s->client.executor, &s->kick_task);
+	LL_FOREACH_SAFE2(refused, s, tmp, verdict_next)
+	sg_session_post_verdict(s);
 }
 
 void sg_gate_detached_end_all(struct sg_gate *g)

@@ -94,7 +94,7 @@ static bool resolve_recording(struct sg_store *store, struct sg_session *s)
 	       sg_str_copy(s->stream, sizeof(s->stream), name);
 }
 
-static enum sg_reason media_verdict(struct sg_session *s)
+static enum sg_reason media_verdict(struct sg_session *s, bool *coming)
 {
 	const struct sg_gate_media *m = &s->gate->media;
 	bool there = true;
@@ -106,6 +106,9 @@ static enum sg_reason media_verdict(struct sg_session *s)
 		    m->recording_exists(m->user, sg_str_from(s->app), sg_str_from(s->recording));
 	else if (s->type == SG_PLAY)
 		there = m->stream_is_live(m->user, sg_str_from(s->app), sg_str_from(s->stream));
+	if (!there && !*s->recording && m->stream_is_coming)
+		there = *coming = m->stream_is_coming(
+		    m->user, sg_str_from(s->app), sg_str_from(s->stream));
 	return there ? SG_ADMITTED : SG_STREAM_NOT_LIVE;
 }
 
@@ -175,7 +178,8 @@ static void ask_media(struct sg_lookup *l)
 {
 	bool may_enter = l->token == SG_ADMITTED || l->token == SG_USED || l->token == SG_EXPIRED;
 
-	l->media = may_enter ? media_verdict(l->session) : SG_ADMITTED;
+	l->coming = false;
+	l->media = may_enter ? media_verdict(l->session, &l->coming) : SG_ADMITTED;
 }
 
 bool sg_gate_look_up(struct sg_gate *g, struct sg_store *store, struct sg_session *s)

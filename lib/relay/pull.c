@@ -106,6 +106,7 @@ static const char *carry(struct relay_line *l, struct sg_intake *in, struct sg_p
 	struct sg_frame *f;
 	int64_t looked_ms = sg_mono_ms();
 	enum sg_result res;
+	bool live = false;
 
 	while ((res = sg_intake_next(in, &f)) == SG_OK) {
 		line_heard(l, f->size);
@@ -113,6 +114,8 @@ static const char *carry(struct relay_line *l, struct sg_intake *in, struct sg_p
 		keep_pace(l, &pace, f);
 		if (sg_publisher_write(pub, f) != SG_OK)
 			return "it sends media that is malformed";
+		if (!live && (live = sg_stream_is_live(sg_publisher_stream(pub))))
+			sg_gate_reserved_is_live(l->relay->cfg.gate, l->app, l->stream);
 		if (sg_mono_ms() - looked_ms < 1000)
 			continue;
 		looked_ms = sg_mono_ms();
@@ -191,4 +194,5 @@ void pull_run(struct relay_line *l)
 		else
 			line_sleep(l, pub ? 0 : 60000);
 	}
+	finish(l, true); /* wanted at the last moment */
 }

@@ -37,8 +37,9 @@ void sg_relay_close(struct sg_relay *r);
  * as they were. When it returns the former configuration is not looked at any more. */
 void sg_relay_reconfigure(struct sg_relay *r, const struct sg_config *cfg);
 
-/* Somebody wants to watch it. True: it is pulled, or its pull begins now, and it is in the hub: media will
- * come. False: there is no such pull, or its far end has just failed. Does not wait. */
+/* Somebody wants to watch it. True: it is pulled, or its pull begins now, and it is in the hub and
+ * reserved in the gate, where its viewers wait for its media. False: there is no such pull, its far end has
+ * just failed, or somebody else publishes it. Does not wait. */
 bool sg_relay_want(struct sg_relay *r, struct sg_str app, struct sg_str stream);
 
 #define SG_RELAY_STATES(X)                                                                         \

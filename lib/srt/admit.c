@@ -111,8 +111,9 @@ static int admit(struct sg_srt_server *srv, SRTSOCKET sock, const struct sg_srt_
 		srt_peer_free(p); /* refused: the gate has nothing to tell it any more */
 		return srt_code_of(verdict);
 	}
-	/* To those alone who may know what there is. */
-	p->unwanted = id->type == SG_PLAY && !srt_viewer_can_have(srv, app, stream);
+	/* To those alone who may know what there is; who has to wait is asked again. */
+	p->unwanted = verdict == SG_ADMITTED && id->type == SG_PLAY &&
+		      !srt_viewer_can_have(srv, app, stream);
 	bool unwanted = p->unwanted;
 	hand_over(p, verdict);
 	return unwanted ? SRT_REJX_NOTSUP_MEDIA : 0;

@@ -113,7 +113,11 @@ static void begin(struct srt_peer *p)
 	p->state = PEER_HELD;
 	p->deadline_ms = 0;
 	if (p->type == SG_PLAY) {
-		sg_gate_commit(p->session); /* the stream is live: media is at hand */
+		if (srt_viewer_can_have(p->lane->srv, sg_str_from(sg_session_app(p->session)),
+			sg_str_from(sg_session_stream(p->session))))
+			sg_gate_commit(p->session); /* the stream is live: media is at hand */
+		else
+			srt_peer_destroy(p, SG_BYE_NO_MEDIA);
 		return;
 	}
 	p->verdict = SG_REASON_COUNT; /* now for that of the commit */

@@ -247,7 +247,7 @@ static bool always(void *user, struct sg_str app, struct sg_str name)
 static void run_gate(const char *folder, size_t count, double seconds)
 {
 	static struct attempt attempts[IN_FLIGHT];
-	const struct sg_gate_media media = { always, always, NULL };
+	const struct sg_gate_media media = { always, always, NULL, NULL };
 	char text[512], error[256];
 	struct sg_config *cfg;
 
