@@ -148,6 +148,25 @@ static void an_offer_of_70_kib_is_answered_and_a_larger_one_told(void **state)
 	assert_true(no_peers_left());
 }
 
+/* A binary frame is no message of this protocol: it is answered by nothing and ends nothing. */
+static void a_binary_frame_is_ignored(void **state)
+{
+	static const uint8_t frame[] = "\x82\x92\0\0\0\0{\"command\":\"ping\"}";
+	int fd = ws_connect("live"), other = ws_connect("live");
+
+	(void)state;
+	ws_play(other, "cam", token_for("cam", SG_PLAY).text);
+	HEARS(other, "takeConfiguration");
+	assert_int_equal(send(fd, frame, sizeof(frame) - 1, MSG_NOSIGNAL), sizeof(frame) - 1);
+	ws_say(fd, "{\"command\":\"getTrackList\",\"streamId\":\"x\"}");
+	HEARS(fd, "trackList"); /* and no "pong" before it */
+	ws_describe(other, "cam", "answer");
+	HEARS(other, "notification play_started");
+	close(fd);
+	close(other);
+	assert_true(no_peers_left());
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -157,6 +176,7 @@ int main(void)
 		cmocka_unit_test(a_spent_token_opens_no_second_socket),
 		cmocka_unit_test(one_that_may_resume_comes_back_and_nobody_in_its_place),
 		cmocka_unit_test(an_offer_of_70_kib_is_answered_and_a_larger_one_told),
+		cmocka_unit_test(a_binary_frame_is_ignored),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
