@@ -1,6 +1,7 @@
 // WebRTC in Chromium with a made-up camera: Ant Media's own SDK unchanged, the sample pages (WHIP, WHEP),
 // tokens that open and tokens that do not.
 import { readFileSync } from 'node:fs';
+import net from 'node:net';
 import { createRequire } from 'node:module';
 import { test, assert, streamd, chromium, page, axe, picture, publish, sessions, until, cleanUp, CAMERA } from './lib.js';
 
@@ -19,7 +20,7 @@ const uses = async token => {
 
 // A page with the SDK and a video element of its own.
 const CAN_SEE = { permissions: ['camera', 'microphone'] };
-async function sdkPage(t) {
+async function sdkPage(t, http = server.http) {
 	const p = await page(t, browser, CAN_SEE);
 	p.sent = [];
 	p.heard = [];
@@ -28,7 +29,7 @@ async function sdkPage(t) {
 		ws.on('framereceived', f => p.heard.push(JSON.parse(f.payload)));
 	});
 	// On a page of the server's own: Chromium lets a page that was made up not speak to this machine.
-	await p.goto(`${server.http}/live/play.html`);
+	await p.goto(`${http}/live/play.html`);
 	await p.evaluate(MEDIAPIPE);
 	await p.evaluate(SDK);
 	await p.evaluate(() => document.body.append(Object.assign(document.createElement('video'), { id: 'v', autoplay: true, muted: true })));
@@ -50,7 +51,7 @@ async function sdkPage(t) {
 				},
 				callbackError: e => errors.push(e) });
 		});
-	}, `${server.http.replace('http', 'ws')}/live/websocket`);
+	}, `${http.replace('http', 'ws')}/live/websocket`);
 	return p;
 }
 
@@ -64,8 +65,8 @@ async function framesGrow(p, selector = '#v') {
 	await until(async () => await frames() > first + 5, 'more pictures');
 }
 
-async function sdkPublish(t, stream, token) {
-	const p = await sdkPage(t);
+async function sdkPublish(t, stream, token, http) {
+	const p = await sdkPage(t, http);
 	await p.evaluate(() => begin({ localVideoId: 'v', mediaConstraints: { video: true, audio: true } }));
 	await p.evaluate(([s, k]) => adaptor.publish(s, k), [stream, token]);
 	return p;
@@ -78,11 +79,21 @@ async function sdkPlay(t, stream, token) {
 	return p;
 }
 
+// More than ten seconds as the SDK counts them: it pings every three.
+async function tenSeconds(p) {
+	const pings = count(p.sent, 'ping');
+	await until(() => count(p.sent, 'ping') >= pings + 5, 'five pings');
+}
+
 test('the SDK publishes and plays, each with a token that is then used', async t => {
 	const publishToken = await server.token('cam', '--type', 'publish'), playToken = await server.token('cam');
 	const pub = await sdkPublish(t, 'cam', publishToken);
 	await noted(pub, 'publish_started');
 	assert.equal(await uses(publishToken), 1);
+	// It offers a data channel too: the answer has a section for it, and media flows.
+	const described = (list, type) => list.find(m => m.command === 'takeConfiguration' && m.type === type).sdp;
+	assert.match(described(pub.sent, 'offer'), /^m=application /m);
+	assert.match(described(pub.heard, 'answer'), /^m=application 0 /m);
 	const viewer = await sdkPlay(t, 'cam', playToken);
 	await noted(viewer, 'play_started');
 	await framesGrow(viewer);
@@ -90,11 +101,10 @@ test('the SDK publishes and plays, each with a token that is then used', async t
 	assert.deepEqual((await viewer.evaluate(() => tracks.map(id => id.slice(0, 7)))).sort(), ['ARDAMSa', 'ARDAMSv']);
 	assert.ok((await sessions(server)).some(s => s.protocol === 'webrtc' && s.type === 'play' && s.state === 'active'));
 
-	// Used twice: refused once, and no storm. Three pings later (the SDK would have asked again) all is quiet.
+	// Used twice: refused once, and no storm. Ten seconds later (the SDK would have asked again) all is quiet.
 	const second = await sdkPlay(t, 'cam', playToken);
 	await second.waitForFunction(() => errors.includes('unauthorized_access'));
-	const pings = count(second.sent, 'ping');
-	await until(() => count(second.sent, 'ping') >= pings + 3, 'three pings');
+	await tenSeconds(second);
 	assert.equal(count(second.sent, 'play'), 1);
 	assert.equal(count(second.heard, 'error'), 1);
 	assert.equal(count(second.heard, 'pong') > 0, true);
@@ -122,6 +132,61 @@ test('the SDK is refused without a token, and with one for something else', asyn
 	}
 	assert.equal((await sessions(server)).some(s => s.streamId === 'cam2'), false);
 });
+
+test('the SDK that is refused and stops says nothing more', async t => {
+	const p = await sdkPublish(t, 'cam3', 'nonsense');
+	await p.waitForFunction(() => errors.includes('unauthorized_access'));
+	await p.evaluate(() => adaptor.stop('cam3'));
+	await until(() => count(p.sent, 'stop') > 0, 'its goodbye');
+	const before = p.sent.filter(m => m.command !== 'ping').length;
+	await tenSeconds(p);
+	assert.deepEqual(p.sent.filter(m => m.command !== 'ping').slice(before), []);
+	assert.equal(count(p.sent, 'publish'), 1);
+	assert.equal(await p.evaluate(() => notes.some(n => n.startsWith('reconnection_attempt'))), false);
+});
+
+test('the SDK plays what is asked for in an object', async t => {
+	await publish(server, 'object', { token: await server.token('object', '--type', 'publish') });
+	const token = await server.token('object'), p = await sdkPage(t);
+	await p.evaluate(() => begin({ isPlayMode: true, mediaConstraints: { video: false, audio: false } }));
+	await p.evaluate(k => adaptor.play({ streamId: 'object', token: k }), token);
+	await noted(p, 'play_started');
+	await framesGrow(p);
+	assert.equal(await uses(token), 1);
+});
+
+// A line to the server that breaks as lines do, without a goodbye.
+async function brittleLine(t) {
+	const [host, port] = server.ports.http.split(':'), ends = new Set();
+	const line = net.createServer(near => {
+		const far = net.connect(port, host);
+		for (const [one, other] of [[near, far], [far, near]]) {
+			ends.add(one);
+			one.on('error', () => other.destroy()).on('close', () => (ends.delete(one), other.destroy())).pipe(other);
+		}
+	});
+	await new Promise(done => line.listen(0, '127.0.0.1', done));
+	const cut = () => ends.forEach(e => e.destroy());
+	t.after(() => (cut(), line.close()));
+	return { http: `http://127.0.0.1:${line.address().port}`, cut };
+}
+
+for (const resumes of [true, false]) {
+	test(`the SDK whose socket breaks ${resumes ? 'comes back with a token that may resume' : 'is refused with its spent token'}`, async t => {
+		const stream = `broken-${resumes}`, line = await brittleLine(t);
+		const token = await server.token(stream, '--type', 'publish', ...resumes ? ['--resume', '30s'] : []);
+		const p = await sdkPublish(t, stream, token, line.http);
+		await noted(p, 'publish_started');
+		line.cut();
+		await until(() => count(p.sent, 'publish') === 2, 'another try');
+		if (resumes)
+			await until(() => p.heard.filter(m => m.definition === 'publish_started').length === 2, 'its return');
+		else
+			await p.waitForFunction(() => errors.includes('unauthorized_access'));
+		assert.equal(await uses(token), 1);
+		assert.equal((await sessions(server)).some(s => s.streamId === stream && s.state === 'active'), resumes);
+	});
+}
 
 test('revoking a token ends its viewer within a second, for good', async t => {
 	await publish(server, 'tv', { token: await server.token('tv', '--type', 'publish') });
