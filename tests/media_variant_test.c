@@ -312,6 +312,8 @@ static void pictures_come_in_order_where_that_is_wanted(void **state)
 	/* Others want other variants of it. */
 	struct sg_stream *w = variant(pub, SG_SOUND_OPUS, false);
 	assert_ptr_not_equal(v, w);
+	sg_stream_info(w, &info);
+	assert_true(info.has_b_frames); /* told before the first of them has come through */
 	sg_stream_unref(w);
 	sg_stream_join_reset(&join);
 	coded_drop(&out);

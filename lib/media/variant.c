@@ -333,7 +333,8 @@ static void announce(struct variant *v)
 	struct sg_video_params video = s->video;
 	pthread_mutex_unlock(&s->lock);
 	pthread_mutex_lock(&o->lock);
-	o->info = (struct sg_stream_info){ .video = info.video, .started_ms = info.started_ms };
+	o->info = (struct sg_stream_info){ .video = info.video, .started_ms = info.started_ms,
+		.has_b_frames = info.has_b_frames && !v->want.no_b_frames };
 	o->info.audio = changes_sound(&v->want, info.audio) ? sound_codec(&v->want) : info.audio;
 	memcpy(o->info.protocol, info.protocol, sizeof(info.protocol));
 	o->video = video;
