@@ -8,7 +8,7 @@ deps: ## Install what building and testing need (Debian packages; asks for root)
 
 check: deps ## Install what the tests need, build, run every test
 	$(MAKE) -j$$(nproc) all tests
-	BUILD_DIR=$(OUT) TEST_LOGS=$(OUT)/test-logs tests/run.sh $(TEST_BIN) $(sort $(wildcard tests/*.bats tests/browser/*_test.js))
+	BUILD_DIR=$(OUT) TEST_LOGS=$(OUT)/test-logs tests/run.sh $(TEST_BIN) $(sort $(wildcard tests/*.bats tests/browser/*_test.js tests/matrix/*_test.js))
 
 unit: tests ## Run the unit tests alone
 	TEST_LOGS=$(OUT)/test-logs tests/run.sh $(TEST_BIN)
