@@ -93,7 +93,7 @@ function setup(code, done, toLogin) {
 				}
 			}, () => {
 				if (new TextEncoder().encode(one.value).length < 8)
-					return [one, 'Too short: 8 characters at least.'];
+					return [one, 'The password is too short.'];
 				return one.value !== two.value && [two, 'The two are not the same.'];
 			}));
 }
