@@ -108,10 +108,12 @@ test('a stream without a picture says so, one that begins and ends comes and goe
 	const token = await server.token('second', '--type', 'publish');
 	await publish(server, 'second', { token });
 	const card = p.getByRole('article', { name: 'Stream second' });
-	await card.waitFor();
+	await card.getByRole('button', { name: 'Play second' }).waitFor(); // its picture is there
 	// Shown out: one that just breaks off is waited for.
 	await server.ctl('kick', (await sessions(server)).find(s => s.streamId === 'second' && s.type === 'publish').id);
 	await card.waitFor({ state: 'detached' });
+	// A preview that asks for more in that very moment is refused, and the browser notes it.
+	assert.deepEqual(p.wrong.splice(0).filter(w => !/status of (403|404|503) .*\/streams\/s\/[^/]+\/second\//.test(w)), []);
 });
 
 test('stopping shows the publisher out, and nothing is live then', async t => {

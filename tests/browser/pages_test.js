@@ -1,6 +1,5 @@
 // Every page of the panel, full and empty, on a phone and on a wide screen, light and dark: axe-core finds nothing,
 // nothing is wider than the screen, every control has a name and is large enough.
-import { readdirSync, statSync } from 'node:fs';
 import { test, assert, streamd, chromium, page, axe, picture, signIn, publish, recording, watch, until, cleanUp } from './lib.js';
 
 const LONG = `a-stream.with_a-very.long.name-${'0123456789'.repeat(9)}`;
@@ -31,13 +30,6 @@ await fetch(`${full.http}/live/streams/cam.flv?token=nonsense`);
 await fetch(`${full.http}/live/streams/cam.flv`);
 const ids = (await full.ctl('list', '--json')).items.map(t => t.id);
 await full.ctl('revoke', ids.at(-2));
-
-test('the panel weighs 100 KB at most', () => {
-	const folder = new URL('../../web-panel/', import.meta.url);
-	const files = readdirSync(folder, { withFileTypes: true }).filter(f => /\.(js|css|html|svg)$/.test(f.name));
-	assert.ok(files.length > 10);
-	assert.ok(files.reduce((n, f) => n + statSync(new URL(f.name, folder)).size, 0) <= 100 * 1024);
-});
 
 /* Nothing reaches beyond the screen's side, nor beyond the box that it stands in. */
 async function beyond(p) {
