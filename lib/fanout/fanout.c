@@ -405,7 +405,7 @@ static void pass_to(struct sg_follower *f, const struct batch *b, size_t first)
 		note_skipped(f, frames[first]->seq - f->cursor);
 	int at = (int)first * (f->form == SG_FORM_RAW ? 1 : 2);
 	size_t before = first ? total(b->iov, at) : 0, want = b->sum - before;
-	struct iovec one = { (void *)(b->joined + before), want };
+	struct iovec one = { b->joined ? (void *)(b->joined + before) : NULL, want };
 	ssize_t sent = b->joined ? write_some(f, &one, 1) : write_some(f, b->iov + at, b->len - at);
 	if (sent < 0)
 		return;
