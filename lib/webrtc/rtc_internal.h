@@ -181,13 +181,13 @@ void rtc_peer_started(struct sg_webrtc_peer *p); /* committed, and media flows *
 void rtc_peer_send(void *user, const struct sg_path *to, const uint8_t *p, size_t len);
 
 /* describe.c: false: the peer has been dropped. */
-/* Browsers show reordered pictures in the order in which they come. */
-void rtc_refuse_b_frames(struct sg_webrtc_peer *p);
 bool rtc_describe_answer(struct sg_webrtc_peer *p, struct sg_str offer);
 bool rtc_describe_offer(struct sg_webrtc_peer *p);
 bool rtc_describe_take_answer(struct sg_webrtc_peer *p, struct sg_str answer);
 /* The stream as this peer can play it, referenced; NULL: it has ended. */
 struct sg_stream *rtc_find_variant(struct sg_webrtc_peer *p);
+/* Browsers show reordered pictures in the order in which they come. */
+void rtc_refuse_b_frames(struct sg_webrtc_peer *p);
 
 /* ---- publish.c ---- */
 
