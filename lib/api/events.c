@@ -10,7 +10,6 @@
  * A listener belongs to the web server from sg_http_respond_stream until `done`; e->lock guards the
  * list, and all that is in it. */
 #include "api/api_internal.h"
-#include <time.h>
 
 #define TICK_MS 200
 #define BEAT_MS 15000
@@ -347,8 +346,6 @@ static void ask_for_food(struct api_events *e)
 /* A tick, or as long as nobody listens. False: the end. */
 static bool sleep_a_tick(struct api_events *e)
 {
-	struct timespec until;
-
 	pthread_mutex_lock(&e->lock);
 	if (!e->listeners && !e->stop) {
 		json_decref(e->live);
@@ -356,10 +353,7 @@ static bool sleep_a_tick(struct api_events *e)
 		while (!e->listeners && !e->stop)
 			pthread_cond_wait(&e->wake, &e->lock);
 	} else if (!e->stop) {
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_nsec += TICK_MS * 1000000;
-		until.tv_sec += until.tv_nsec / 1000000000;
-		until.tv_nsec %= 1000000000;
+		struct timespec until = sg_mono_in_us(TICK_MS * 1000);
 		pthread_cond_timedwait(&e->wake, &e->lock, &until);
 	}
 	bool go_on = !e->stop;
@@ -490,17 +484,13 @@ void api_events(struct api_call *c)
 enum sg_result api_events_open(struct api_events **out, struct sg_api *api)
 {
 	struct api_events *e = calloc(1, sizeof(*e));
-	pthread_condattr_t monotonic;
 
 	*out = e;
 	if (!e)
 		return SG_ERR_NO_MEMORY;
 	e->api = api;
 	pthread_mutex_init(&e->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&e->wake, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	sg_cond_init(&e->wake);
 	pthread_cond_init(&e->fed, NULL);
 	if (pthread_create(&e->thread, NULL, events_thread, e) != 0)
 		return SG_ERR_NO_MEMORY;

@@ -3,11 +3,18 @@
 #ifndef SG_BASE_CLOCK_H
 #define SG_BASE_CLOCK_H
 
+#include <pthread.h>
 #include <stdint.h>
+#include <time.h>
 
 int64_t sg_mono_ms(void);
 int64_t sg_mono_us(void);
 int64_t sg_wall_ms(void); /* Unix time in milliseconds */
 int64_t sg_wall_s(void);
+
+/* For waits that a step of the wall clock neither stretches nor cuts short: a condition that counts by the
+ * monotonic clock, and the moment to hand to pthread_cond_timedwait() or sem_clockwait(). */
+void sg_cond_init(pthread_cond_t *cond);
+struct timespec sg_mono_in_us(int64_t us); /* `us` from now, not negative */
 
 #endif

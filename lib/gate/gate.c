@@ -65,7 +65,7 @@ enum sg_result sg_gate_open(struct sg_gate **out, const struct sg_config *cfg,
 	pthread_mutex_init(&g->query_lock, NULL);
 	pthread_mutex_init(&g->watch_lock, NULL);
 	pthread_cond_init(&g->query_wake, NULL);
-	sg_gate_cond_init(&g->watch_wake);
+	sg_cond_init(&g->watch_wake);
 	sg_queue_init(&g->lookups);
 	sg_queue_init(&g->commits);
 	g->audit_tail = &g->audit_head;

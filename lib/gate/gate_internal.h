@@ -269,8 +269,6 @@ void sg_gate_stop_threads(struct sg_gate *g);
 bool sg_gate_look_up(struct sg_gate *g, struct sg_store *store, struct sg_session *s);
 /* Takes a reference of its own; false when the queue is full. */
 bool sg_queue_push(struct session_queue *q, struct sg_session *s);
-/* Waits by the monotonic clock: the wall clock may be set back meanwhile. */
-void sg_gate_cond_init(pthread_cond_t *cond);
 void sg_queue_init(struct session_queue *q);
 void sg_queue_destroy(struct session_queue *q);
 

@@ -1,7 +1,6 @@
 /* workers.c - the gate's threads, each with a store handle of its own: they wait for the disk, so
  * that nobody else has to. */
 #include "gate/gate_internal.h"
-#include <time.h>
 
 #define WATCH_MS 200 /* how soon a change made by another process is noticed; R6 asks for 1 s */
 #define CHECKPOINT_MS 250
@@ -11,21 +10,11 @@
 
 /* ---- queues ---- */
 
-void sg_gate_cond_init(pthread_cond_t *cond)
-{
-	pthread_condattr_t monotonic;
-
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(cond, &monotonic);
-	pthread_condattr_destroy(&monotonic);
-}
-
 void sg_queue_init(struct session_queue *q)
 {
 	*q = (struct session_queue){0};
 	pthread_mutex_init(&q->lock, NULL);
-	sg_gate_cond_init(&q->wake);
+	sg_cond_init(&q->wake);
 	q->tail = &q->head;
 }
 
@@ -254,9 +243,7 @@ static void await_work(struct sg_gate *g)
 			continue;
 		}
 		if (!patient) {
-			int64_t until_us = sg_mono_us() + AUDIT_LINGER_US;
-			until.tv_sec = until_us / 1000000;
-			until.tv_nsec = until_us % 1000000 * 1000;
+			until = sg_mono_in_us(AUDIT_LINGER_US);
 			patient = true;
 		}
 		if (pthread_cond_timedwait(&q->wake, &q->lock, &until) != 0)
@@ -399,12 +386,8 @@ static void *commit_thread(void *arg)
 /* Sleeps until `ms` have passed, a poke (where it matters), or the end: then false. */
 static bool watch_sleep(struct sg_gate *g, int64_t ms, bool poke_matters)
 {
-	struct timespec until;
+	struct timespec until = sg_mono_in_us(ms * 1000);
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += (ms % 1000) * 1000000;
-	until.tv_sec += ms / 1000 + until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
 	pthread_mutex_lock(&g->watch_lock);
 	if (!g->watch_stop && !(poke_matters && g->watch_poked))
 		pthread_cond_timedwait(&g->watch_wake, &g->watch_lock, &until);

@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <semaphore.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define VARIANT_REST_MS 5000
 #define VARIANTS_MAX 256
@@ -185,12 +184,8 @@ static void on_news(struct sg_ring_waiter *w)
 
 static void wait_for_news(struct variant *v)
 {
-	struct timespec until;
+	struct timespec until = sg_mono_in_us(WAIT_MS * 1000);
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += WAIT_MS * 1000000l;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
 	while (sem_clockwait(&v->news, CLOCK_MONOTONIC, &until) != 0 && errno == EINTR)
 		;
 	atomic_store(&v->woken, false);

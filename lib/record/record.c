@@ -1,7 +1,7 @@
 /* record.c - the recorder: opening, closing, the writing thread. */
 #include "record/record_internal.h"
+#include "base/clock.h"
 #include <errno.h>
-#include <time.h>
 #include <unistd.h>
 
 #define TICK_MS 400 /* with SG_RECORD_FRAGMENT_MS: less than a second is only in memory */
@@ -183,12 +183,8 @@ static void once_a_second(struct sg_recorder *r, int64_t now_ms, int64_t *sweep_
 /* False: it is to stop. */
 static bool pause_a_little(struct sg_recorder *r)
 {
-	struct timespec until;
+	struct timespec until = sg_mono_in_us((r->writing ? TICK_MS : IDLE_TICK_MS) * 1000);
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += (r->writing ? TICK_MS : IDLE_TICK_MS) * 1000000ll;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
 	pthread_mutex_lock(&r->lock);
 	while (!r->stopping && pthread_cond_timedwait(&r->woken, &r->lock, &until) == 0)
 		;
@@ -251,7 +247,6 @@ enum sg_result sg_recorder_open(struct sg_recorder **out, const struct sg_config
     struct sg_hub *hub, char *error, size_t error_size)
 {
 	struct sg_recorder *r = calloc(1, sizeof(*r));
-	pthread_condattr_t attr;
 	bool changed;
 
 	*out = NULL;
@@ -261,10 +256,7 @@ enum sg_result sg_recorder_open(struct sg_recorder **out, const struct sg_config
 	r->hub = hub;
 	r->queue_last = &r->queue;
 	pthread_mutex_init(&r->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&r->woken, &attr);
-	pthread_condattr_destroy(&attr);
+	sg_cond_init(&r->woken);
 	enum sg_result res = open_stores(r, error, error_size);
 	if (res == SG_OK) {
 		(void)!sg_store_poll(r->store, &changed); /* what comes after this is seen */

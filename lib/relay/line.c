@@ -24,11 +24,7 @@ struct relay_line *line_new(struct sg_relay *r, bool push, const char *app, cons
 	snprintf(l->stream, sizeof(l->stream), "%s", stream);
 	l->since_ms = sg_wall_ms();
 	pthread_mutex_init(&l->lock, NULL);
-	pthread_condattr_t attr;
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&l->wake, &attr);
-	pthread_condattr_destroy(&attr);
+	sg_cond_init(&l->wake);
 	return l;
 }
 
@@ -57,15 +53,8 @@ void line_wake(struct relay_line *l)
 
 void line_sleep(struct relay_line *l, int64_t ms)
 {
-	struct timespec until;
+	struct timespec until = sg_mono_in_us(ms * 1000);
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += ms / 1000;
-	until.tv_nsec += ms % 1000 * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
 	pthread_mutex_lock(&l->lock);
 	while (!l->woken && !atomic_load(&l->stop))
 		if (pthread_cond_timedwait(&l->wake, &l->lock, &until) != 0)

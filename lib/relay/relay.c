@@ -167,12 +167,8 @@ static void join_all(struct relay_line **list)
 
 static void tick(struct sg_relay *r)
 {
-	struct timespec until;
+	struct timespec until = sg_mono_in_us(TICK_MS * 1000);
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += TICK_MS * 1000000L;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
 	pthread_mutex_lock(&r->lock);
 	if (!atomic_load(&r->stop))
 		pthread_cond_timedwait(&r->wake, &r->lock, &until);
@@ -197,7 +193,6 @@ static void *manage(void *arg)
 enum sg_result sg_relay_open(struct sg_relay **out, const struct sg_relay_config *cfg)
 {
 	struct sg_relay *r = calloc(1, sizeof(*r));
-	pthread_condattr_t monotonic;
 
 	*out = NULL;
 	if (!r)
@@ -206,10 +201,7 @@ enum sg_result sg_relay_open(struct sg_relay **out, const struct sg_relay_config
 	r->apps = cfg->cfg;
 	r->unwatched_ms = cfg->unwatched_ms ? cfg->unwatched_ms : UNWATCHED_MS;
 	pthread_mutex_init(&r->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&r->wake, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	sg_cond_init(&r->wake);
 	bool ok = true;
 	for (size_t i = 0; i < cfg->cfg->pull_count && ok; i++)
 		ok = add_pull(r, &cfg->cfg->pulls[i]);
