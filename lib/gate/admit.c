@@ -1,328 +1,9 @@
-/* admit.c - the way of a session: checked, held, committed, active, ended. */
+/* admit.c - an attempt's way in: screened, looked up, held, committed. */
 #include "gate/gate_internal.h"
 
 /* A connection that has carried media more recently than this is alive: nobody takes its place
  * (R13 is for one that hangs). */
 #define HANGING_MS 1000
-
-void sg_session_unref(struct sg_session *s)
-{
-	if (atomic_fetch_sub(&s->refs, 1) != 1)
-		return;
-	struct sg_gate *g = s->gate;
-	sg_wipe(&s->key, sizeof(s->key));
-	sg_wipe(s->sid, sizeof(s->sid));
-	free(s);
-	sg_gate_unref(g);
-}
-
-static void tell_verdict(struct sg_session *s)
-{
-	pthread_mutex_lock(&s->gate->lock);
-	bool tell = s->handle;
-	enum sg_reason verdict = s->verdict;
-	void (*callback)(void *, enum sg_reason) =
-	    s->verdict_is_commit ? s->client.committed : s->client.admitted;
-	pthread_mutex_unlock(&s->gate->lock);
-	if (tell)
-		callback(s->client.user, verdict);
-	sg_session_unref(s);
-}
-
-static void run_verdict(struct sg_task *task)
-{
-	struct sg_session *s = SG_CONTAINER_OF(task, struct sg_session, verdict_task), *next;
-
-	for (; s; s = next) {
-		next = s->verdict_next;
-		tell_verdict(s);
-	}
-}
-
-static void run_kick(struct sg_task *task)
-{
-	struct sg_session *s = SG_CONTAINER_OF(task, struct sg_session, kick_task);
-
-	pthread_mutex_lock(&s->gate->lock);
-	bool tell = s->handle && s->state != ST_ENDED;
-	enum sg_goodbye why = s->kick_why;
-	pthread_mutex_unlock(&s->gate->lock);
-	if (tell)
-		s->client.kicked(s->client.user, why);
-	sg_session_unref(s);
-}
-
-static void post_chain(struct sg_session *first)
-{
-	first->client.executor->post(first->client.executor, &first->verdict_task);
-}
-
-void sg_session_post_verdict(struct sg_session *s)
-{
-	s->verdict_next = NULL;
-	post_chain(s);
-}
-
-/* The verdicts of a batch go to each executor in one post: posted one by one, each would wake a
- * thread that is done with it before the next one comes. */
-#define CHAINS 16
-struct chains {
-	struct {
-		struct sg_session *first, *last;
-	} at[CHAINS];
-	unsigned count;
-};
-
-static void post_chains(struct chains *c)
-{
-	for (unsigned i = 0; i < c->count; i++)
-		post_chain(c->at[i].first);
-	c->count = 0;
-}
-
-static void add_to_chains(struct chains *c, struct sg_session *s)
-{
-	unsigned i = 0;
-
-	s->verdict_next = NULL;
-	while (i < c->count && c->at[i].first->client.executor != s->client.executor)
-		i++;
-	if (i < c->count) {
-		c->at[i].last->verdict_next = s;
-		c->at[i].last = s;
-		return;
-	}
-	if (c->count == CHAINS)
-		post_chains(c);
-	c->at[c->count].first = c->at[c->count].last = s;
-	c->count++;
-}
-
-bool sg_gate_kick_locked(struct sg_session *s, enum sg_goodbye why)
-{
-	if (s->kicked || s->detached || s->state == ST_ENDED)
-		return false;
-	s->kicked = true;
-	s->kick_why = why;
-	atomic_fetch_add(&s->refs, 1);
-	return true;
-}
-
-/* ---- tables ---- */
-
-static struct token_entry *token_find(struct sg_gate *g, uint64_t id)
-{
-	struct token_entry *e;
-
-	HASH_FIND(hh, g->tokens, &id, sizeof(id), e);
-	return e;
-}
-
-static struct token_entry *token_entry(struct sg_gate *g, uint64_t id)
-{
-	struct token_entry *e = token_find(g, id);
-
-	if (e || !(e = calloc(1, sizeof(*e))))
-		return e;
-	e->id = id;
-	HASH_ADD(hh, g->tokens, id, sizeof(e->id), e);
-	return e;
-}
-
-static void token_entry_drop(struct sg_gate *g, struct token_entry *e)
-{
-	if (e->sessions || e->held || e->committing || e->waiters)
-		return;
-	HASH_DEL(g->tokens, e);
-	free(e);
-}
-
-/* Into the lists by stream and by token. False: no memory. */
-static bool link_session(struct sg_session *s)
-{
-	struct sg_gate *g = s->gate;
-	struct stream_entry *se = sg_gate_stream_locked(g, s->app, s->stream, true);
-
-	if (!se)
-		return false;
-	if (s->token_id && !(s->token = token_entry(g, s->token_id))) {
-		sg_gate_stream_drop_locked(g, se);
-		return false;
-	}
-	s->stream_at = se;
-	DL_APPEND2(se->sessions, s, stream_prev, stream_next);
-	if (s->type == SG_PUBLISH)
-		se->publisher = s;
-	if (s->token)
-		DL_APPEND2(s->token->sessions, s, token_prev, token_next);
-	return true;
-}
-
-static void unlink_session(struct sg_session *s, enum session_state was)
-{
-	struct sg_gate *g = s->gate;
-	struct stream_entry *se = s->stream_at;
-
-	if (se) {
-		if (se->publisher == s)
-			se->publisher = NULL;
-		DL_DELETE2(se->sessions, s, stream_prev, stream_next);
-		sg_gate_stream_drop_locked(g, se);
-		s->stream_at = NULL;
-	}
-	if (!s->token)
-		return;
-	DL_DELETE2(s->token->sessions, s, token_prev, token_next);
-	if (was == ST_COMMITTING)
-		return; /* sg_gate_committed settles the count */
-	if (was == ST_HELD && !s->resumed)
-		s->token->held--;
-	token_entry_drop(g, s->token);
-	s->token = NULL;
-}
-
-/* ---- how it ends ---- */
-
-static uint32_t resume_ms(struct sg_session *s)
-{
-	const struct sg_app_config *app = sg_gate_app_locked(s->gate, s->app);
-
-	if (s->type != SG_PUBLISH && strncmp(s->protocol, "w", 1) != 0)
-		return 0; /* publishers, and viewers over WebRTC ("webrtc", "whep") */
-	return s->resume_s ? s->resume_s * 1000u : app ? (uint32_t)app->resume_window_ms : 0;
-}
-
-static void keep_for_resume(struct sg_session *s)
-{
-	struct sg_gate *g = s->gate;
-	uint32_t window_ms = resume_ms(s);
-	struct resume_slot *slot;
-
-	if (!s->token_id || !window_ms)
-		return;
-	HASH_FIND(hh, g->resumes, &s->token_id, sizeof(s->token_id), slot);
-	if (!slot) {
-		if (HASH_COUNT(g->resumes) >= SG_GATE_RESUME_MAX ||
-		    !(slot = calloc(1, sizeof(*slot))))
-			return;
-		slot->token_id = s->token_id;
-		HASH_ADD(hh, g->resumes, token_id, sizeof(slot->token_id), slot);
-	}
-	slot->peer = s->peer;
-	slot->until_ms = sg_mono_ms() + window_ms;
-	slot->expires_at = s->expires_at;
-	slot->resume_s = s->resume_s;
-}
-
-static void activate_locked(struct sg_session *s)
-{
-	struct sg_gate *g = s->gate;
-
-	s->state = ST_ACTIVE;
-	atomic_store(&s->active_ms, sg_mono_ms());
-	g->stats.sessions++;
-	sg_gate_count_verdict(g, s->protocol, s->type, SG_ADMITTED);
-	if (!s->token_id || s->resumed) {
-		struct sg_audit row;
-		sg_gate_audit_session(
-		    s, "admitted", "", s->resumed	  ? "resumed"
-					: s->by_admin ? "by an administrator"
-						      : "no token needed", &row);
-		sg_gate_audit_push(g, &row);
-	}
-}
-
-static void refuse_locked(struct sg_session *s, enum sg_reason why);
-
-/* R13: the connection that `s` replaces is gone; `s` has its place. */
-static void resume_after_locked(struct sg_session *s)
-{
-	s->resumed = true;
-	s->verdict = SG_ADMITTED;
-	if (s->kicked) {
-		refuse_locked(s, SG_REVOKED);
-	} else if (!link_session(s)) {
-		refuse_locked(s, SG_OVERLOAD);
-	} else if (s->at_once) {
-		activate_locked(s);
-	} else {
-		s->state = ST_HELD;
-		s->gate->stats.holds++;
-	}
-}
-
-struct sg_session *sg_gate_end_locked(struct sg_session *s, enum sg_goodbye why)
-{
-	struct sg_gate *g = s->gate;
-	enum session_state was = s->state;
-	struct sg_session *next = NULL;
-
-	if (was == ST_ENDED)
-		return NULL;
-	if (s->kicked)
-		why = s->kick_why;
-	s->state = ST_ENDED;
-	unlink_session(s, was);
-	HASH_DEL(g->sessions, s);
-	if (s->detached)
-		HASH_DELETE(hh_sid, g->by_sid, s);
-	if (was == ST_HELD)
-		g->stats.holds--;
-	if (was == ST_ACTIVE) {
-		struct sg_audit row;
-		g->stats.sessions--;
-		g->stats.ended[why]++;
-		sg_gate_audit_session(s, "ended", sg_goodbye_name(why), "", &row);
-		sg_gate_audit_push(g, &row);
-		if (why == SG_BYE_BROKEN)
-			keep_for_resume(s);
-	}
-	if (s->successor) {
-		next = s->successor;
-		s->successor = NULL;
-		if (next->state == ST_WAITING) {
-			resume_after_locked(next);
-		} else {
-			sg_session_unref(next);
-			next = NULL;
-		}
-	}
-	if (s->parked_ms)
-		sg_session_unref(s); /* no verdict follows */
-	s->parked_ms = 0;
-	sg_session_unref(s); /* the tables' reference; the caller holds another */
-	return next;
-}
-
-void sg_gate_end(struct sg_session *s, enum sg_goodbye why)
-{
-	if (!s)
-		return;
-	struct sg_gate *g = s->gate;
-	pthread_mutex_lock(&g->lock);
-	s->handle = false;
-	struct sg_session *next = sg_gate_end_locked(s, why);
-	pthread_mutex_unlock(&g->lock);
-	if (next)
-		sg_session_post_verdict(next);
-	sg_session_unref(s);
-}
-
-/* Ends an attempt with a refusal; the caller posts the verdict. */
-static void refuse_locked(struct sg_session *s, enum sg_reason why)
-{
-	struct sg_gate *g = s->gate;
-	struct sg_audit row;
-
-	s->verdict = why;
-	sg_gate_count_verdict(g, s->protocol, s->type, why);
-	sg_gate_budget_charge(g, &s->peer, why);
-	if (why != SG_TOO_MANY_ATTEMPTS || sg_gate_budget_tell(g, &s->peer)) {
-		sg_gate_audit_session(s, "refused", sg_reason_name(why), "", &row);
-		sg_gate_audit_push(g, &row);
-	}
-	sg_gate_end_locked(s, SG_BYE_CLOSED);
-}
 
 /* ---- admission ---- */
 
@@ -406,8 +87,8 @@ static struct sg_session *new_session(struct sg_gate *g, const struct sg_request
 	s->peer = req->peer;
 	s->client = *client;
 	s->started_ms = sg_wall_ms();
-	s->verdict_task.run = run_verdict;
-	s->kick_task.run = run_kick;
+	s->verdict_task.run = sg_session_run_verdict;
+	s->kick_task.run = sg_session_run_kick;
 	copy_agent(s, req->user_agent);
 	if (req->token.len) {
 		s->has_key = sg_token_parse(req->token, &s->key);
@@ -427,7 +108,7 @@ static struct sg_session *new_session(struct sg_gate *g, const struct sg_request
 	HASH_ADD(hh, g->sessions, id, sizeof(s->id), s);
 	*verdict = screen_locked(s, req, names_ok);
 	if (*verdict != SG_ADMITTED)
-		refuse_locked(s, *verdict);
+		sg_gate_refuse_locked(s, *verdict);
 	pthread_mutex_unlock(&g->lock);
 	return s;
 }
@@ -442,7 +123,7 @@ static bool queue_lookup(struct sg_session *s)
 		return true;
 	}
 	pthread_mutex_lock(&g->lock);
-	refuse_locked(s, SG_OVERLOAD);
+	sg_gate_refuse_locked(s, SG_OVERLOAD);
 	pthread_mutex_unlock(&g->lock);
 	return false;
 }
@@ -495,11 +176,11 @@ static enum sg_reason try_resume(
 	struct sg_gate *g = s->gate;
 	const struct sg_app_config *app = sg_gate_app_locked(g, s->app);
 	struct resume_slot *slot;
-	struct token_entry *te = token_find(g, s->token_id);
+	struct token_entry *te = sg_gate_token_locked(g, s->token_id);
 	struct sg_session *o;
 	int64_t now_ms = sg_mono_ms();
 
-	if (!resume_ms(s) || (verdict == SG_EXPIRED && app && app->expiry_ends_session))
+	if (!sg_gate_resume_ms_locked(s) || (verdict == SG_EXPIRED && app && app->expiry_ends_session))
 		return SG_USED;
 	HASH_FIND(hh, g->resumes, &s->token_id, sizeof(s->token_id), slot);
 	if (slot && now_ms < slot->until_ms && sg_addr_equal(&slot->peer, &s->peer)) {
@@ -528,7 +209,7 @@ static enum sg_reason try_resume(
 /* Is a use left once the attempts under way are counted? *wait: not known until a commit is done. */
 static enum sg_reason count_holds(struct sg_session *s, const struct sg_token *row, bool *wait)
 {
-	struct token_entry *te = token_find(s->gate, s->token_id);
+	struct token_entry *te = sg_gate_token_locked(s->gate, s->token_id);
 
 	*wait = false;
 	if (!te || te->held + te->committing < row->max_uses - row->uses)
@@ -546,7 +227,7 @@ static enum sg_reason hold_locked(struct sg_session *s)
 
 	if (s->type == SG_PUBLISH && se && se->publisher)
 		return SG_ALREADY_PUBLISHING;
-	if (!link_session(s))
+	if (!sg_gate_link_locked(s))
 		return SG_OVERLOAD;
 	if (s->token && !s->resumed)
 		s->token->held++;
@@ -562,18 +243,18 @@ static bool start_commit_locked(struct sg_session *s)
 
 	s->verdict_is_commit = !s->at_once;
 	if (s->kicked) {
-		refuse_locked(s, SG_REVOKED);
+		sg_gate_refuse_locked(s, SG_REVOKED);
 		return true;
 	}
 	if (!s->token || s->resumed) {
 		g->stats.holds--;
 		s->verdict = SG_ADMITTED;
-		activate_locked(s);
+		sg_gate_activate_locked(s);
 		return true;
 	}
 	s->commit_us = sg_mono_us();
 	if (!sg_queue_push(&g->commits, s)) {
-		refuse_locked(s, SG_OVERLOAD);
+		sg_gate_refuse_locked(s, SG_OVERLOAD);
 		return true;
 	}
 	g->stats.holds--;
@@ -605,7 +286,7 @@ bool sg_gate_unpark_locked(struct sg_session *s, enum sg_reason verdict)
 {
 	s->parked_ms = 0;
 	if (verdict != SG_ADMITTED) {
-		refuse_locked(s, verdict);
+		sg_gate_refuse_locked(s, verdict);
 		return true;
 	}
 	if (!s->at_once || start_commit_locked(s))
@@ -642,7 +323,7 @@ static bool settle_locked(struct sg_session *s, enum sg_reason token_verdict,
 	if (verdict == SG_ADMITTED)
 		verdict = hold_locked(s);
 	if (verdict != SG_ADMITTED) {
-		refuse_locked(s, verdict);
+		sg_gate_refuse_locked(s, verdict);
 		return true;
 	}
 	s->verdict = SG_ADMITTED;
@@ -679,7 +360,7 @@ static void looked_up_locked(struct sg_lookup *l)
 
 void sg_gate_looked_up(struct sg_gate *g, struct sg_lookup *batch, size_t count)
 {
-	struct chains chains = {.count = 0};
+	struct sg_gate_chains chains = {.count = 0};
 
 	pthread_mutex_lock(&g->lock);
 	for (size_t i = 0; i < count; i++)
@@ -688,14 +369,14 @@ void sg_gate_looked_up(struct sg_gate *g, struct sg_lookup *batch, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		struct sg_session *hanging = batch[i].hanging;
 		if (batch[i].post)
-			add_to_chains(&chains, batch[i].session);
+			sg_gate_chain(&chains, batch[i].session);
 		if (hanging)
 			hanging->client.executor->post(
 			    hanging->client.executor, &hanging->kick_task);
 		if (batch[i].drop)
 			sg_session_unref(batch[i].session);
 	}
-	post_chains(&chains);
+	sg_gate_post_chains(&chains);
 }
 
 void sg_gate_commit(struct sg_session *s)
@@ -721,7 +402,7 @@ static void wake_waiters_locked(
 	LL_FOREACH_SAFE2(waiters, w, tmp, queue_next)
 	{
 		if (w->state == ST_CHECKING && !sg_queue_push(&g->lookups, w)) {
-			refuse_locked(w, SG_OVERLOAD);
+			sg_gate_refuse_locked(w, SG_OVERLOAD);
 			LL_PREPEND2(*refused, w, kick_next);
 		} else {
 			sg_session_unref(w);
@@ -737,13 +418,13 @@ static void committed_locked(struct sg_session *s, enum sg_reason verdict)
 	if (s->state == ST_ENDED) {
 		/* its owner left meanwhile: a use may be gone, nobody has it twice */
 		s->token = NULL;
-		token_entry_drop(s->gate, te);
+		sg_gate_token_drop_locked(s->gate, te);
 	} else if (verdict == SG_ADMITTED && !s->kicked) {
-		activate_locked(s);
+		sg_gate_activate_locked(s);
 	} else {
 		/* Settled before: the ordinary way out must not count it again. */
 		s->state = ST_CHECKING;
-		refuse_locked(s, verdict == SG_ADMITTED ? SG_REVOKED : verdict);
+		sg_gate_refuse_locked(s, verdict == SG_ADMITTED ? SG_REVOKED : verdict);
 	}
 }
 
@@ -754,7 +435,7 @@ void sg_gate_committed(struct sg_gate *g, struct sg_session *const *sessions,
     const enum sg_reason *verdicts, size_t count)
 {
 	struct sg_session *w, *tmp, *refused = NULL;
-	struct chains chains = {.count = 0};
+	struct sg_gate_chains chains = {.count = 0};
 
 	for (size_t i = 0; i < count;) {
 		size_t from = i, to = count - i < TOLD_AT_ONCE ? count : i + TOLD_AT_ONCE;
@@ -767,32 +448,9 @@ void sg_gate_committed(struct sg_gate *g, struct sg_session *const *sessions,
 		}
 		pthread_mutex_unlock(&g->lock);
 		for (; from < to; from++)
-			add_to_chains(&chains, sessions[from]);
-		post_chains(&chains);
+			sg_gate_chain(&chains, sessions[from]);
+		sg_gate_post_chains(&chains);
 	}
 	LL_FOREACH_SAFE2(refused, w, tmp, kick_next)
 	sg_session_post_verdict(w);
-}
-
-/* ---- small things ---- */
-
-void sg_session_add_bytes(struct sg_session *s, uint64_t bytes)
-{
-	atomic_fetch_add_explicit(&s->bytes, bytes, memory_order_relaxed);
-	atomic_store_explicit(&s->active_ms, sg_mono_ms(), memory_order_relaxed);
-}
-
-void sg_session_id(const struct sg_session *s, char out[SG_SESSION_ID_SIZE])
-{
-	sg_id_format(out, s->id);
-}
-
-const char *sg_session_app(const struct sg_session *s)
-{
-	return s->app;
-}
-
-const char *sg_session_stream(const struct sg_session *s)
-{
-	return s->stream;
 }

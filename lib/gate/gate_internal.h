@@ -203,24 +203,48 @@ enum sg_reason sg_gate_judge_token(const struct sg_token *t, struct sg_str app,
     struct sg_str stream, enum sg_token_type type, int64_t now);
 
 /* admit.c; `locked` functions want gate->lock held */
-void sg_session_unref(struct sg_session *s);
-/* Tells the session's owner its verdict, outside the lock; the reference goes along. */
-void sg_session_post_verdict(struct sg_session *s);
 /* The lookup thread's and the commit thread's answers, in the order of the sessions; each takes the
  * queue's references. */
 void sg_gate_looked_up(struct sg_gate *g, struct sg_lookup *batch, size_t count);
 void sg_gate_committed(struct sg_gate *g, struct sg_session *const *sessions,
     const enum sg_reason *verdicts, size_t count);
-/* Takes the session out of all tables. Answers the session that waited for its end (R13), whose
- * verdict the caller posts after unlocking, or NULL. */
-struct sg_session *sg_gate_end_locked(struct sg_session *s, enum sg_goodbye why);
-/* Marks it for its owner; true when the caller must post kick_task after unlocking (a reference
- * goes along). */
-bool sg_gate_kick_locked(struct sg_session *s, enum sg_goodbye why);
-
 /* One that was parked gets its verdict; true when the caller must post it after unlocking (a reference goes
  * along). */
 bool sg_gate_unpark_locked(struct sg_session *s, enum sg_reason verdict);
+
+/* tell.c */
+/* Tells the session's owner its verdict, outside the lock; the reference goes along. */
+void sg_session_post_verdict(struct sg_session *s);
+void sg_session_run_verdict(struct sg_task *task);
+void sg_session_run_kick(struct sg_task *task);
+/* Marks it for its owner; true when the caller must post kick_task after unlocking (a reference
+ * goes along). */
+bool sg_gate_kick_locked(struct sg_session *s, enum sg_goodbye why);
+/* The verdicts of a batch go to each executor in one post: posted one by one, each would wake a
+ * thread that is done with it before the next one comes. */
+#define SG_GATE_CHAINS 16
+struct sg_gate_chains {
+	struct {
+		struct sg_session *first, *last;
+	} at[SG_GATE_CHAINS];
+	unsigned count;
+};
+void sg_gate_chain(struct sg_gate_chains *c, struct sg_session *s);
+void sg_gate_post_chains(struct sg_gate_chains *c);
+
+/* life.c */
+void sg_session_unref(struct sg_session *s);
+struct token_entry *sg_gate_token_locked(struct sg_gate *g, uint64_t id); /* NULL: nobody is at it */
+void sg_gate_token_drop_locked(struct sg_gate *g, struct token_entry *e); /* if nobody is */
+/* Into the lists by stream and by token. False: no memory. */
+bool sg_gate_link_locked(struct sg_session *s);
+void sg_gate_activate_locked(struct sg_session *s);
+uint32_t sg_gate_resume_ms_locked(struct sg_session *s); /* R13; 0: it cannot be resumed */
+/* Takes the session out of all tables. Answers the session that waited for its end (R13), whose
+ * verdict the caller posts after unlocking, or NULL. */
+struct sg_session *sg_gate_end_locked(struct sg_session *s, enum sg_goodbye why);
+/* Ends an attempt with a refusal; the caller posts the verdict. */
+void sg_gate_refuse_locked(struct sg_session *s, enum sg_reason why);
 
 /* reserve.c, locked: who is at a stream. NULL: nobody, or no memory to create it. */
 struct stream_entry *sg_gate_stream_locked(
