@@ -53,60 +53,68 @@ struct tag {
 	size_t len;
 };
 
-static struct {
+struct source {
 	struct sg_buf file;
 	struct tag tags[1000];
 	size_t count, audio_frames;
 	const struct tag *meta, *avc, *aac, *key; /* the configurations and the first keyframe */
-} source;
+};
+static struct source source;
 
 static inline bool is_config(const struct tag *t)
 {
 	return t->len > 1 && t->type != SG_FLV_SCRIPT && t->body[1] == 0;
 }
 
-static inline void note_tag(struct tag *t)
+static inline void note_tag(struct source *s, struct tag *t)
 {
 	if (t->type == SG_FLV_SCRIPT)
-		source.meta = t;
+		s->meta = t;
 	else if (is_config(t) && t->type == SG_FLV_VIDEO)
-		source.avc = t;
+		s->avc = t;
 	else if (is_config(t))
-		source.aac = t;
+		s->aac = t;
 	else if (t->type == SG_FLV_AUDIO && t->len > 2)
-		source.audio_frames++;
-	else if (t->type == SG_FLV_VIDEO && !source.key && t->body[0] == 0x17)
-		source.key = t;
+		s->audio_frames++;
+	else if (t->type == SG_FLV_VIDEO && !s->key && t->body[0] == 0x17)
+		s->key = t;
 }
 
-static inline int source_open(void **state)
+static inline int source_encode(struct source *s, const char *size)
 {
-	static const char command[] =
-	    "ffmpeg -nostdin -v error -f lavfi -i testsrc2=size=320x180:rate=25 -f lavfi -i "
-	    "sine=440:sample_rate=48000 -t 4 -c:v libx264 -preset veryfast -bf 2 -g 25 -keyint_min 25 "
-	    "-sc_threshold 0 -b:v 300k -c:a aac -b:a 64k -f flv -flvflags no_duration_filesize -";
+	char command[512];
 	uint8_t piece[65536];
 	size_t n;
 
-	(void)state;
+	snprintf(command, sizeof(command),
+	    "ffmpeg -nostdin -v error -f lavfi -i testsrc2=size=%s:rate=25 -f lavfi -i "
+	    "sine=440:sample_rate=48000 -t 4 -c:v libx264 -preset veryfast -bf 2 -g 25 -keyint_min 25 "
+	    "-sc_threshold 0 -b:v 300k -c:a aac -b:a 64k -f flv -flvflags no_duration_filesize -",
+	    size);
 	sg_log_set_level(SG_LOG_ERROR);
-	sg_buf_init(&source.file, 16u << 20);
+	sg_buf_init(&s->file, 16u << 20);
 	FILE *p = popen(command, "r");
 	if (!p)
 		return -1;
 	while ((n = fread(piece, 1, sizeof(piece), p)) > 0)
-		sg_buf_append(&source.file, piece, n);
-	if (pclose(p) != 0 || source.file.failed)
+		sg_buf_append(&s->file, piece, n);
+	if (pclose(p) != 0 || s->file.failed)
 		return -1;
-	for (size_t at = 13; at + 15 <= source.file.len && source.count < COUNT(source.tags);) {
-		const uint8_t *h = source.file.p + at;
-		struct tag *t = &source.tags[source.count++];
+	for (size_t at = 13; at + 15 <= s->file.len && s->count < COUNT(s->tags);) {
+		const uint8_t *h = s->file.p + at;
+		struct tag *t = &s->tags[s->count++];
 		*t = (struct tag){ h[0], (uint32_t)h[7] << 24 | (uint32_t)h[4] << 16 | (uint32_t)h[5] << 8 | h[6],
 			h + 11, (size_t)h[1] << 16 | (size_t)h[2] << 8 | h[3] };
-		note_tag(t);
+		note_tag(s, t);
 		at += 11 + t->len + 4;
 	}
-	return source.meta && source.avc && source.aac && source.key ? 0 : -1;
+	return s->meta && s->avc && s->aac && s->key ? 0 : -1;
+}
+
+static inline int source_open(void **state)
+{
+	(void)state;
+	return source_encode(&source, "320x180");
 }
 
 static inline int source_close(void **state)

@@ -200,6 +200,8 @@ static enum sg_result parse_asc(const uint8_t *p, size_t len, struct sg_audio_pa
 	    !out->channels)
 		return SG_ERR_BAD_INPUT;
 	out->frame_samples = 1024;
+	out->object_type = (int)type;
+	out->layout = (int)layout;
 	snprintf(out->rfc6381, sizeof(out->rfc6381), "mp4a.40.%u", type);
 	return SG_OK;
 }

@@ -13,6 +13,7 @@ struct sg_video_params {
 struct sg_audio_params {
 	int sample_rate, channels;
 	int frame_samples; /* 0 = varies */
+	int object_type, layout; /* AAC: ISO 14496-3 tables 1.17 (audioObjectType) and 1.19 (channelConfiguration) */
 	char rfc6381[24];
 };
 

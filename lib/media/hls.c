@@ -19,6 +19,9 @@
 #define USUAL_TARGET_S 2 /* as long as the source's keyframes are not known */
 /* How long the first frames wait for the other track to show itself. */
 #define OTHER_TRACK_TICKS 63000
+/* A frame that lasts so long, and so many times as long as the former, is a gap of the source. */
+#define GAP_TICKS (3 * 90000)
+#define GAP_TIMES 8
 #define WANTED_MS 60000
 #define CATCH_UP_US 8000000 /* how far back it begins */
 #define CATCH_UP 64         /* frames read at a time */
@@ -352,6 +355,11 @@ static void settle(struct sg_hls *h, struct hls_track *t, int64_t at)
 
 /* ---- where frames lie ---- */
 
+static bool is_gap(int64_t lasts, int64_t usual)
+{
+	return lasts > GAP_TICKS && usual > 0 && lasts > usual * GAP_TIMES;
+}
+
 /* RTMP's milliseconds are too coarse for sound, so samples are counted: a frame lies behind the former,
  * unless the source's clock says something quite different. */
 static int64_t audio_time(struct hls_track *t, const struct sg_frame *f, int frame_samples)
@@ -479,6 +487,14 @@ static void cut(struct sg_hls *h, struct hls_track *t, const struct sg_frame *f,
 	}
 }
 
+/* Neither a segment nor a part is to last as long as that: players' buffers and targets would. */
+static bool is_behind_gap(const struct hls_track *t, const struct sg_frame *f)
+{
+	int64_t at = f->dts_90khz * t->scale / 90000;
+
+	return t->held && is_gap((at - t->held_at) * 90000 / t->scale, t->usual * 90000 / t->scale);
+}
+
 static void feed(struct sg_hls *h, struct sg_frame *f)
 {
 	struct hls_track *t = &h->tracks[f->kind == SG_FRAME_AUDIO ? HLS_AUDIO : HLS_MAIN];
@@ -489,9 +505,10 @@ static void feed(struct sg_hls *h, struct sg_frame *f)
 	/* Of a codec that does not go in (others broke with the former), or from before the beginning. */
 	if (!t->present || f->dts_90khz < h->run->start_90khz)
 		return;
-	if (t != video && video->present && video->held &&
-	    f->dts_90khz - video->held_at > SEGMENT_MAX_TICKS) {
-		sg_hls_break(h); /* no picture comes */
+	bool no_picture = t != video && video->present && video->held &&
+			  f->dts_90khz - video->held_at > SEGMENT_MAX_TICKS;
+	if (no_picture || is_behind_gap(t, f)) {
+		sg_hls_break(h);
 		return;
 	}
 	h->next_seq = f->seq + 1;
@@ -521,7 +538,7 @@ struct scan {
 struct scanning {
 	struct scan result;
 	bool found, has_sound;
-	int64_t since_us, last_key, first_picture, last_picture;
+	int64_t since_us, last_key, first_picture, last_picture, usual;
 	uint64_t pictures, sound; /* how many; the first sound that is not too old */
 };
 
@@ -529,14 +546,19 @@ static void scan_frame(struct scanning *sc, const struct sg_frame *f)
 {
 	if (f->kind == SG_FRAME_META)
 		return;
-	if (f->flags & SG_FRAME_CONFIG) { /* what was before is not made of this */
+	bool is_config = f->flags & SG_FRAME_CONFIG;
+	int64_t lasts = f->kind == SG_FRAME_VIDEO && sc->pictures ? f->dts_90khz - sc->last_picture : 0;
+	if (is_config || is_gap(lasts, sc->usual)) { /* what was before does not go on here */
 		*sc = (struct scanning){ .since_us = sc->since_us, .last_key = -1 };
-		sc->result.from = f->seq + 1;
-		return;
+		sc->result.from = f->seq + is_config;
 	}
+	if (is_config)
+		return;
 	if (f->kind == SG_FRAME_VIDEO) {
 		if (!sc->pictures++)
 			sc->first_picture = f->dts_90khz;
+		else
+			sc->usual = lasts;
 		sc->last_picture = f->dts_90khz;
 	} else if (!sc->has_sound && f->arrived_us >= sc->since_us) {
 		sc->has_sound = true;

@@ -5,69 +5,7 @@
 #include "base/log.h"
 #include <stdlib.h>
 
-#define JUMP_FORWARD_MS 10000 /* beyond what the clock on the wall did */
-#define JUMP_BACK_MS 1000
-#define AFTER_JUMP_MS 40
 #define WINDOW_US 2000000
-#define HALF_CLOCK (1ll << 30)
-
-/* ---- the timeline ---- */
-
-/* RTMP's 32 bits; some encoders (FFmpeg) use 31 of them. RTMP 1.0 section 5.3.1.2.1. */
-static int64_t unwrap_ms(struct sg_publisher *pub, uint32_t ms)
-{
-	int64_t step = 0;
-
-	/* The low 31 bits tell the step either way: the tracks need not wrap at the same tag. */
-	if (pub->has_clock) {
-		step = (int64_t)ms - (int64_t)pub->last_ms32;
-		if (step < -HALF_CLOCK)
-			step = (int64_t)((ms - pub->last_ms32) & 0x7fffffff);
-		else if (step > HALF_CLOCK)
-			step = -(int64_t)((pub->last_ms32 - ms) & 0x7fffffff);
-	}
-	pub->has_clock = true;
-	pub->last_ms32 = ms;
-	return pub->media_ms += step;
-}
-
-static void anchor(struct sg_publisher *pub, int64_t own, int64_t at)
-{
-	pub->base = (at / TICKS_PER_MS - own / TICKS_PER_MS) * TICKS_PER_MS;
-	pub->anchored = true;
-}
-
-/* Where `f` lies on the stream's timeline: behind what was there, whatever the source does. */
-static void place(struct sg_publisher *pub, struct sg_frame *f)
-{
-	struct sg_stream *s = pub->stream;
-	int64_t *track_dts = &pub->track_dts[f->kind == SG_FRAME_AUDIO];
-	int64_t own = f->dts_90khz, cts = f->pts_90khz - own;
-	int64_t waited_ms = s->last_dts < 0 ? 0 : (f->arrived_us - s->last_arrived_us) / 1000;
-
-	if (!pub->anchored) {
-		int64_t gap_ms = waited_ms > AFTER_JUMP_MS ? waited_ms : AFTER_JUMP_MS;
-		anchor(pub, own, s->last_dts < 0 ? 0 : s->last_dts + gap_ms * TICKS_PER_MS);
-	}
-	int64_t dts = own + pub->base, ahead = s->last_dts < 0 ? 0 : dts - s->last_dts;
-	bool jumps = ahead > (JUMP_FORWARD_MS + waited_ms) * TICKS_PER_MS || ahead < -JUMP_BACK_MS * TICKS_PER_MS;
-	if (jumps && !pub->on_timeline) {
-		sg_log_limited(SG_LOG_WARNING, "stream %s: timestamps jump by %lld ms: carried on without the jump",
-		    s->key, (long long)(ahead / TICKS_PER_MS));
-		anchor(pub, own, s->last_dts + AFTER_JUMP_MS * TICKS_PER_MS);
-		dts = own + pub->base;
-	}
-	if (dts < 0)
-		dts = 0;
-	if (dts <= *track_dts)
-		dts = *track_dts + TICKS_PER_MS;
-	*track_dts = dts;
-	if (dts > s->last_dts)
-		s->last_dts = dts;
-	s->last_arrived_us = f->arrived_us;
-	f->dts_90khz = dts;
-	f->pts_90khz = cts > 0 ? dts + cts : dts;
-}
 
 /* ---- configurations ---- */
 
@@ -169,7 +107,8 @@ static void probe_video(struct sg_publisher *pub, const struct sg_frame *key)
 
 void sg_publisher_init(struct sg_publisher *pub, struct sg_stream *s)
 {
-	*pub = (struct sg_publisher){ .stream = s, .track_dts = { -1, -1 } };
+	*pub = (struct sg_publisher){ .stream = s };
+	sg_timeline_begin(pub);
 }
 
 static bool needs_config(const struct sg_frame *f)
@@ -252,6 +191,29 @@ static void note_key(struct sg_stream *s, uint64_t seq)
 	pthread_mutex_unlock(&s->lock);
 }
 
+/* Takes the reference. */
+static void hand_on(struct sg_stream *s, struct sg_frame *f)
+{
+	sg_ring_write(s->ring, sg_frame_ref(f));
+	if (f->flags & SG_FRAME_KEY)
+		note_key(s, f->seq);
+	atomic_store_explicit(&s->has_media, true, memory_order_release);
+	if (s->hls)
+		sg_hls_write(s->hls, f);
+	sg_tspack_write(s->ts, f);
+	sg_frame_unref(f);
+}
+
+static void hand_on_silence(struct sg_publisher *pub, const struct sg_frame *picture)
+{
+	struct sg_frame *f;
+
+	while ((f = sg_timeline_silence(pub, picture))) {
+		sg_frame_seal(f);
+		hand_on(pub->stream, f);
+	}
+}
+
 enum sg_result sg_publisher_write(struct sg_publisher *pub, struct sg_frame *f)
 {
 	struct sg_stream *s = pub->stream;
@@ -268,19 +230,15 @@ enum sg_result sg_publisher_write(struct sg_publisher *pub, struct sg_frame *f)
 	}
 	if (!needs_config(f))
 		learn_codec(pub, f);
-	place(pub, f);
+	if (!sg_timeline_place(pub, f))
+		return drop(pub, f);
+	if (f->kind == SG_FRAME_VIDEO)
+		hand_on_silence(pub, f);
 	sg_frame_seal(f);
 	if ((f->flags & SG_FRAME_KEY) && !pub->video_probed)
 		probe_video(pub, f);
 	count(pub, f);
-	sg_ring_write(s->ring, sg_frame_ref(f));
-	if (f->flags & SG_FRAME_KEY)
-		note_key(s, f->seq);
-	atomic_store_explicit(&s->has_media, true, memory_order_release);
-	if (s->hls)
-		sg_hls_write(s->hls, f);
-	sg_tspack_write(s->ts, f);
-	sg_frame_unref(f);
+	hand_on(s, f);
 	return SG_OK;
 }
 
@@ -332,7 +290,7 @@ static enum sg_result note_nal_length(struct sg_publisher *pub, struct sg_frame 
 static enum sg_result write_tag(struct sg_publisher *pub, enum sg_frame_kind kind, uint32_t ms,
     const struct sg_flv_tag *tag)
 {
-	int64_t own_ms = unwrap_ms(pub, ms);
+	int64_t own_ms = sg_timeline_unwrap_ms(pub, ms);
 
 	if (tag->ignored || !tag->data.left)
 		return SG_OK;

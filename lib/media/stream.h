@@ -7,7 +7,11 @@
  * A stream outlives its publisher: after a connection that broke it waits SG_STREAM_GAP_MS for
  * the next publisher, after a goodbye SG_STREAM_GOODBYE_GAP_MS (an encoder that is restarted).
  * Followers stay and see one timeline: the new publisher's timestamps are moved behind the old
- * ones'. Then the stream ends and its rings end. */
+ * ones'. Then the stream ends and its rings end.
+ *
+ * A source's clocks may jump, both or one alone, and may have nothing in common: each track goes on without
+ * the jump. Where sound was announced and does not come, the pictures go on with silence (AAC, Opus), since
+ * players wait for both. */
 #ifndef SG_MEDIA_STREAM_H
 #define SG_MEDIA_STREAM_H
 

@@ -1,7 +1,8 @@
 /* stream_internal.h - what the files of this room know of a stream.
  *
  * stream.c   the hub, a stream's life, joining
- * publish.c  what a publisher writes: parsing, the timeline, the ring
+ * publish.c  what a publisher writes: parsing, the ring, the packagers
+ * timeline.c where its frames lie, and silence where no sound comes (on the publisher's thread)
  * hls.c      CMAF parts and segments          (on the publisher's thread; hls_internal.h tells more)
  * ts.c       MPEG-TS                          (on the publisher's thread)
  * variant.c  the stream in other codecs       (a thread per variant, which is its publisher's thread) */
@@ -60,16 +61,27 @@ struct sg_stream {
 	struct sg_stream_info info; /* the counters and texts; the rest is filled on reading */
 };
 
+/* A track's own timeline, and where it lies on the stream's. */
+struct track_clock {
+	bool anchored;
+	int64_t base;     /* stream dts = own dts + base; a multiple of TICKS_PER_MS */
+	int64_t last_own; /* when anchored */
+	int64_t last_dts; /* on the stream's; -1 = none */
+};
+
 struct sg_publisher {
 	struct sg_stream *stream;
-	/* The publisher's own timeline in ms, unwrapped, and where it lies on the stream's. */
+	/* timeline.c */
 	bool has_clock;
 	uint32_t last_ms32;
-	int64_t media_ms;
-	int64_t base; /* stream dts = publisher dts + base; a multiple of TICKS_PER_MS */
-	bool anchored;
+	int64_t media_ms; /* unwrapped */
 	bool on_timeline; /* frames come with the stream's own times: a variant's */
-	int64_t track_dts[2]; /* the last of video and of audio, on the stream's; -1 = none */
+	struct track_clock clocks[2]; /* of video and of audio */
+	int64_t begin_dts; /* behind what the former publisher sent */
+	int64_t picture_dts, due_dts; /* of the last picture, -1 = none; from where on sound is due */
+	bool is_silent; /* the last sound was silence */
+	int64_t silence_from, silent_samples, silence_end, silence_after_ms;
+
 	bool seen_key;
 	bool video_probed;
 	int nal_length; /* of the source's prefixes; ours are 4 */
@@ -81,6 +93,16 @@ struct sg_publisher {
 /* publish.c */
 void sg_publisher_init(struct sg_publisher *pub, struct sg_stream *s); /* takes no reference */
 void sg_publisher_end_media(struct sg_publisher *pub); /* flushes the packagers */
+
+/* timeline.c */
+void sg_timeline_begin(struct sg_publisher *pub);
+/* A tag's time on the publisher's own timeline. */
+int64_t sg_timeline_unwrap_ms(struct sg_publisher *pub, uint32_t ms);
+/* Gives `f` its place: behind what was there, whatever the source does. False: it has none, leave it out. */
+bool sg_timeline_place(struct sg_publisher *pub, struct sg_frame *f);
+/* Before `picture`, which has its place, goes out: a frame of silence where the sound that was announced does not
+ * come, until it answers NULL. Players would wait for it with the pictures. Not sealed. */
+struct sg_frame *sg_timeline_silence(struct sg_publisher *pub, const struct sg_frame *picture);
 
 /* variant.c: one pool per hub */
 struct sg_variants *sg_variants_new(void);

@@ -2,6 +2,7 @@
 #include "media/mux.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include <stdio.h>
 #include <stdlib.h>
 
 #define WANTED_MS 60000
@@ -13,6 +14,7 @@ struct sg_tspack {
 	atomic_llong wanted_ms; /* when somebody last asked; 0 = never */
 	/* the publisher's thread */
 	struct sg_mux *mux;
+	unsigned muxes; /* how many there were */
 	struct sg_buf out;
 	bool refused; /* libavformat cannot: not tried again before the configuration changes */
 	bool going;   /* the ring holds what has been packaged since it was first wanted */
@@ -68,9 +70,13 @@ static bool open_mux(struct sg_tspack *t)
 	struct sg_audio_params ap = s->audio;
 	enum sg_codec video = s->info.video, audio = s->info.audio;
 	pthread_mutex_unlock(&s->lock);
-	/* One PES packet per frame, so that none waits for the next. */
-	t->mux = sg_mux_open("mpegts", "mpegts_copyts=1:pes_payload_size=0", &lead, video, &vp,
-	    audio, &ap, &t->out);
+	/* One PES packet per frame, so that none waits for the next. Another muxer counts anew and may carry other
+	 * tracks: receivers are told of both (ISO/IEC 13818-1 2.4.3.5, 2.4.4.9). */
+	char options[112];
+	snprintf(options, sizeof(options), "mpegts_copyts=1:pes_payload_size=0:tables_version=%u%s", t->muxes % 32,
+	    t->muxes ? ":mpegts_flags=initial_discontinuity" : "");
+	t->muxes++;
+	t->mux = sg_mux_open("mpegts", options, &lead, video, &vp, audio, &ap, &t->out);
 	lead_drop(&lead);
 	if (!t->mux)
 		sg_log_limited(SG_LOG_WARNING,

@@ -353,7 +353,7 @@ static struct variant *variant_new(struct sg_stream *source, const struct sg_wan
 		return NULL;
 	}
 	sg_publisher_init(&v->pub, v->out);
-	v->pub.on_timeline = v->pub.anchored = true;
+	v->pub.on_timeline = true;
 	announce(v);
 	return v;
 }
