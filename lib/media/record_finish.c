@@ -1,12 +1,7 @@
 /* record_finish.c - a fragmented recording becomes plain MP4 with its index in front. */
 #include "media/record.h"
 #include <fcntl.h>
-#include <inttypes.h>
 #include <libavformat/avformat.h>
-#include <libavutil/avstring.h>
-#include <libavutil/intreadwrite.h>
-#include <stdbool.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,47 +11,16 @@ struct copying {
 	bool any;
 };
 
-/* How much of it libavformat can read: all, but for a box in which the file was cut off. (Part of a "moof" has
- * it refuse the whole file.) What has come of a "mdat" counts: its frames are read up to where it ends. Boxes
- * are those of ISO/IEC 14496-12, 4.2; none of a recording has a 64-bit size. -1: it cannot be read. */
-static int64_t readable_part(const char *from)
-{
-	int fd = open(from, O_RDONLY | O_CLOEXEC);
-	struct stat st;
-	uint8_t head[8];
-	int64_t at = 0;
-
-	if (fd < 0)
-		return -1;
-	if (fstat(fd, &st) < 0)
-		st.st_size = 0;
-	while (pread(fd, head, sizeof(head), at) == (ssize_t)sizeof(head)) {
-		int64_t end = at + (int64_t)AV_RB32(head);
-		if (end < at + (int64_t)sizeof(head))
-			break;
-		if (end > st.st_size) {
-			at = memcmp(head + 4, "mdat", 4) == 0 ? st.st_size : at;
-			break;
-		}
-		at = end;
-	}
-	close(fd);
-	return at;
-}
-
 static enum sg_result open_input(struct copying *c, const char *from)
 {
-	int64_t size = readable_part(from);
-
-	if (size < 0)
-		return SG_ERR_IO;
-	char *url = av_asprintf("subfile,,start,0,end,%" PRId64 ",,:file:%s", size, from);
-	if (!url)
+	if (!(c->in = avformat_alloc_context()))
 		return SG_ERR_NO_MEMORY;
-	/* An empty file: to the protocol an end of 0 would be the file's own. */
-	bool opened = size > 0 && avformat_open_input(&c->in, url, av_find_input_format("mp4"), NULL) >= 0;
-	av_free(url);
-	return opened && c->in->nb_streams ? SG_OK : SG_ERR_BAD_INPUT;
+	/* Fragment after fragment: else a last one that was cut off in its head spoils the whole file. */
+	c->in->flags |= AVFMT_FLAG_IGNIDX;
+	int res = avformat_open_input(&c->in, from, av_find_input_format("mp4"), NULL);
+	if (res == AVERROR_INVALIDDATA || res == AVERROR_EOF || (res >= 0 && !c->in->nb_streams))
+		return SG_ERR_BAD_INPUT;
+	return res < 0 ? SG_ERR_IO : SG_OK;
 }
 
 static enum sg_result open_output(struct copying *c, const char *to)
