@@ -492,6 +492,19 @@ static void a_stream_asked_for_in_vain_is_told_when_it_is_live(void **state)
 	SAID("");
 }
 
+static void a_track_more_is_offered_to_who_watches(void **state)
+{
+	(void)state;
+	take(PLAY);
+	ant_described(world.last, SG_STR(OFFER));
+	ant_started(world.last);
+	said();
+	ant_offered(world.last, SG_STR("v=0\r\nm=audio 9 X 111\r\na=mid:0\r\nm=video 9 X 96\r\na=mid:1\r\n"));
+	SAID("{\"command\":\"takeConfiguration\",\"idMapping\":{\"0\":\"ARDAMSacam-1\",\"1\":\"ARDAMSvcam-1\"},"
+	     "\"sdp\":\"v=0\\r\\nm=audio 9 X 111\\r\\na=mid:0\\r\\nm=video 9 X 96\\r\\na=mid:1\\r\\n\",\"streamId\":\"cam-1\","
+	     "\"type\":\"offer\"}");
+}
+
 static void viewers_are_told_bit_rates(void **state)
 {
 	(void)state;
@@ -733,6 +746,7 @@ int main(void)
 		CASE(a_running_play_may_be_renegotiated),
 		CASE(what_cannot_be_played_is_told_with_its_reason),
 		CASE(a_stream_asked_for_in_vain_is_told_when_it_is_live),
+		CASE(a_track_more_is_offered_to_who_watches),
 		CASE(viewers_are_told_bit_rates),
 		CASE(several_streams_share_a_socket),
 		CASE(streams_of_one_socket_are_limited),

@@ -34,6 +34,7 @@ struct browser_config {
 	const struct browser_events *events;
 	void *user;
 	int64_t consent_ms; /* 0: as it is */
+	bool only; /* playing: no video codec but that one */
 	bool tcp; /* by the answer's first TCP candidate */
 	/* Tests: every datagram passes here first, both ways; true: it is lost. NULL: none. */
 	bool (*lose)(void *user, bool outgoing, const uint8_t *p, size_t len);
@@ -65,6 +66,8 @@ struct track {
 	bool on;
 	enum sg_codec codec;
 	uint8_t payload_type;
+	uint8_t payload_types[SG_CODEC_MP3 + 1]; /* playing: of all that may come; 0 none */
+	int channels;
 	uint32_t ssrc; /* ours, publishing; theirs else */
 	bool has_ssrc;
 	/* playing */
@@ -122,7 +125,7 @@ static bool is_offered(const struct browser *c, int kind, const struct format *f
 {
 	if ((f->codec == SG_CODEC_OPUS) != (kind == AUDIO))
 		return false;
-	return !c->cfg.publish || f->codec == (kind == VIDEO ? c->cfg.video : c->cfg.audio);
+	return (!c->cfg.publish && !(c->cfg.only && kind == VIDEO)) || f->codec == (kind == VIDEO ? c->cfg.video : c->cfg.audio);
 }
 
 static void put_formats(struct browser *c, int kind)
@@ -219,6 +222,31 @@ static void browser_take_frames(struct browser *c, int kind)
 		report_frame(c, kind, f, ticks);
 }
 
+static bool open_in(struct track *t, int kind)
+{
+	const struct sg_rtp_track_config cfg = { .codec = t->codec, .nack = kind == VIDEO,
+		.wait_ms = kind == VIDEO ? WAIT_VIDEO_MS : WAIT_AUDIO_MS, .channels = t->channels };
+
+	sg_rtp_track_free(t->in);
+	t->in = sg_rtp_track_new(&cfg);
+	return t->in;
+}
+
+/* A payload type that was agreed on begins, as it does when the publisher's codec changes. */
+static bool is_of(struct track *t, int kind, uint8_t payload_type)
+{
+	for (int codec = 0; t->on && codec <= SG_CODEC_MP3; codec++) {
+		if (!payload_type || t->payload_types[codec] != payload_type)
+			continue;
+		if (t->payload_type == payload_type)
+			return true;
+		t->codec = (enum sg_codec)codec;
+		t->payload_type = payload_type;
+		return open_in(t, kind);
+	}
+	return false;
+}
+
 static void browser_on_rtp(void *user, uint8_t *p, size_t len)
 {
 	struct browser *c = user;
@@ -228,7 +256,7 @@ static void browser_on_rtp(void *user, uint8_t *p, size_t len)
 		return;
 	for (int kind = 0; kind < 2; kind++) {
 		struct track *t = &c->tracks[kind];
-		if (!t->on || t->payload_type != packet.payload_type)
+		if (!is_of(t, kind, packet.payload_type))
 			continue;
 		if (!t->has_ssrc) {
 			t->has_ssrc = true;
@@ -395,9 +423,16 @@ static inline void browser_close(struct browser *c, bool goodbye)
 static bool open_track(struct browser *c, int kind, const struct sg_sdp_media *m)
 {
 	struct track *t = &c->tracks[kind];
-	const struct sg_sdp_codec *codec = sg_sdp_choose(m);
+	const struct sg_sdp_codec *codec = NULL;
 
-	if (m->rejected || !codec)
+	for (size_t i = m->codec_count; i-- > 0;) {
+		const struct sg_sdp_codec *one = &m->codecs[i];
+		if (one->codec == SG_CODEC_NONE || (c->cfg.only && kind == VIDEO && one->codec != c->cfg.video))
+			continue;
+		codec = one; /* the first that is known is what comes now */
+		t->payload_types[one->codec] = one->payload_type;
+	}
+	if (m->rejected || !codec || t->on)
 		return true;
 	t->on = true;
 	t->codec = codec->codec;
@@ -406,10 +441,8 @@ static bool open_track(struct browser *c, int kind, const struct sg_sdp_media *m
 	c->transport_cc_id = m->extensions.transport_cc;
 	if (c->cfg.publish)
 		return c->store[kind] || (c->store[kind] = calloc(STORE, sizeof(*c->store[kind])));
-	const struct sg_rtp_track_config cfg = { .codec = t->codec, .nack = kind == VIDEO,
-		.wait_ms = kind == VIDEO ? WAIT_VIDEO_MS : WAIT_AUDIO_MS, .channels = codec->channels };
-	t->in = sg_rtp_track_new(&cfg);
-	return t->in;
+	t->channels = codec->channels;
+	return open_in(t, kind);
 }
 
 static bool to_sockaddr(struct sockaddr_storage *out, const struct sg_candidate *c, bool tcp)
@@ -499,6 +532,45 @@ static inline enum sg_result browser_answer(struct browser *c, struct sg_str tex
 	if (res != SG_OK)
 		return res;
 	res = take_answer(c, sdp);
+	sg_sdp_free(sdp);
+	return res;
+}
+
+/* The server offers, as it does to Ant Media's SDK: its offer is taken, and answered into `out`. The first time the
+ * way there is looked for; later it stays. */
+static inline enum sg_result browser_take_offer(struct browser *c, struct sg_str text, struct sg_buf *out)
+{
+	struct sg_sdp_section sections[SG_SDP_SECTIONS_MAX] = { 0 };
+	struct sg_sdp_local local = { .session_id = 1, .version = 1, .ufrag = sg_transport_ufrag(c->transport),
+		.pwd = sg_transport_pwd(c->transport), .setup = SG_SDP_ACTIVE, .cname = "streamgate" };
+	struct sg_sdp *sdp;
+	char error[160];
+	enum sg_result res = sg_sdp_parse(&sdp, text, error, sizeof(error));
+
+	if (res != SG_OK)
+		return res;
+	memcpy(local.fingerprint, sg_dtls_fingerprint(c->cfg.identity), sizeof(local.fingerprint));
+	if (c->fd < 0)
+		res = take_answer(c, sdp);
+	for (size_t i = 0; res == SG_OK && i < sdp->media_count; i++) {
+		const struct sg_sdp_media *m = &sdp->media[i];
+		struct sg_sdp_section *s = &sections[i];
+		if (!open_track(c, m->kind == SG_SDP_VIDEO ? VIDEO : AUDIO, m))
+			res = SG_ERR_NO_MEMORY;
+		for (size_t k = 0, n = 0; k < m->codec_count; k++) {
+			const struct sg_sdp_codec *one = &m->codecs[k];
+			if (one->codec == SG_CODEC_NONE || (s->codec && one->codec == s->codec->codec))
+				continue;
+			if (s->codec && n < SG_SDP_OTHERS_MAX)
+				s->others[n++] = one;
+			else if (!s->codec)
+				s->codec = one;
+		}
+		s->direction = SG_SDP_RECVONLY;
+		s->feedback = SG_SDP_FB_NACK | SG_SDP_FB_PLI;
+	}
+	if (res == SG_OK)
+		sg_sdp_write_answer(out, sdp, &local, sections);
 	sg_sdp_free(sdp);
 	return res;
 }

@@ -154,23 +154,31 @@ struct owner {
 	struct sg_webrtc_peer *peer;
 	pthread_mutex_t lock;
 	pthread_cond_t more;
-	int described, started, ended;
+	int described, offered, started, ended;
 	char *sdp; /* the last */
 	enum sg_reason verdict;
 	enum sg_goodbye why;
 	char detail[160];
 };
 
-static inline void owner_described(void *user, struct sg_str sdp)
+static inline void owner_take(struct owner *o, struct sg_str sdp, int *count)
 {
-	struct owner *o = user;
-
 	pthread_mutex_lock(&o->lock);
 	free(o->sdp);
 	o->sdp = sdp.p ? sg_str_dup(sdp) : NULL;
-	o->described++;
+	++*count;
 	pthread_cond_broadcast(&o->more);
 	pthread_mutex_unlock(&o->lock);
+}
+
+static inline void owner_described(void *user, struct sg_str sdp)
+{
+	owner_take(user, sdp, &((struct owner *)user)->described);
+}
+
+static inline void owner_offered(void *user, struct sg_str sdp)
+{
+	owner_take(user, sdp, &((struct owner *)user)->offered);
 }
 
 static inline void owner_started(void *user)
@@ -197,7 +205,7 @@ static inline void owner_ended(
 	pthread_mutex_unlock(&o->lock);
 }
 
-static const struct sg_webrtc_events owner_events = { owner_described, owner_started, owner_ended };
+static const struct sg_webrtc_events owner_events = { owner_described, owner_started, owner_ended, owner_offered };
 
 static inline struct owner *owner_open_for(struct fixture *f, enum sg_token_type type, struct sg_str offer,
     const char *token, const char *stream, const char *address)

@@ -144,6 +144,15 @@ static bool has_b_frames(struct fixture *f)
 	return info.has_b_frames;
 }
 
+static void viewer_open_for_h264(struct viewer *v, struct fixture *f)
+{
+	const struct browser_config cfg = { .identity = f->identity, .video = SG_CODEC_H264,
+		.audio = SG_CODEC_OPUS, .events = &client_events, .user = v, .only = true };
+
+	*v = (struct viewer){ .opened_ms = sg_mono_ms() };
+	assert_int_equal(browser_open(&v->client, &cfg), SG_OK);
+}
+
 static struct owner *watch(struct fixture *f, struct viewer *v, struct media *m)
 {
 	media_run(m);
@@ -201,7 +210,23 @@ static void it_goes_on_with_other_sound_and_with_b_frames(void **state)
 	leave(f, &v, o, &m);
 }
 
-static void another_picture_codec_ends_it_with_a_reason(void **state)
+/* Browsers take all that is offered: one goes on at the next keyframe, by the other payload type. */
+static void go_on_with_other_pictures(struct fixture *f, struct viewer *v, struct owner *o, struct media *m)
+{
+	static const struct coded *const come[] = { &vp8, &plain, &vp8 };
+
+	goes_on(v, m);
+	for (size_t i = 0; i < sizeof(come) / sizeof(come[0]); i++) {
+		waits(v, m);
+		media_open(m, f, come[i], &opus);
+		goes_on(v, m);
+		assert_int_equal(v->client->tracks[0].codec, come[i] == &vp8 ? SG_CODEC_VP8 : SG_CODEC_H264);
+	}
+	assert_int_equal(owner_get(o, &o->ended), 0);
+	assert_int_equal(owner_get(o, &o->described), 1);
+}
+
+static void it_goes_on_with_another_picture_codec(void **state)
 {
 	struct fixture *f = fixture_open("", "127.0.0.1:0", 10);
 	struct media m;
@@ -210,13 +235,48 @@ static void another_picture_codec_ends_it_with_a_reason(void **state)
 	(void)state;
 	media_open(&m, f, &plain, &opus);
 	struct owner *o = watch(f, &v, &m);
+	go_on_with_other_pictures(f, &v, o, &m);
+	struct sg_webrtc_peer_stats one;
+	UNTIL(&v, &m, sg_webrtc_peers(f->rtc, &one, 1) == 1 && one.video == SG_CODEC_VP8);
+	leave(f, &v, o, &m);
+}
+
+/* As it is with Ant Media's SDK. */
+static void it_goes_on_where_we_have_offered(void **state)
+{
+	struct fixture *f = fixture_open("", "127.0.0.1:0", 10);
+	struct media m;
+	struct viewer v;
+
+	(void)state;
+	media_open(&m, f, &plain, &opus);
+	media_run(&m);
+	viewer_open(&v, f);
+	v.real = true;
+	struct owner *o = join_by_offer(f, &v);
+	go_on_with_other_pictures(f, &v, o, &m);
+	leave(f, &v, o, &m);
+}
+
+static void a_picture_codec_that_it_does_not_take_ends_it_with_a_reason(void **state)
+{
+	struct fixture *f = fixture_open("", "127.0.0.1:0", 10);
+	struct media m;
+	struct viewer v;
+
+	(void)state;
+	media_open(&m, f, &plain, &opus);
+	media_run(&m);
+	viewer_open_for_h264(&v, f);
+	v.real = true;
+	struct owner *o = join(f, &v, NULL);
 	goes_on(&v, &m);
 	waits(&v, &m);
 	media_open(&m, f, &vp8, &opus);
 	UNTIL(&v, &m, v.ended);
 	assert_false(owner_wait(o, &o->described, 2));
 	assert_int_equal(o->why, SG_BYE_STREAM_ENDED);
-	assert_string_equal(o->detail, "the stream's codec has changed");
+	assert_string_equal(o->detail, "the stream's picture is vp8 now, which this viewer has not agreed to");
 	leave(f, &v, o, &m);
 }
 
@@ -380,7 +440,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_viewer_goes_on_when_its_publisher_is_back),
 		cmocka_unit_test(it_goes_on_with_other_sound_and_with_b_frames),
-		cmocka_unit_test(another_picture_codec_ends_it_with_a_reason),
+		cmocka_unit_test(it_goes_on_with_another_picture_codec),
+		cmocka_unit_test(it_goes_on_where_we_have_offered),
+		cmocka_unit_test(a_picture_codec_that_it_does_not_take_ends_it_with_a_reason),
 		cmocka_unit_test(late_b_frames_end_it_with_a_reason),
 		cmocka_unit_test(late_b_frames_are_transcoded_where_that_is_wanted),
 		cmocka_unit_test(who_vanishes_is_gone_within_the_limit),

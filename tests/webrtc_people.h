@@ -196,6 +196,36 @@ static inline struct owner *join(struct fixture *f, struct viewer *v, const char
 	return o;
 }
 
+/* As Ant Media's SDK does it: the server offers, now and later. */
+static inline void answer_offer(struct viewer *v, struct owner *o)
+{
+	struct sg_buf b;
+
+	sg_buf_init(&b, SG_SDP_MAX);
+	assert_int_equal(browser_take_offer(v->client, sg_str_from(o->sdp), &b), SG_OK);
+	sg_webrtc_set_answer(o->peer, (struct sg_str){ (const char *)b.p, b.len });
+	sg_buf_reset(&b);
+}
+
+static inline struct owner *join_by_offer(struct fixture *f, struct viewer *v)
+{
+	struct owner *o = owner_open(f, SG_PLAY, (struct sg_str){ 0 }, NULL);
+
+	assert_non_null(o->peer);
+	if (!owner_wait(o, &o->described, 1))
+		fail_msg("not described: %s %s", sg_reason_name(o->verdict), o->detail);
+	answer_offer(v, o);
+	return o;
+}
+
+static inline size_t holds_of(struct fixture *f)
+{
+	struct sg_gate_stats stats;
+
+	sg_gate_get_stats(f->gate, &stats);
+	return stats.holds;
+}
+
 /* ---- a camera ---- */
 
 struct camera {

@@ -114,14 +114,6 @@ static bool has_reason(const struct stalled *s)
 	return !strcmp(s->owner->detail, details[s->stop]);
 }
 
-static size_t holds_of(struct fixture *f)
-{
-	struct sg_gate_stats stats;
-
-	sg_gate_get_stats(f->gate, &stats);
-	return stats.holds;
-}
-
 static void fifty_that_stop_at_each_step_cost_nothing(void **state)
 {
 	struct fixture *f = fixture_open_with(ON, "127.0.0.1:0",

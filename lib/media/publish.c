@@ -142,13 +142,15 @@ static void count(struct sg_publisher *pub, const struct sg_frame *f)
 		pub->window_us = now_us;
 	} else if (now_us - pub->window_us >= WINDOW_US) {
 		double seconds = (double)(now_us - pub->window_us) / 1e6;
-		info->bit_rate = (uint64_t)((double)pub->window_bytes * 8 / seconds);
-		info->fps = (double)pub->window_frames / seconds;
+		info->video_bit_rate = (uint64_t)((double)pub->window_bytes[0] * 8 / seconds);
+		info->audio_bit_rate = (uint64_t)((double)pub->window_bytes[1] * 8 / seconds);
+		info->bit_rate = info->video_bit_rate + info->audio_bit_rate;
+		info->fps = (double)pub->window_pictures / seconds;
 		pub->window_us = now_us;
-		pub->window_bytes = pub->window_frames = 0;
+		pub->window_bytes[0] = pub->window_bytes[1] = pub->window_pictures = 0;
 	}
-	pub->window_bytes += f->size;
-	pub->window_frames += f->kind == SG_FRAME_VIDEO;
+	pub->window_bytes[f->kind != SG_FRAME_VIDEO] += f->size;
+	pub->window_pictures += f->kind == SG_FRAME_VIDEO;
 	pthread_mutex_unlock(&pub->stream->lock);
 }
 

@@ -309,6 +309,7 @@ enum sg_result sg_hub_publish(struct sg_hub *hub, struct sg_str app, struct sg_s
 	lead_drop(&s->now);
 	s->info.video = s->info.audio = SG_CODEC_NONE;
 	s->info.has_b_frames = false;
+	s->info.published_ms = sg_mono_ms();
 	pthread_mutex_unlock(&s->lock);
 	*out = pub;
 	return SG_OK;

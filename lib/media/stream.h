@@ -129,7 +129,9 @@ struct sg_stream_info {
 	int sample_rate, channels;
 	uint64_t bytes_in, frames_in;
 	uint64_t bit_rate;      /* bits per second over the last seconds */
+	uint64_t video_bit_rate, audio_bit_rate; /* likewise, apart */
 	int64_t started_ms;     /* Unix milliseconds of the first publisher */
+	int64_t published_ms;   /* when the present publisher came, monotonic */
 	bool has_b_frames;       /* of the present publisher, as far as it has sent */
 	uint64_t frames_dropped; /* malformed or out of order */
 	size_t ring_frames, ring_bytes, hls_bytes;

@@ -87,7 +87,7 @@ struct sg_publisher {
 	int nal_length; /* of the source's prefixes; ours are 4 */
 	/* rates over the present window */
 	int64_t window_us;
-	uint64_t window_bytes, window_frames;
+	uint64_t window_bytes[2], window_pictures; /* bytes of video, of all else */
 };
 
 /* publish.c */

@@ -285,6 +285,12 @@ void ant_described(struct ant_stream *s, struct sg_str sdp)
 	}
 }
 
+/* Their SDKs answer it as they did the first. */
+void ant_offered(struct ant_stream *s, struct sg_str sdp)
+{
+	ant_say_description(s, "offer", sdp);
+}
+
 void ant_started(struct ant_stream *s)
 {
 	s->state = ANT_STARTED;

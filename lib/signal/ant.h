@@ -64,6 +64,7 @@ size_t ant_count(const struct ant *a); /* streams */
 
 /* News, as sg_webrtc_events tells them. */
 void ant_described(struct ant_stream *s, struct sg_str sdp);
+void ant_offered(struct ant_stream *s, struct sg_str sdp); /* a track more, to who watches */
 void ant_started(struct ant_stream *s);
 /* `s` and its peer connection are gone afterwards. */
 void ant_ended(

@@ -23,6 +23,11 @@ static void on_described(void *user, struct sg_str sdp)
 	ant_described(user, sdp);
 }
 
+static void on_offered(void *user, struct sg_str sdp)
+{
+	ant_offered(user, sdp);
+}
+
 static void on_started(void *user)
 {
 	ant_started(user);
@@ -33,7 +38,7 @@ static void on_ended(void *user, enum sg_reason verdict, enum sg_goodbye why, co
 	ant_ended(user, verdict, why, detail);
 }
 
-static const struct sg_webrtc_events peer_events = { on_described, on_started, on_ended };
+static const struct sg_webrtc_events peer_events = { on_described, on_started, on_ended, on_offered };
 
 /* ---- what a conversation does ---- */
 

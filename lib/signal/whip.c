@@ -191,7 +191,7 @@ static void on_ended(void *user, enum sg_reason verdict, enum sg_goodbye why, co
 		sg_http_refuse(req, 422, text);
 }
 
-static const struct sg_webrtc_events peer_events = { on_described, on_started, on_ended };
+static const struct sg_webrtc_events peer_events = { .described = on_described, .started = on_started, .ended = on_ended };
 
 /* ---- POST ---- */
 

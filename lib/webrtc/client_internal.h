@@ -25,6 +25,7 @@ struct client_remote {
 struct client_track {
 	enum sg_codec codec; /* NONE: there is no such track */
 	uint8_t payload_type;
+	uint8_t others[SG_SDP_OTHERS_MAX], other_count; /* playing: of codecs that the server may change to */
 	uint32_t ssrc; /* ours when publishing; theirs, once seen, when playing */
 	bool has_ssrc;
 	/* playing */

@@ -198,6 +198,15 @@ static struct client_track *track_of(struct sg_rtc_client *c, const struct sg_rt
 	return NULL;
 }
 
+/* The publisher came back with another codec, which we offered to take; those who read frames cannot change. */
+static void end_if_changed(struct sg_rtc_client *c, uint8_t payload_type)
+{
+	for (int i = 0; i < 2; i++)
+		for (size_t k = 0; c->tracks[i].in && k < c->tracks[i].other_count; k++)
+			if (c->tracks[i].others[k] == payload_type)
+				client_fail(c, "the stream has another codec now");
+}
+
 void client_media_rtp(struct sg_rtc_client *c, uint8_t *p, size_t len, int64_t now_us)
 {
 	struct sg_rtp_packet packet;
@@ -206,8 +215,10 @@ void client_media_rtp(struct sg_rtc_client *c, uint8_t *p, size_t len, int64_t n
 	    sg_rtp_parse(&packet, p, len, &c->extensions) != SG_OK)
 		return;
 	struct client_track *t = track_of(c, &packet);
-	if (!t)
+	if (!t) {
+		end_if_changed(c, packet.payload_type);
 		return;
+	}
 	c->stats.packets++;
 	c->stats.bytes += len;
 	sg_rtcp_source_packet(&t->source, packet.seq, packet.timestamp, now_us);

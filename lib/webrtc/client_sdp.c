@@ -135,6 +135,19 @@ static void take_section(
 
 	t->codec = codec->codec;
 	t->payload_type = codec->payload_type;
+	t->other_count = 0;
+	for (size_t i = 0; i < m->codec_count && t->other_count < SG_SDP_OTHERS_MAX; i++)
+		if (m->codecs[i].codec != SG_CODEC_NONE && m->codecs[i].codec != t->codec)
+			t->others[t->other_count++] = m->codecs[i].payload_type;
+}
+
+/* What comes now is the first in the server's order; it may name others that could come later. */
+static const struct sg_sdp_codec *first_known(const struct sg_sdp_media *m)
+{
+	for (size_t i = 0; i < m->codec_count; i++)
+		if (m->codecs[i].codec != SG_CODEC_NONE)
+			return &m->codecs[i];
+	return NULL;
 }
 
 static const struct sg_sdp_codec *agreed(
@@ -145,7 +158,7 @@ static const struct sg_sdp_codec *agreed(
 	if (m->rejected || m->direction == SG_SDP_INACTIVE ||
 	    (m->kind != SG_SDP_VIDEO && m->kind != SG_SDP_AUDIO))
 		return NULL;
-	return c->cfg.publish ? sg_sdp_match(m, sent, NULL, 0) : sg_sdp_choose(m);
+	return c->cfg.publish ? sg_sdp_match(m, sent, NULL, 0) : first_known(m);
 }
 
 static enum sg_result take(struct sg_rtc_client *c, const struct sg_sdp *sdp)

@@ -59,12 +59,32 @@ static void take_codec(struct rtc_track *t, const struct sg_sdp_media *m, const 
 	t->on = true;
 	t->codec = c->codec;
 	t->payload_type = c->payload_type;
-	t->h264_mode = c->packetization_mode;
+	t->agreed[c->codec] = c->payload_type;
+	t->h264_mode = c->codec == SG_CODEC_H264 ? c->packetization_mode : SG_RTP_H264_NON_INTERLEAVED;
 	t->channels = c->channels;
 	t->remb = c->feedback & SG_SDP_FB_REMB;
 	t->transport_cc = (c->feedback & SG_SDP_FB_TRANSPORT_CC) && m->extensions.transport_cc;
 	t->extensions = (struct sg_rtp_extmap){ .mid = m->extensions.mid,
 		.transport_cc = m->extensions.transport_cc };
+}
+
+/* What a viewer takes besides what comes now, since the next publisher may have it. */
+static void take_others(
+    struct rtc_track *t, const struct sg_sdp_media *m, const struct sg_sdp_codec *others[SG_SDP_OTHERS_MAX])
+{
+	static const enum sg_codec pictures[] = { SG_CODEC_H264, SG_CODEC_AV1, SG_CODEC_VP9, SG_CODEC_VP8 };
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof(pictures) / sizeof(pictures[0]); i++) {
+		const struct sg_sdp_codec *c =
+		    pictures[i] != t->codec ? sg_sdp_match(m, pictures[i], NULL, 0) : NULL;
+		if (!c || t->codec == SG_CODEC_OPUS)
+			continue;
+		t->agreed[c->codec] = c->payload_type;
+		if (c->codec == SG_CODEC_H264)
+			t->h264_mode = c->packetization_mode;
+		others[n++] = c;
+	}
 }
 
 static int track_of(const struct sg_sdp_media *m)
@@ -199,7 +219,10 @@ static void answer_viewer(struct sg_webrtc_peer *p, const struct sg_sdp_media *m
 	struct rtc_track *t = &p->tracks[track < 0 ? 0 : track];
 
 	if (track < 0 || !wants(p, track) || t->on || m->direction == SG_SDP_SENDONLY ||
-	    m->direction == SG_SDP_INACTIVE || !travels(s->codec[track]))
+	    m->direction == SG_SDP_INACTIVE)
+		return;
+	t->awaited = s->codec[track] == SG_CODEC_NONE && sg_sdp_choose(m);
+	if (!travels(s->codec[track]))
 		return;
 	const struct sg_sdp_codec *c = sg_sdp_match(m, s->codec[track], s->avcc, s->avcc_len);
 	if (!c)
@@ -210,6 +233,7 @@ static void answer_viewer(struct sg_webrtc_peer *p, const struct sg_sdp_media *m
 	*out = (struct sg_sdp_section){ .codec = c, .direction = SG_SDP_SENDONLY,
 		.feedback = SG_SDP_FB_NACK | SG_SDP_FB_PLI | SG_SDP_FB_FIR | SG_SDP_FB_REMB, .ssrc = ssrc,
 		.msid_stream = p->stream_id, .msid_track = track == VIDEO ? "ARDAMSv" : "ARDAMSa" };
+	take_others(t, m, out->others);
 }
 
 static bool tracks_are_enough(struct sg_webrtc_peer *p, const struct source *s)
@@ -231,7 +255,7 @@ static void forget_tracks(struct sg_webrtc_peer *p)
 	}
 }
 
-static void note_codecs(struct sg_webrtc_peer *p)
+void rtc_note_codecs(struct sg_webrtc_peer *p)
 {
 	p->count.video = p->tracks[VIDEO].on ? p->tracks[VIDEO].codec : SG_CODEC_NONE;
 	p->count.audio = p->tracks[AUDIO].on ? p->tracks[AUDIO].codec : SG_CODEC_NONE;
@@ -268,6 +292,7 @@ static bool answer(struct sg_webrtc_peer *p, const struct sg_sdp *offer)
 		ok = can_play(p, &s);
 	}
 	forget_tracks(p);
+	p->offered_count = 0; /* from here on they offer */
 	for (size_t i = 0; ok && i < offer->media_count; i++) {
 		if (p->type == SG_PUBLISH)
 			answer_publisher(p, &offer->media[i], &sections[i]);
@@ -276,7 +301,7 @@ static bool answer(struct sg_webrtc_peer *p, const struct sg_sdp *offer)
 	}
 	ok = ok && tracks_are_enough(p, &s);
 	if (ok) {
-		note_codecs(p);
+		rtc_note_codecs(p);
 		write_answer(p, offer, sections);
 	}
 	close_source(&s);
@@ -304,10 +329,9 @@ static void offer_track(struct sg_webrtc_peer *p, int track, const struct source
 {
 	struct rtc_track *t = &p->tracks[track];
 
-	t->codec = s->codec[track];
-	t->ssrc = draw_ssrc(p);
 	*out = (struct sg_sdp_offer_track){ .codec = t->codec, .ssrc = t->ssrc };
 	if (track == VIDEO) {
+		out->others = true;
 		out->avcc = s->avcc;
 		out->avcc_len = s->avcc_len;
 	}
@@ -315,45 +339,53 @@ static void offer_track(struct sg_webrtc_peer *p, int track, const struct source
 	snprintf(out->msid_track, sizeof(out->msid_track), "ARDAMS%c%s", track == VIDEO ? 'v' : 'a', p->stream_id);
 }
 
-static size_t offer_tracks(
-    struct sg_webrtc_peer *p, const struct source *s, struct sg_sdp_offer_track tracks[2])
+/* What the stream has and was not offered yet comes behind what was: sections never change their places (RFC 8829
+ * section 5.2.2). */
+static void add_tracks(struct sg_webrtc_peer *p, const struct source *s)
 {
-	size_t n = 0;
-
-	for (int i = 0; i < 2; i++)
-		if (wants(p, i) && travels(s->codec[i]))
-			offer_track(p, i, s, &tracks[n++]);
-	return n;
+	for (int i = 0; i < 2; i++) {
+		struct rtc_track *t = &p->tracks[i];
+		t->awaited = wants(p, i) && s->codec[i] == SG_CODEC_NONE && !t->ssrc;
+		if (!wants(p, i) || t->ssrc || !travels(s->codec[i]))
+			continue;
+		t->codec = s->codec[i];
+		t->ssrc = draw_ssrc(p);
+		p->offered[p->offered_count++] = (uint8_t)i;
+	}
 }
 
-static void write_offer(struct sg_webrtc_peer *p, const struct sg_sdp_offer_track *tracks, size_t n)
+static void write_offer(struct sg_webrtc_peer *p, const struct source *s)
 {
+	struct sg_sdp_offer_track tracks[2];
 	struct sg_sdp_local local;
 	struct sg_buf b;
 
+	for (size_t i = 0; i < p->offered_count; i++)
+		offer_track(p, p->offered[i], s, &tracks[i]);
 	next_version(p);
 	fill_local(p, &local, SG_SDP_ACTPASS);
 	sg_buf_init(&b, SG_SDP_MAX);
-	sg_sdp_write_offer(&b, &local, tracks, n);
+	sg_sdp_write_offer(&b, &local, tracks, p->offered_count);
+	p->answer_due = true;
 	if (b.failed)
 		rtc_peer_drop(p, SG_OVERLOAD, SG_BYE_NO_MEDIA, "");
 	else
-		rtc_peer_described(p, (struct sg_str){ (const char *)b.p, b.len });
+		(p->described ? rtc_peer_offers_more : rtc_peer_described)(
+		    p, (struct sg_str){ (const char *)b.p, b.len });
 	sg_buf_reset(&b);
 }
 
 bool rtc_describe_offer(struct sg_webrtc_peer *p)
 {
-	struct sg_sdp_offer_track tracks[2];
 	struct source s;
 
 	if (!find_stream(p))
 		return false;
 	open_source(&s, p->stream);
 	if (can_play(p, &s)) {
-		size_t n = offer_tracks(p, &s, tracks);
-		if (n)
-			write_offer(p, tracks, n);
+		add_tracks(p, &s);
+		if (p->offered_count)
+			write_offer(p, &s);
 		else
 			refuse(p, SG_BYE_NO_MEDIA, "nothing in this stream can be played over WebRTC");
 	}
@@ -361,22 +393,65 @@ bool rtc_describe_offer(struct sg_webrtc_peer *p)
 	return !p->dead;
 }
 
-/* Our offer's sections are the tracks that have an SSRC, in order. */
+/* ---- tracks that come later ---- */
+
+bool rtc_describe_is_due(const struct sg_webrtc_peer *p)
+{
+	struct sg_stream *s = sg_hub_find(p->srv->cfg.hub, sg_str_from(p->app), sg_str_from(p->stream_id));
+	struct sg_stream_info info;
+
+	if (!s)
+		return true; /* which is then said */
+	sg_stream_info(s, &info);
+	sg_stream_unref(s);
+	return ((info.video != SG_CODEC_NONE || !p->want_video) && (info.audio != SG_CODEC_NONE || !p->want_audio)) ||
+	       sg_mono_ms() - info.published_ms >= RTC_TRACKS_MS;
+}
+
+void rtc_describe_more(struct sg_webrtc_peer *p)
+{
+	struct sg_stream_info info;
+	struct source s;
+
+	sg_stream_info(p->stream, &info);
+	bool video = p->tracks[VIDEO].awaited && travels(info.video) && !info.has_b_frames;
+	bool audio = p->tracks[AUDIO].awaited && travels(info.audio);
+	if (!p->offered_count || !p->events->offered) {
+		if (video)
+			refuse(p, SG_BYE_STREAM_ENDED, "the stream has got a picture, which has to be asked for anew");
+	} else if (video || audio) {
+		open_source(&s, p->stream);
+		add_tracks(p, &s);
+		write_offer(p, &s);
+		close_source(&s);
+	}
+}
+
+/* ---- their answer to our offer ---- */
+
 static void take_answers(struct sg_webrtc_peer *p, const struct sg_sdp *sdp, const struct source *s)
 {
-	size_t section = 0;
+	const struct sg_sdp_codec *unused[SG_SDP_OTHERS_MAX];
 
-	for (int i = 0; i < 2; i++) {
-		struct rtc_track *t = &p->tracks[i];
-		if (!t->ssrc || section >= sdp->media_count)
-			continue;
-		const struct sg_sdp_media *m = &sdp->media[section++];
-		if (track_of(m) != i || m->direction == SG_SDP_SENDONLY || m->direction == SG_SDP_INACTIVE)
+	for (size_t i = 0; i < p->offered_count && i < sdp->media_count; i++) {
+		struct rtc_track *t = &p->tracks[p->offered[i]];
+		const struct sg_sdp_media *m = &sdp->media[i];
+		if (t->on || track_of(m) != p->offered[i] || m->direction == SG_SDP_SENDONLY ||
+		    m->direction == SG_SDP_INACTIVE)
 			continue;
 		const struct sg_sdp_codec *c = sg_sdp_match(m, t->codec, s->avcc, s->avcc_len);
-		if (c)
-			take_codec(t, m, c);
+		if (!c)
+			continue;
+		take_codec(t, m, c);
+		take_others(t, m, unused);
 	}
+}
+
+/* Who watches already keeps what there is, whatever the answer. */
+static void begin_again(struct sg_webrtc_peer *p)
+{
+	rtc_note_codecs(p);
+	rtc_viewer_begin_again(p->viewer);
 }
 
 bool rtc_describe_take_answer(struct sg_webrtc_peer *p, struct sg_str text)
@@ -389,17 +464,20 @@ bool rtc_describe_take_answer(struct sg_webrtc_peer *p, struct sg_str text)
 		refuse(p, SG_BYE_BAD_INPUT, "an answer without an offer");
 		return false;
 	}
-	if (has_track(p))
+	if (!p->answer_due)
 		return true; /* sent again */
 	if (sg_sdp_parse(&sdp, text, error, sizeof(error)) != SG_OK) {
 		refuse(p, SG_BYE_BAD_INPUT, error);
 		return false;
 	}
 	if (take_transport(p, sdp)) {
+		p->answer_due = false;
 		open_source(&s, p->stream);
 		take_answers(p, sdp, &s);
-		if (tracks_are_enough(p, &s))
-			note_codecs(p);
+		if (p->viewer)
+			begin_again(p);
+		else if (tracks_are_enough(p, &s))
+			rtc_note_codecs(p);
 		close_source(&s);
 	}
 	sg_sdp_free(sdp);

@@ -36,7 +36,7 @@ void rtc_peer_unref(struct sg_webrtc_peer *p)
 
 /* ---- messages, both ways ---- */
 
-enum message_kind { TELL_DESCRIBED, TELL_STARTED, TELL_ENDED, ASK_START, ASK_OFFER, ASK_ANSWER,
+enum message_kind { TELL_DESCRIBED, TELL_OFFERED, TELL_STARTED, TELL_ENDED, ASK_START, ASK_OFFER, ASK_ANSWER,
 	ASK_RESTART, ASK_CLOSE };
 struct message {
 	struct sg_task task;
@@ -90,6 +90,8 @@ static void tell(struct sg_task *task)
 	if (!atomic_load(&p->closed)) {
 		if (m->kind == TELL_DESCRIBED)
 			p->events->described(p->user, message_text(m));
+		else if (m->kind == TELL_OFFERED)
+			p->events->offered(p->user, message_text(m));
 		else if (m->kind == TELL_STARTED)
 			p->events->started(p->user);
 		else
@@ -332,7 +334,9 @@ static void on_admitted(void *user, enum sg_reason verdict)
 		sg_id_parse(sg_str_from(id), &p->count.session_id);
 		p->deadline_ms = sg_mono_ms() + p->srv->cfg.media_deadline_ms;
 		rtc_table_add_name(&p->srv->table, p, sg_transport_ufrag(p->transport));
-		describe(p);
+		p->waits = p->type == SG_PLAY && !rtc_describe_is_due(p);
+		if (!p->waits)
+			describe(p);
 	}
 	rtc_peer_settle(p);
 }
@@ -358,11 +362,22 @@ static void on_kicked(void *user, enum sg_goodbye why)
 	rtc_peer_settle(p);
 }
 
+static void tell_sdp(struct sg_webrtc_peer *p, enum message_kind kind, struct sg_str sdp)
+{
+	if (!post_tell(p, kind, sdp))
+		rtc_peer_drop(p, SG_OVERLOAD, SG_BYE_NO_MEDIA, "");
+}
+
 void rtc_peer_described(struct sg_webrtc_peer *p, struct sg_str sdp)
 {
 	p->described = true;
-	if (!post_tell(p, TELL_DESCRIBED, sdp))
-		rtc_peer_drop(p, SG_OVERLOAD, SG_BYE_NO_MEDIA, "");
+	p->waits = false;
+	tell_sdp(p, TELL_DESCRIBED, sdp);
+}
+
+void rtc_peer_offers_more(struct sg_webrtc_peer *p, struct sg_str sdp)
+{
+	tell_sdp(p, TELL_OFFERED, sdp);
 }
 
 void rtc_peer_started(struct sg_webrtc_peer *p)
@@ -469,6 +484,10 @@ void rtc_peer_tick(struct sg_webrtc_peer *p, int64_t now_ms)
 		    : p->transport && sg_transport_path(p->transport)      ? "DTLS was not finished in time"
 									   : "no connection came");
 		return;
+	}
+	if (p->waits && rtc_describe_is_due(p)) {
+		p->waits = false;
+		describe(p);
 	}
 	if (p->publisher)
 		rtc_publisher_tick(p, now_ms);

@@ -41,6 +41,7 @@
 #define RTC_TCP_UNPROVEN_MAX 200    /* of them, without a peer */
 #define RTC_TCP_UNPROVEN_MS 5000
 #define RTC_TCP_OUT_MAX (1u << 20)  /* bytes that wait for a peer that does not read */
+#define RTC_TRACKS_MS 2000 /* a publisher's second track comes soon, if at all; their SDK waits for 3 s */
 #define RTC_KEY_EVERY_MS 2000 /* other protocols cut at keyframes; browsers send none unless asked */
 #define RTC_KEY_PAUSE_MS 500  /* between requests for a keyframe */
 #define RTC_PUBLISH_BITS 6000000u /* the most that a publishing browser is asked for */
@@ -111,14 +112,21 @@ enum peer_state { PEER_ASKING, PEER_HELD, PEER_COMMITTING, PEER_ACTIVE };
 /* One of our two tracks, as negotiated. */
 struct rtc_track {
 	bool on;
+	bool awaited; /* a viewer's: it would take it, but the stream had none when this was described */
 	enum sg_codec codec;
 	uint8_t payload_type;
+	uint8_t agreed[SG_CODEC_MP3 + 1]; /* a viewer's: payload types of all codecs that may come; 0 none */
 	uint32_t ssrc; /* ours (viewer) */
-	int h264_mode;
+	int h264_mode; /* a viewer's: of H.264, whatever comes now */
 	int channels;
 	struct sg_rtp_extmap extensions;
 	bool remb, transport_cc;
 };
+
+static inline bool rtc_track_takes(const struct rtc_track *t, enum sg_codec codec)
+{
+	return t->on && (t->codec == codec || t->agreed[codec]);
+}
 
 struct sg_webrtc_peer {
 	struct sg_webrtc_peer *prev, *next;         /* the lane's list */
@@ -142,6 +150,8 @@ struct sg_webrtc_peer {
 	/* The loop's. */
 	enum peer_state state;
 	bool dead, ended, described, opened;
+	bool waits; /* to be described, until the stream's tracks are known */
+	bool answer_due; /* to an offer of ours */
 	enum sg_reason verdict;
 	enum sg_goodbye bye;
 	char detail[160];
@@ -154,6 +164,7 @@ struct sg_webrtc_peer {
 	char *offer; /* until admitted */
 	uint64_t sdp_session, sdp_version;
 	struct rtc_track tracks[2]; /* 0 video, 1 audio */
+	uint8_t offered[2], offered_count; /* tracks, as the sections of our offer have them */
 	struct sg_stream *stream;   /* a viewer's, or what a publisher publishes */
 	struct rtc_publisher *publisher;
 	struct rtc_viewer *viewer;
@@ -177,6 +188,7 @@ void rtc_peer_drop(struct sg_webrtc_peer *p, enum sg_reason verdict, enum sg_goo
 void rtc_peer_settle(struct sg_webrtc_peer *p);
 void rtc_peer_tick(struct sg_webrtc_peer *p, int64_t now_ms);
 void rtc_peer_described(struct sg_webrtc_peer *p, struct sg_str sdp); /* tells the owner */
+void rtc_peer_offers_more(struct sg_webrtc_peer *p, struct sg_str sdp); /* likewise, later */
 void rtc_peer_started(struct sg_webrtc_peer *p); /* committed, and media flows */
 void rtc_peer_send(void *user, const struct sg_path *to, const uint8_t *p, size_t len);
 
@@ -184,6 +196,13 @@ void rtc_peer_send(void *user, const struct sg_path *to, const uint8_t *p, size_
 bool rtc_describe_answer(struct sg_webrtc_peer *p, struct sg_str offer);
 bool rtc_describe_offer(struct sg_webrtc_peer *p);
 bool rtc_describe_take_answer(struct sg_webrtc_peer *p, struct sg_str answer);
+/* May a viewer be described now? Not while a track that it wants may still come. */
+bool rtc_describe_is_due(const struct sg_webrtc_peer *p);
+/* The stream has a track now that it did not have: it is offered, or, where only they can offer, the viewer ends,
+ * to come back. */
+void rtc_describe_more(struct sg_webrtc_peer *p);
+/* What is sent from now on. */
+void rtc_note_codecs(struct sg_webrtc_peer *p);
 /* The stream as this peer can play it, referenced; NULL: it has ended. */
 struct sg_stream *rtc_find_variant(struct sg_webrtc_peer *p);
 /* Browsers show reordered pictures in the order in which they come. */
@@ -248,7 +267,7 @@ struct rtc_viewer {
 	struct rtc_channel *channel;
 	struct rtc_out out[2];
 	bool catching_up, skipping;
-	bool astray;     /* what comes is not what was agreed on: another variant of the stream may be */
+	bool astray;     /* what comes is not what was agreed on: another variant, or offer, may be */
 	int64_t moved_ms; /* when that was tried */
 	int64_t shown_pts; /* the last picture's, as it was sent */
 	struct sg_rtp_packer *packer; /* its own, while it catches up */
@@ -267,6 +286,8 @@ void rtc_viewer_tick(struct sg_webrtc_peer *p, int64_t now_ms);
 void rtc_viewer_end(struct sg_webrtc_peer *p);
 /* What its stream has now is not what this viewer can take: it looks for a variant that is. */
 void rtc_viewer_went_astray(struct rtc_viewer *v, bool video);
+/* It has a track more. */
+void rtc_viewer_begin_again(struct rtc_viewer *v);
 void rtc_viewer_deliver(struct rtc_viewer *v, struct sg_rtp_frame *f);
 void rtc_viewer_catch_up(struct rtc_viewer *v);
 /* May another number be looked for now? Counts it. */

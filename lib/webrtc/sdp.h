@@ -124,8 +124,10 @@ struct sg_sdp_local {
 	const char *cname;
 };
 /* What we do with one section. */
+#define SG_SDP_OTHERS_MAX 3 /* the video codecs but one */
 struct sg_sdp_section {
 	const struct sg_sdp_codec *codec; /* NULL: rejected, port 0 */
+	const struct sg_sdp_codec *others[SG_SDP_OTHERS_MAX]; /* taken as well, behind it; fewer: NULL */
 	enum sg_sdp_direction direction;
 	unsigned feedback;   /* bits of SG_SDP_FB_*; only those that the peer's codec has are written */
 	bool transport_cc;   /* and its extension, where the offer has it; likewise */
@@ -147,6 +149,7 @@ struct sg_sdp_offer_track {
 	uint32_t ssrc;
 	char msid_stream[160], msid_track[160]; /* Ant Media's names: S, "ARDAMSv"S; "ARDAMSa"S */
 	bool transport_cc;
+	bool others; /* video: the other codecs as well, behind it */
 };
 void sg_sdp_write_offer(struct sg_buf *b, const struct sg_sdp_local *local,
     const struct sg_sdp_offer_track *tracks, size_t count);

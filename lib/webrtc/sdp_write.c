@@ -101,9 +101,8 @@ static void put_extensions(struct sg_buf *b, const struct sg_rtp_extmap *e, cons
 		put_line(b, "a=extmap:%u " SDP_URI_ABS_SEND_TIME, e->abs_send_time);
 }
 
-static void put_codec(struct sg_buf *b, const struct sg_sdp_section *s)
+static void put_codec(struct sg_buf *b, const struct sg_sdp_section *s, const struct sg_sdp_codec *c)
 {
-	const struct sg_sdp_codec *c = s->codec;
 	unsigned wanted = s->feedback | (s->transport_cc ? SG_SDP_FB_TRANSPORT_CC : 0);
 
 	if (c->codec == SG_CODEC_OPUS)
@@ -121,7 +120,10 @@ static void put_codec(struct sg_buf *b, const struct sg_sdp_section *s)
 static void put_accepted(struct sg_buf *b, const struct sg_sdp_media *m, const struct sg_sdp_local *local,
     const struct sg_sdp_section *s)
 {
-	put_line(b, "m=%.*s 9 %.*s %u", SG_STR_ARG(m->media), SG_STR_ARG(m->protocol), s->codec->payload_type);
+	sg_buf_printf(b, "m=%.*s 9 %.*s %u", SG_STR_ARG(m->media), SG_STR_ARG(m->protocol), s->codec->payload_type);
+	for (size_t i = 0; i < SG_SDP_OTHERS_MAX && s->others[i]; i++)
+		sg_buf_printf(b, " %u", s->others[i]->payload_type);
+	sg_buf_puts(b, "\r\n");
 	put_line(b, "c=IN IP4 0.0.0.0");
 	put_line(b, "a=rtcp:9 IN IP4 0.0.0.0");
 	if (m->mid.p)
@@ -131,7 +133,9 @@ static void put_accepted(struct sg_buf *b, const struct sg_sdp_media *m, const s
 	put_line(b, "a=rtcp-mux");
 	put_line(b, "a=rtcp-rsize");
 	put_extensions(b, &m->extensions, s);
-	put_codec(b, s);
+	put_codec(b, s, s->codec);
+	for (size_t i = 0; i < SG_SDP_OTHERS_MAX && s->others[i]; i++)
+		put_codec(b, s, s->others[i]);
 	put_source(b, local, s->ssrc, s->msid_stream, s->msid_track);
 	put_candidates(b, local);
 }
@@ -177,59 +181,63 @@ static uint32_t offered_profile(const struct sg_sdp_offer_track *t)
 	return (uint32_t)t->avcc[1] << 16 | (uint32_t)t->avcc[2] << 8 | t->avcc[3];
 }
 
-static void put_offered_h264(struct sg_buf *b, const struct sg_sdp_offer_track *t, unsigned pt, int mode,
-    unsigned feedback)
+static void put_offered_h264(struct sg_buf *b, const struct sg_sdp_offer_track *t, unsigned pt, int mode)
 {
-	put_line(b, "a=rtpmap:%u H264/90000", pt);
-	put_feedback(b, pt, feedback);
 	put_line(b, "a=fmtp:%u level-asymmetry-allowed=1;packetization-mode=%d;profile-level-id=%06x", pt, mode,
 	    offered_profile(t));
 }
 
-static void put_offered_codec(struct sg_buf *b, const struct sg_sdp_offer_track *t)
+static const struct offered {
+	enum sg_codec codec;
+	uint8_t payload_type;
+	const char *map, *fmtp;
+} offered[] = {
+	{ SG_CODEC_H264, SG_SDP_PT_H264_MODE1, "H264/90000", NULL },
+	{ SG_CODEC_H264, SG_SDP_PT_H264_MODE0, "H264/90000", NULL },
+	{ SG_CODEC_VP8, SG_SDP_PT_VP8, "VP8/90000", NULL },
+	{ SG_CODEC_VP9, SG_SDP_PT_VP9, "VP9/90000", "profile-id=0" },
+	{ SG_CODEC_AV1, SG_SDP_PT_AV1, "AV1/90000", NULL },
+	{ SG_CODEC_OPUS, SG_SDP_PT_OPUS, "opus/48000/2", "minptime=10;useinbandfec=1" },
+};
+#define OFFERED_MAX (sizeof(offered) / sizeof(offered[0]))
+
+/* The stream's own codec is the first. */
+static size_t list_offered(const struct sg_sdp_offer_track *t, const struct offered *out[OFFERED_MAX])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < OFFERED_MAX; i++)
+		if (offered[i].codec == t->codec)
+			out[n++] = &offered[i];
+	for (size_t i = 0; i < OFFERED_MAX && t->others; i++)
+		if (offered[i].codec != t->codec && offered[i].codec != SG_CODEC_OPUS)
+			out[n++] = &offered[i];
+	return n;
+}
+
+static void put_offered_codec(struct sg_buf *b, const struct sg_sdp_offer_track *t, const struct offered *o)
 {
 	unsigned cc = t->transport_cc ? SG_SDP_FB_TRANSPORT_CC : 0;
 	unsigned video = SG_SDP_FB_NACK | SG_SDP_FB_PLI | SG_SDP_FB_FIR | SG_SDP_FB_REMB | cc;
 
-	switch (t->codec) {
-	case SG_CODEC_H264:
-		put_offered_h264(b, t, SG_SDP_PT_H264_MODE1, 1, video);
-		put_offered_h264(b, t, SG_SDP_PT_H264_MODE0, 0, video);
-		break;
-	case SG_CODEC_VP8:
-		put_line(b, "a=rtpmap:%u VP8/90000", SG_SDP_PT_VP8);
-		put_feedback(b, SG_SDP_PT_VP8, video);
-		break;
-	case SG_CODEC_VP9:
-		put_line(b, "a=rtpmap:%u VP9/90000", SG_SDP_PT_VP9);
-		put_feedback(b, SG_SDP_PT_VP9, video);
-		put_line(b, "a=fmtp:%u profile-id=0", SG_SDP_PT_VP9);
-		break;
-	case SG_CODEC_AV1:
-		put_line(b, "a=rtpmap:%u AV1/90000", SG_SDP_PT_AV1);
-		put_feedback(b, SG_SDP_PT_AV1, video);
-		break;
-	default:
-		put_line(b, "a=rtpmap:%u opus/48000/2", SG_SDP_PT_OPUS);
-		put_feedback(b, SG_SDP_PT_OPUS, cc);
-		put_line(b, "a=fmtp:%u minptime=10;useinbandfec=1", SG_SDP_PT_OPUS);
-		break;
-	}
+	put_line(b, "a=rtpmap:%u %s", o->payload_type, o->map);
+	put_feedback(b, o->payload_type, o->codec == SG_CODEC_OPUS ? cc : video);
+	if (o->codec == SG_CODEC_H264)
+		put_offered_h264(b, t, o->payload_type, o->payload_type == SG_SDP_PT_H264_MODE1);
+	else if (o->fmtp)
+		put_line(b, "a=fmtp:%u %s", o->payload_type, o->fmtp);
 }
 
 static void put_offered_track(
     struct sg_buf *b, const struct sg_sdp_local *local, const struct sg_sdp_offer_track *t, size_t index)
 {
-	bool audio = t->codec == SG_CODEC_OPUS;
+	const struct offered *list[OFFERED_MAX];
+	size_t count = list_offered(t, list);
 
-	sg_buf_printf(b, "m=%s 9 UDP/TLS/RTP/SAVPF", audio ? "audio" : "video");
-	if (t->codec == SG_CODEC_H264)
-		put_line(b, " %u %u", SG_SDP_PT_H264_MODE1, SG_SDP_PT_H264_MODE0);
-	else
-		put_line(b, " %u", audio		 ? SG_SDP_PT_OPUS
-				   : t->codec == SG_CODEC_VP8 ? SG_SDP_PT_VP8
-				   : t->codec == SG_CODEC_VP9 ? SG_SDP_PT_VP9
-							      : SG_SDP_PT_AV1);
+	sg_buf_printf(b, "m=%s 9 UDP/TLS/RTP/SAVPF", t->codec == SG_CODEC_OPUS ? "audio" : "video");
+	for (size_t i = 0; i < count; i++)
+		sg_buf_printf(b, " %u", list[i]->payload_type);
+	sg_buf_puts(b, "\r\n");
 	put_line(b, "c=IN IP4 0.0.0.0");
 	put_line(b, "a=rtcp:9 IN IP4 0.0.0.0");
 	put_line(b, "a=mid:%zu", index);
@@ -239,7 +247,8 @@ static void put_offered_track(
 	put_line(b, "a=rtcp-rsize");
 	if (t->transport_cc)
 		put_line(b, "a=extmap:%u " SDP_URI_TRANSPORT_CC, OFFER_TRANSPORT_CC_ID);
-	put_offered_codec(b, t);
+	for (size_t i = 0; i < count; i++)
+		put_offered_codec(b, t, list[i]);
 	put_source(b, local, t->ssrc, t->msid_stream, t->msid_track);
 	put_candidates(b, local);
 }

@@ -4,6 +4,7 @@
  * now is sent with its time pressed together, twenty to one: the browser shows it in quick motion and
  * is at the live edge, instead of staying behind by as much for good. */
 #include "webrtc/rtc_internal.h"
+#include <stdio.h>
 #include <stdlib.h>
 
 #define VIDEO 0
@@ -152,27 +153,39 @@ static bool is_full(const struct rtc_viewer *v)
 
 void rtc_viewer_went_astray(struct rtc_viewer *v, bool video)
 {
-	v->astray |= v->peer->tracks[video ? VIDEO : AUDIO].on;
+	const struct rtc_track *t = &v->peer->tracks[video ? VIDEO : AUDIO];
+
+	v->astray |= t->on || t->awaited;
 	v->skipping |= video;
+}
+
+/* The publisher came back with another codec, which this viewer takes as well. */
+static void switch_codec(struct rtc_viewer *v, struct rtc_track *t, enum sg_codec codec)
+{
+	t->codec = codec;
+	t->payload_type = t->agreed[codec];
+	rtc_note_codecs(v->peer);
 }
 
 static void give(struct rtc_viewer *v, struct sg_rtp_frame *f)
 {
 	int track = f->kind == SG_FRAME_VIDEO ? VIDEO : AUDIO;
-	const struct rtc_track *t = &v->peer->tracks[track];
+	struct rtc_track *t = &v->peer->tracks[track];
 
-	if (!t->on || (track == AUDIO && f->pts_90khz < v->live_pts))
-		return; /* pictures in quick motion have no sound */
-	/* Not yet known when it was described, or the publisher came back with another codec. */
-	if (t->codec != f->codec || f->reordered) {
+	/* Not there when it was described, or not what was agreed on then. */
+	if (!rtc_track_takes(t, f->codec) || f->reordered) {
 		rtc_viewer_went_astray(v, track == VIDEO);
 		return;
 	}
+	if (track == AUDIO && f->pts_90khz < v->live_pts)
+		return; /* pictures in quick motion have no sound */
 	bool full = is_full(v);
-	if (track == VIDEO && (full || (v->skipping && !f->key))) {
+	if (track == VIDEO && (full || ((v->skipping || t->codec != f->codec) && !f->key))) {
 		skip(v);
 		return;
 	}
+	if (t->codec != f->codec)
+		switch_codec(v, t, f->codec);
 	if (full)
 		return;
 	if (track == VIDEO)
@@ -275,9 +288,14 @@ static void close_out(struct rtc_out *out)
 	free(out->sent);
 }
 
+static int h264_mode(const struct sg_webrtc_peer *p)
+{
+	return p->tracks[VIDEO].on ? p->tracks[VIDEO].h264_mode : SG_RTP_H264_NON_INTERLEAVED;
+}
+
 static struct rtc_viewer *new_viewer(struct sg_webrtc_peer *p)
 {
-	int mode = p->tracks[VIDEO].on ? p->tracks[VIDEO].h264_mode : SG_RTP_H264_NON_INTERLEAVED;
+	int mode = h264_mode(p);
 	struct rtc_viewer *v = calloc(1, sizeof(*v));
 
 	if (!v)
@@ -333,7 +351,7 @@ static void begin_behind(struct rtc_viewer *v, struct sg_stream *s)
 static bool follow(struct rtc_viewer *v, struct sg_stream *s)
 {
 	struct sg_webrtc_peer *p = v->peer;
-	int mode = v->channel->h264_mode;
+	int mode = h264_mode(p);
 	uint64_t cursor;
 	struct sg_rtp_packer *packer = rtc_packer_for(s, mode, &cursor);
 
@@ -349,9 +367,25 @@ static bool follow(struct rtc_viewer *v, struct sg_stream *s)
 	v->cursor = cursor;
 	v->catching_up = v->skipping = true;
 	begin_behind(v, s);
+	sg_stream_ref(s); /* it may be the same */
 	sg_stream_unref(p->stream);
-	p->stream = sg_stream_ref(s);
+	p->stream = s;
 	return true;
+}
+
+void rtc_viewer_begin_again(struct rtc_viewer *v)
+{
+	if (!follow(v, v->peer->stream))
+		rtc_peer_drop(v->peer, SG_OVERLOAD, SG_BYE_NO_MEDIA, "");
+}
+
+static void end_of_agreement(struct sg_webrtc_peer *p, enum sg_codec codec)
+{
+	char why[120];
+
+	snprintf(why, sizeof(why), "the stream's picture is %s now, which this viewer has not agreed to",
+	    sg_codec_name(codec));
+	rtc_peer_drop(p, SG_ADMITTED, SG_BYE_STREAM_ENDED, why);
 }
 
 /* What came was not what had been agreed on: is there a variant of the stream that is? Sound may be missing, as
@@ -367,12 +401,14 @@ static void move(struct rtc_viewer *v, int64_t now_ms)
 	if (!s)
 		return; /* its ring's end tells */
 	sg_stream_info(s, &info);
-	if (p->tracks[VIDEO].on && info.video != SG_CODEC_NONE && info.video != p->tracks[VIDEO].codec)
-		rtc_peer_drop(p, SG_ADMITTED, SG_BYE_STREAM_ENDED, "the stream's codec has changed");
+	if (p->tracks[VIDEO].on && info.video != SG_CODEC_NONE && !rtc_track_takes(&p->tracks[VIDEO], info.video))
+		end_of_agreement(p, info.video);
 	else if (p->tracks[VIDEO].on && info.video == SG_CODEC_H264 && info.has_b_frames)
 		rtc_refuse_b_frames(p);
 	else if (s != p->stream && !follow(v, s))
 		rtc_peer_drop(p, SG_OVERLOAD, SG_BYE_NO_MEDIA, "");
+	else
+		rtc_describe_more(p);
 	sg_stream_unref(s);
 }
 

@@ -59,6 +59,10 @@ struct sg_webrtc_events {
 	 * admitted ("no codec in common", "H.264 with B-frames cannot be played over WebRTC"), "" none.
 	 * The owner then calls sg_webrtc_close. */
 	void (*ended)(void *user, enum sg_reason verdict, enum sg_goodbye why, const char *detail);
+	/* Our next offer to a viewer that was offered to: the stream has got a track more. Its answer is taken as
+	 * the first one's was. Who makes offers itself is never told: such a viewer is ended when the picture
+	 * comes, and comes back. NULL: likewise. */
+	void (*offered)(void *user, struct sg_str sdp);
 };
 
 struct sg_webrtc_open {

@@ -122,6 +122,39 @@ test('the SDK publishes and plays, each with a token that is then used', async t
 	await noted(viewer, 'play_finished');
 });
 
+// By WHIP, with sound at once and a picture when it is asked to show one.
+async function shyCamera(t, stream, token) {
+	const p = await page(t, browser, CAN_SEE);
+	await p.goto(`${server.http}/live/play.html`);
+	await p.evaluate(async ([s, k]) => {
+		const media = await navigator.mediaDevices.getUserMedia({ video: true, audio: true });
+		const peer = globalThis.peer = new RTCPeerConnection();
+		peer.addTransceiver(media.getAudioTracks()[0], { direction: 'sendonly' });
+		const { sender } = peer.addTransceiver('video', { direction: 'sendonly' });
+		globalThis.show = () => sender.replaceTrack(media.getVideoTracks()[0]);
+		await peer.setLocalDescription();
+		const answer = await fetch(`/live/whip/${s}`, { method: 'POST', body: peer.localDescription.sdp,
+			headers: { 'Content-Type': 'application/sdp', Authorization: `Bearer ${k}` } });
+		await peer.setRemoteDescription({ type: 'answer', sdp: await answer.text() });
+	}, [stream, token]);
+	return p;
+}
+
+test('the SDK is shown a picture that comes after the sound', async t => {
+	const camera = await shyCamera(t, 'shy', await server.token('shy', '--type', 'publish'));
+	await until(async () => (await sessions(server)).some(s => s.streamId === 'shy' && s.state === 'active'), 'the publisher');
+	const viewer = await sdkPlay(t, 'shy', await server.token('shy'));
+	await noted(viewer, 'play_started');
+	assert.deepEqual(await viewer.evaluate(() => tracks), ['ARDAMSashy']);
+	await camera.evaluate(() => show());
+	await framesGrow(viewer);
+	assert.deepEqual(await viewer.evaluate(() => tracks), ['ARDAMSashy', 'ARDAMSvshy']);
+	// It was no second try: one question, two offers.
+	assert.equal(count(viewer.sent, 'play'), 1);
+	assert.equal(viewer.heard.filter(m => m.type === 'offer').length, 2);
+	assert.deepEqual(await viewer.evaluate(() => errors), []);
+});
+
 test('the SDK is refused without a token, and with one for something else', async t => {
 	const tokens = [undefined, 'nonsense', await server.token('other', '--type', 'publish'), await server.token('cam2')];
 	for (const token of tokens) {

@@ -29,7 +29,7 @@ async function rtcPage(t) {
 			await exchange(peer, 'whip', stream, token);
 		};
 		globalThis.whep = async (stream, token) => {
-			const peer = globalThis.peer = new RTCPeerConnection(), from = performance.now();
+			const peer = new RTCPeerConnection(), from = performance.now();
 			const video = Object.assign(document.createElement('video'), { autoplay: true, srcObject: new MediaStream() });
 			document.body.append(video);
 			peer.addTransceiver('video', { direction: 'recvonly' });
@@ -37,6 +37,7 @@ async function rtcPage(t) {
 			peer.ontrack = e => video.srcObject.addTrack(e.track);
 			video.requestVideoFrameCallback(() => { globalThis.firstFrameMs = performance.now() - from; });
 			await exchange(peer, 'whep', stream, token);
+			globalThis.peer = peer; // not one that is refused
 		};
 		globalThis.numbers = async () => {
 			const out = { firstFrameMs: globalThis.firstFrameMs, state: peer.connectionState };
@@ -84,6 +85,31 @@ for (const [codec, name] of [['video/H264', 'h264'], ['video/VP8', 'vp8'], ['vid
 		await until(async () => !(await server.ctl('sessions', '--json')).items?.some(s => s.type === 'publish' && s.streamId === name), 'the end of the publisher');
 		await p.evaluate(() => peer.close());
 	});
+
+test('a publisher that comes back with another codec is seen by who watches', async t => {
+	const shows = async codec => {
+		const camera = await rtcPage(t);
+		await camera.evaluate(([s, k, c]) => whip(s, k, c), ['change', await server.token('change', '--type', 'publish'), codec]);
+		return camera;
+	};
+	const camera = await shows('video/H264');
+	await until(async () => (await server.ctl('sessions', '--json')).items?.some(s => s.streamId === 'change' && s.state === 'active'), 'the publisher');
+	const p = await plays(t, 'change', true);
+	const codec = () => p.evaluate(async () => {
+		const stats = await peer.getStats();
+		const video = [...stats.values()].find(r => r.type === 'inbound-rtp' && r.kind === 'video');
+		return { codec: stats.get(video.codecId)?.mimeType, decoded: video.framesDecoded };
+	});
+	await camera.evaluate(() => peer.close());
+	await until(async () => !(await server.ctl('sessions', '--json')).items?.some(s => s.type === 'publish' && s.streamId === 'change'), 'the end of the publisher');
+	const { decoded } = await codec();
+	await shows('video/VP8');
+	await until(async () => {
+		const now = await codec();
+		return now.codec === 'video/VP8' && now.decoded > decoded + 30;
+	}, 'pictures in VP8');
+	assert.equal(await p.evaluate(() => peer.connectionState), 'connected');
+});
 
 test('RTMP to browser', async t => {
 	await publish(server, 'cam', { token: await server.token('cam', '--type', 'publish') });
