@@ -140,7 +140,7 @@ struct sg_webrtc_peer *sg_webrtc_open(struct sg_webrtc_server *srv, const struct
 	sg_str_copy(p->stream, sizeof(p->stream), cfg->stream);
 	const struct sg_request req = { .protocol = cfg->protocol, .app = cfg->app,
 		.stream = cfg->stream, .type = cfg->type, .token = cfg->token, .peer = cfg->peer,
-		.user_agent = cfg->user_agent };
+		.user_agent = cfg->user_agent, .by_admin = cfg->by_admin };
 	const struct sg_gate_client client = { cfg->executor, fake_admitted, fake_committed,
 		fake_kicked, p };
 	pthread_mutex_lock(&srv->lock);
@@ -211,6 +211,17 @@ void sg_webrtc_close(struct sg_webrtc_peer *p, enum sg_goodbye why)
 	p->closed = true;
 	pthread_mutex_unlock(&srv->lock);
 	fake_free(p);
+}
+
+void sg_webrtc_server_stats(struct sg_webrtc_server *srv, struct sg_webrtc_stats *out)
+{
+	*out = (struct sg_webrtc_stats){ .peers = srv->count };
+}
+
+size_t sg_webrtc_peers(struct sg_webrtc_server *srv, struct sg_webrtc_peer_stats *out, size_t max)
+{
+	(void)srv, (void)out, (void)max;
+	return 0;
 }
 
 /* ---- for tests ---- */

@@ -201,12 +201,22 @@ void http_respond_file(struct sg_http_request *req, unsigned status, const char 
 void sg_http_refuse(struct sg_http_request *req, unsigned status, const char *message)
 {
 	char body[256];
-	int len = snprintf(body, sizeof(body), "{\"success\":false,\"message\":\"%s\"}", message);
 
+	if (req->refuse) {
+		req->refuse(req, status, message);
+		return;
+	}
+	int len = snprintf(body, sizeof(body), "{\"success\":false,\"message\":\"%s\"}", message);
 	if (!is_set(req, "Cache-Control"))
 		sg_http_add_header(req, "Cache-Control", "no-store");
 	sg_http_respond(req, status, "application/json",
 	    (struct sg_str){ body, len < (int)sizeof(body) ? (size_t)len : sizeof(body) - 1 });
+}
+
+void sg_http_refuse_by(struct sg_http_request *req,
+    void (*refuse)(struct sg_http_request *req, unsigned status, const char *message))
+{
+	req->refuse = refuse;
 }
 
 /* ---- endless answers ---- */

@@ -75,6 +75,9 @@ void sg_http_respond_blob(struct sg_http_request *req, unsigned status, const ch
     struct sg_blob *blob);
 /* {"success":false,"message":...}: INTERFACE.md section 4. */
 void sg_http_refuse(struct sg_http_request *req, unsigned status, const char *message);
+/* From now on this request is refused by `refuse`, which answers: where refusals have a shape of their own. */
+void sg_http_refuse_by(struct sg_http_request *req,
+    void (*refuse)(struct sg_http_request *req, unsigned status, const char *message));
 /* An endless answer, for server-sent events: the handler's `pull` is asked for bytes on a server
  * thread and answers how many it wrote, 0 = nothing now (then sg_http_wake), -1 = the end.
  * `done` is called when the connection is gone. */

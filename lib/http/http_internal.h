@@ -114,6 +114,7 @@ struct sg_http_request {
 	struct sg_buf body;
 	struct sg_buf headers; /* name NUL value NUL ... */
 	void *data;
+	void (*refuse)(struct sg_http_request *req, unsigned status, const char *message); /* NULL: our shape */
 	atomic_int wait;
 	struct MHD_Response *answer;
 	unsigned status;

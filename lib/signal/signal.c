@@ -92,6 +92,7 @@ void sg_signal_get_stats(struct sg_signal *sig, struct sg_signal_stats *out)
 		.sockets = atomic_load(&sig->socket_count),
 		.streams = atomic_load(&sig->stream_count),
 		.resources = atomic_load(&sig->resource_count),
+		.previews = atomic_load(&sig->preview_count),
 		.messages = atomic_load(&sig->messages),
 		.over_budget = atomic_load(&sig->over_budget),
 	};

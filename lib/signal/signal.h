@@ -31,8 +31,23 @@ void sg_signal_drain(struct sg_signal *sig);
 /* After the web server has been closed, before the engine is. Not on a loop. NULL allowed. */
 void sg_signal_close(struct sg_signal *sig);
 
+/* ---- previews: WHEP for administrators, at an address of whoever has asked who they are (the API) ----
+ * `owner` is what let them in, as text: only requests with the same one find the preview, and when it
+ * is worth nothing any more sg_signal_end_previews is called. It is wiped with the preview. */
+
+#define SG_SIGNAL_OWNER_SIZE 64
+#define SG_SIGNAL_PREVIEWS_MAX 256 /* then 503 */
+/* POST makes one, for which no token is asked: parts 0 and 1 of the request are application and stream; its
+ * Location is the request's own path and an id. PATCH and DELETE are about that: part 2. Answers, now
+ * or later. */
+void sg_signal_preview(struct sg_signal *sig, struct sg_http_request *req, const char *owner);
+/* Each owner of one once; how many, at most `max`. Not on a loop. */
+size_t sg_signal_preview_owners(struct sg_signal *sig, char (*out)[SG_SIGNAL_OWNER_SIZE], size_t max);
+/* All of this owner's, also those that have not been answered yet. Not on a loop. */
+void sg_signal_end_previews(struct sg_signal *sig, const char *owner);
+
 struct sg_signal_stats {
-	size_t sockets, streams, resources; /* streams: on the sockets; resources: WHIP and WHEP */
+	size_t sockets, streams, resources, previews; /* streams: on the sockets; resources: WHIP and WHEP */
 	uint64_t messages, over_budget;
 };
 void sg_signal_get_stats(struct sg_signal *sig, struct sg_signal_stats *out); /* any thread */

@@ -20,16 +20,25 @@ struct signal_lane {
 	struct signal_resource *resources; /* all of this loop, listed or not */
 };
 
+/* What is asked for over HTTP by SDP: WHIP, WHEP, an administrator's preview. */
+struct signal_way {
+	struct sg_signal *sig;
+	const char *protocol; /* as the gate's */
+	enum sg_token_type type;
+	bool by_admin; /* no token, but an owner; no other site's page may ask */
+};
+
 struct sg_signal {
 	struct sg_signal_config cfg;
 	struct signal_lane *lanes;
 	size_t lane_count;
 	atomic_uint next_lane;
 	atomic_bool draining;
-	atomic_size_t socket_count, stream_count, resource_count;
+	struct signal_way whip, whep, preview;
+	atomic_size_t socket_count, stream_count, resource_count, preview_count;
 	atomic_uint_fast64_t messages, over_budget;
 	pthread_mutex_t lock; /* guards `listed` and what is said about its members */
-	struct signal_resource *listed; /* WHIP and WHEP sessions by id */
+	struct signal_resource *listed; /* those with a URL, by its id */
 };
 
 /* socket.c */

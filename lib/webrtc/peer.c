@@ -399,7 +399,7 @@ static void start(struct sg_webrtc_peer *p)
 {
 	const struct sg_request req = { .protocol = p->protocol, .app = sg_str_from(p->app),
 		.stream = sg_str_from(p->stream_id), .type = p->type, .token = sg_str_from(p->token),
-		.peer = p->addr, .user_agent = sg_str_from(p->user_agent) };
+		.peer = p->addr, .user_agent = sg_str_from(p->user_agent), .by_admin = p->by_admin };
 	const struct sg_gate_client client = { .executor = sg_loop_executor(p->lane->loop),
 		.admitted = on_admitted, .committed = on_committed, .kicked = on_kicked, .user = p };
 
@@ -533,6 +533,7 @@ struct sg_webrtc_peer *sg_webrtc_open(struct sg_webrtc_server *srv, const struct
 	p->addr = cfg->peer;
 	p->want_video = cfg->video;
 	p->want_audio = cfg->audio;
+	p->by_admin = cfg->by_admin;
 	p->executor = cfg->executor;
 	p->events = cfg->events;
 	p->user = cfg->user;

@@ -141,7 +141,7 @@ struct sg_webrtc_peer {
 	char *app, *stream_id, *token, *user_agent;
 	enum sg_token_type type;
 	struct sg_addr addr;
-	bool want_video, want_audio, unfinished, in_list;
+	bool want_video, want_audio, by_admin, unfinished, in_list;
 	struct sg_executor *executor;
 	const struct sg_webrtc_events *events;
 	void *user;

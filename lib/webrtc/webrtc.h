@@ -66,13 +66,14 @@ struct sg_webrtc_events {
 };
 
 struct sg_webrtc_open {
-	const char *protocol; /* static: "webrtc", "whip", "whep" */
+	const char *protocol; /* static: "webrtc", "whip", "whep", "preview" */
 	struct sg_str app, stream, token, user_agent; /* copied */
 	enum sg_token_type type;
 	struct sg_addr peer;  /* of the signalling connection; R5, R13 */
 	/* The peer's offer (WHIP, WHEP), or absent (the WebSocket). Copied. */
 	struct sg_str offer;
 	bool video, audio;    /* wanted; both true for all */
+	bool by_admin;        /* as in struct sg_request */
 	/* The Ant Media names of tracks in our offer: msid track ids ARDAMSvS and ARDAMSaS, mids "0"
 	 * (video) and "1" (audio), as far as the stream has them. */
 	struct sg_executor *executor;
