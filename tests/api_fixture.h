@@ -1,10 +1,11 @@
-/* api_fixture.h - what the tests of the REST interface share: a server with the API on it, calls with
- * whatever headers, answers as JSON. */
+/* api_fixture.h - what the tests of the REST interface share: a server with the API on it and an engine
+ * that has no media, calls with whatever headers, answers as JSON. */
 #ifndef API_FIXTURE_H
 #define API_FIXTURE_H
 
 #include "http_fixture.h"
 #include "api/api_internal.h"
+#include "webrtc_fake.h"
 #include <signal.h>
 
 #define PASSWORD "correct horse battery"
@@ -13,6 +14,8 @@
 struct api_fixture {
 	struct fixture *f;
 	struct sg_api *api;
+	struct sg_signal *sig;
+	struct sg_webrtc_server engine;
 	char keys[4][SG_APIKEY_TEXT_SIZE]; /* by scope */
 	char bearer[100];		   /* the header line of the key of scope admin */
 	char cookie[100];		   /* the header line, once signed in */
@@ -22,7 +25,12 @@ static struct api_fixture *opening; /* sg_http_route's hook has no place for it 
 
 static void api_fixture_routes(struct sg_http_server *srv, struct fixture *f)
 {
-	struct sg_api_config ac = {.cfg = f->cfg, .http = srv, .gate = f->gate, .hub = f->hub,
+	struct sg_signal_config sc = {.cfg = f->cfg, .http = srv, .gate = f->gate, .hub = f->hub,
+	    .webrtc = &opening->engine, .loops = f->loops, .loop_count = 2};
+	opening->engine.gate = f->gate;
+	opening->engine.hub = f->hub;
+	assert_int_equal(sg_signal_open(&opening->sig, &sc), SG_OK);
+	struct sg_api_config ac = {.signal = opening->sig, .cfg = f->cfg, .http = srv, .gate = f->gate, .hub = f->hub,
 	    .fanouts = f->fanouts, .fanout_count = 2, .loops = f->loops, .loop_count = 2,
 	    .calls_per_s = 100000};
 
@@ -35,6 +43,7 @@ static struct api_fixture *api_fixture_open(const char *more)
 	struct sg_apikey k;
 
 	assert_non_null(opening = a);
+	pthread_mutex_init(&a->engine.lock, NULL);
 	a->f = fixture_open(more, api_fixture_routes);
 	for (int s = SG_SCOPE_READ; s <= SG_SCOPE_ADMIN; s++)
 		assert_int_equal(sg_store_apikey_create(a->f->store, (enum sg_scope)s, SG_STR("test"),
@@ -45,10 +54,12 @@ static struct api_fixture *api_fixture_open(const char *more)
 
 static void api_fixture_close(struct api_fixture *a)
 {
-	/* As streamd does: the web server, the API, then the gate. */
+	/* As streamd does: the web server, the API, signalling, then the gate. */
+	sg_signal_drain(a->sig);
 	sg_http_server_close(a->f->http);
 	a->f->http = NULL;
 	sg_api_close(a->api);
+	sg_signal_close(a->sig);
 	fixture_close(a->f);
 	free(a);
 }

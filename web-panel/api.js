@@ -14,16 +14,18 @@ const tell = (name, detail) => news.dispatchEvent(new CustomEvent(name, { detail
 let gone = false;
 export const isGone = () => gone;
 
-/** JSON in and out. Throws ApiError; status 0 is a server that does not answer. */
-export async function call(method, path, body, { signal, quiet } = {}) {
+export const SDP = 'application/sdp';
+
+/** JSON in and out; of SDP { text, url }. Throws ApiError; status 0 is a server that does not answer. */
+export async function call(method, path, body, { signal, quiet, type = 'application/json' } = {}) {
 	const headers = { Accept: 'application/json' };
 	if (method !== 'GET')
 		headers['X-Streamgate'] = '1'; // no other site's form or link can send it
 	if (body !== undefined)
-		headers['Content-Type'] = 'application/json';
+		headers['Content-Type'] = type;
 	let answer;
 	try {
-		answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body),
+		answer = await fetch(path, { method, headers, body: type === SDP ? body : JSON.stringify(body),
 			signal, credentials: 'same-origin', cache: 'no-store', keepalive: method === 'DELETE' });
 	} catch (e) {
 		if (e.name === 'AbortError')
@@ -32,6 +34,8 @@ export async function call(method, path, body, { signal, quiet } = {}) {
 		throw new ApiError(0, 'The server does not answer.');
 	}
 	const text = await answer.text().catch(() => '');
+	if (answer.ok && type === SDP)
+		return { text, url: answer.headers.get('Location') };
 	let json = null;
 	try {
 		json = text ? JSON.parse(text) : null;

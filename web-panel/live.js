@@ -71,7 +71,6 @@ function card(s) {
 		update(now) {
 			row = now;
 			picture.row(row);
-			picture.tick();
 			say(facts, describe(row));
 			say(rate, row.bitRate ? bits(row.bitRate) : Date.now() / 1000 - row.startedAt < 5 ? 'Measuring…' : 'Silent');
 			say(live, row.live ? 'Live' : 'Gone');

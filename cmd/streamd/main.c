@@ -296,9 +296,9 @@ static void drain(struct streamd *d)
 static void close_rooms(struct streamd *d)
 {
 	sg_http_server_close(d->http);
+	sg_api_close(d->api);
 	sg_signal_close(d->signal);
 	sg_webrtc_server_close(d->webrtc);
-	sg_api_close(d->api);
 	sg_rtmp_server_close(d->rtmp);
 	sg_srt_server_close(d->srt);
 	if (d->relay)

@@ -27,7 +27,10 @@ static const struct api_route routes[] = {
         "app streamId limit cursor"},
     {SG_HTTP_GET, "/api/v1/streams/{}/{}", SG_SCOPE_READ, api_streams_show, ""},
     {SG_HTTP_DELETE, "/api/v1/streams/{}/{}", SG_SCOPE_ADMIN, api_streams_end, ""},
-    {SG_HTTP_POST, "/api/v1/streams/{}/{}/preview", SG_SCOPE_ADMIN, api_streams_preview, ""},
+    {SG_HTTP_POST, "/api/v1/streams/{}/{}/preview", SG_SCOPE_ADMIN, api_streams_preview,
+        "video audio"},
+    {SG_HTTP_PATCH, "/api/v1/streams/{}/{}/preview/{}", SG_SCOPE_ADMIN, api_streams_preview, ""},
+    {SG_HTTP_DELETE, "/api/v1/streams/{}/{}/preview/{}", SG_SCOPE_ADMIN, api_streams_preview, ""},
     {SG_HTTP_GET, "/api/v1/sessions", SG_SCOPE_READ, api_sessions_list,
         "app streamId type protocol limit cursor"},
     {SG_HTTP_DELETE, "/api/v1/sessions/{}", SG_SCOPE_ADMIN, api_sessions_end, ""},
@@ -89,6 +92,7 @@ static void enter(struct sg_http_request *req, void *user)
 	struct sg_api *api = slot->api;
 
 	atomic_fetch_add(&api->calls, 1);
+	sg_http_refuse_by(req, api_refuse);
 	if (!(slot->route->scope == API_OPEN ? api_check_open : api_check_sender)(api, req))
 		return;
 	struct api_call *c = calloc(1, sizeof(*c));

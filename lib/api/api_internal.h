@@ -192,7 +192,7 @@ struct sg_api {
 	struct api_events *events;
 	atomic_uint_fast64_t calls, busy, refused_keys, refused_addresses, refused_rates,
 	    failed_logins;
-	atomic_size_t authorizing, previewing;
+	atomic_size_t authorizing;
 	struct api_slot slots[API_ROUTES_MAX];
 };
 
@@ -221,6 +221,8 @@ bool api_app_config(struct sg_api *api, struct sg_str app, struct sg_app_config 
 /* `detail` is for people, and never holds what the caller sent as a secret. */
 void api_problem(struct sg_http_request *req, unsigned status, const char *detail, ...)
     SG_PRINTF(3, 4);
+/* The same for what other rooms refuse: sg_http_refuse_by. */
+void api_refuse(struct sg_http_request *req, unsigned status, const char *message);
 /* The same with further members, which it takes (NULL: none). */
 void api_problem_with(
     struct sg_http_request *req, unsigned status, const char *detail, json_t *members);
@@ -305,11 +307,25 @@ bool api_once_repeated(struct api_call *c);
 void api_once_note(struct api_call *c, const struct sg_token_key *keys, size_t count);
 size_t api_onces_count(struct api_onces *o, size_t *ids);
 
-/* ---- events.c: server-sent events ---- */
+/* ---- proof.c: what let a caller in, for what outlasts the call ---- */
+
+#define API_PROOF_SIZE 64 /* a secret: to be wiped */
+void api_proof_of(const struct api_call *c, char out[API_PROOF_SIZE]);
+/* Query thread. */
+bool api_proof_holds(struct sg_api *api, struct sg_store *store, const char *proof);
+
+/* ---- preview.c ---- */
+
+size_t api_previews_count(struct sg_api *api);
+/* Ends those whose owners may look no longer. Query thread. */
+void api_previews_verify(struct sg_api *api, struct sg_store *store);
+
+/* ---- events.c: server-sent events, and the clock of what is verified again ---- */
 
 #define API_LISTENERS_MAX 64
 SG_MUST_CHECK enum sg_result api_events_open(struct api_events **out, struct sg_api *api);
 void api_events_close(struct api_events *e); /* the web server is closed; NULL allowed */
+void api_events_wake(struct api_events *e); /* there is something to verify now */
 size_t api_events_count(struct api_events *e);
 
 /* ---- sessions.c ---- */
@@ -335,7 +351,7 @@ void api_sessions_end(struct api_call *c);
 void api_streams_list(struct api_call *c);
 void api_streams_show(struct api_call *c);
 void api_streams_end(struct api_call *c);
-void api_streams_preview(struct api_call *c); /* preview.c */
+void api_streams_preview(struct api_call *c);
 void api_audit_list(struct api_call *c);
 void api_apps_list(struct api_call *c);
 void api_apps_show(struct api_call *c);

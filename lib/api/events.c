@@ -6,6 +6,7 @@
  * and puts them into the buffers that have room. A listener that does not read keeps its place and loses
  * nothing; neither does it cost more than its buffer. Rows come from the store, so that those of other
  * processes on it are told as well, and a place can be taken up again after a break (Last-Event-ID).
+ * The same job asks whether listeners, and those who look at previews, still hold what let them in.
  *
  * A listener belongs to the web server from sg_http_respond_stream until `done`; e->lock guards the
  * list, and all that is in it. */
@@ -29,8 +30,7 @@ struct listener {
 	char app[SG_APP_MAX + 1], stream[SG_STREAM_MAX + 1]; /* "" = any */
 	int64_t after;
 	int64_t beat_ms, verified_ms;
-	enum api_via via;
-	char proof[96]; /* the key, or the session's id: both may end while it listens */
+	char proof[API_PROOF_SIZE];
 };
 
 struct api_events {
@@ -196,24 +196,8 @@ static void feed_rows(struct api_events *e, struct sg_store *store)
 
 struct proof {
 	uint64_t number;
-	enum api_via via;
-	char text[sizeof(((struct listener *)0)->proof)];
+	char text[API_PROOF_SIZE];
 };
-
-static bool still_holds(struct api_events *e, struct sg_store *store, const struct proof *p)
-{
-	char hash[SG_PASSWORD_HASH_SIZE];
-	struct sg_apikey key;
-	struct api_admin row;
-
-	if (p->via == API_VIA_KEY)
-		return sg_store_apikey_verify(store, sg_str_from(p->text), &key) == SG_OK;
-	if (p->via != API_VIA_SESSION)
-		return true;
-	return api_admin_find(&e->api->admins, sg_str_from(p->text), sg_mono_ms(), false, &row) &&
-	       sg_store_password_get(store, hash) == SG_OK &&
-	       api_admin_is_of(&e->api->admins, &row, hash);
-}
 
 static size_t take_proofs(struct api_events *e, struct proof out[API_LISTENERS_MAX])
 {
@@ -226,7 +210,6 @@ static size_t take_proofs(struct api_events *e, struct proof out[API_LISTENERS_M
 			continue;
 		l->verified_ms = now_ms;
 		out[n].number = l->number;
-		out[n].via = l->via;
 		memcpy(out[n++].text, l->proof, sizeof(l->proof));
 	}
 	pthread_mutex_unlock(&e->lock);
@@ -250,7 +233,7 @@ static void verify(struct api_events *e, struct sg_store *store)
 	size_t n = proofs ? take_proofs(e, proofs) : 0;
 
 	for (size_t i = 0; i < n; i++)
-		if (!still_holds(e, store, &proofs[i]))
+		if (!api_proof_holds(e->api, store, proofs[i].text))
 			end_listener(e, proofs[i].number);
 	if (proofs)
 		sg_wipe(proofs, API_LISTENERS_MAX * sizeof(*proofs));
@@ -263,6 +246,7 @@ static void feed(void *user, struct sg_gate *gate, struct sg_store *store)
 
 	(void)gate;
 	verify(e, store);
+	api_previews_verify(e->api, store);
 	feed_rows(e, store);
 	pthread_mutex_lock(&e->lock);
 	e->feeding = false;
@@ -343,14 +327,19 @@ static void ask_for_food(struct api_events *e)
 	pthread_mutex_unlock(&e->lock);
 }
 
-/* A tick, or as long as nobody listens. False: the end. */
+static bool is_idle(const struct api_events *e)
+{
+	return !e->listeners && !e->stop && !api_previews_count(e->api);
+}
+
+/* A tick, or as long as nobody listens or looks. False: the end. */
 static bool sleep_a_tick(struct api_events *e)
 {
 	pthread_mutex_lock(&e->lock);
-	if (!e->listeners && !e->stop) {
+	if (is_idle(e)) {
 		json_decref(e->live);
 		e->live = NULL;
-		while (!e->listeners && !e->stop)
+		while (is_idle(e))
 			pthread_cond_wait(&e->wake, &e->lock);
 	} else if (!e->stop) {
 		struct timespec until = sg_mono_in_us(TICK_MS * 1000);
@@ -404,10 +393,6 @@ static bool begin_at(struct api_call *c, int64_t *after)
 
 static struct listener *new_listener(struct api_call *c, struct sg_str app, struct sg_str stream)
 {
-	struct sg_str proof = c->via == API_VIA_KEY ? api_bearer(c->req)
-			      : c->via == API_VIA_SESSION
-				  ? sg_http_cookie(c->req, API_ADMIN_COOKIE)
-				  : (struct sg_str){0};
 	struct listener *l = calloc(1, sizeof(*l));
 
 	if (!l)
@@ -415,13 +400,12 @@ static struct listener *new_listener(struct api_call *c, struct sg_str app, stru
 	l->events = c->api->events;
 	l->req = c->req;
 	l->refs = 2;
-	l->via = c->via;
 	l->beat_ms = l->verified_ms = sg_mono_ms();
 	sg_buf_init(&l->out, BUFFER_MAX);
 	sg_buf_puts(&l->out, "retry: 3000\n\n"); /* also: the answer begins at once */
 	sg_str_copy(l->app, sizeof(l->app), app);
 	sg_str_copy(l->stream, sizeof(l->stream), stream);
-	sg_str_copy(l->proof, sizeof(l->proof), proof);
+	api_proof_of(c, l->proof);
 	return l;
 }
 
@@ -518,6 +502,13 @@ void api_events_close(struct api_events *e)
 	pthread_cond_destroy(&e->wake);
 	pthread_cond_destroy(&e->fed);
 	free(e);
+}
+
+void api_events_wake(struct api_events *e)
+{
+	pthread_mutex_lock(&e->lock);
+	pthread_cond_signal(&e->wake);
+	pthread_mutex_unlock(&e->lock);
 }
 
 size_t api_events_count(struct api_events *e)

@@ -282,6 +282,7 @@ void api_setup(struct api_call *c)
 void api_logout(struct api_call *c)
 {
 	api_admin_end(&c->api->admins, sg_http_cookie(c->req, API_ADMIN_COOKIE));
+	api_previews_verify(c->api, c->store);
 	set_cookie(c->req, "", 0);
 	api_answer_empty(c);
 }

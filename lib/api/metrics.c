@@ -380,6 +380,7 @@ static const struct family families[] = {
     SIGNAL("signal_sockets", "gauge", NUMBER_SIZE, sockets, "Ant Media's clients on WebSockets."),
     SIGNAL("signal_streams", "gauge", NUMBER_SIZE, streams, "Streams that they publish or play."),
     SIGNAL("signal_resources", "gauge", NUMBER_SIZE, resources, "WHIP and WHEP sessions."),
+    SIGNAL("signal_previews", "gauge", NUMBER_SIZE, previews, "Administrators' previews."),
     SIGNAL("signal_messages_total", "counter", NUMBER_U64, messages, "Messages on those WebSockets."),
     SIGNAL("signal_over_budget_total", "counter", NUMBER_U64, over_budget,
 	"WebSockets closed for too many messages."),

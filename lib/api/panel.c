@@ -47,13 +47,11 @@ static const struct panel_file {
 };
 #define FILE_COUNT (sizeof(files) / sizeof(files[0]))
 
-/* Nothing from elsewhere, no inline script or style, in nobody's frame. blob: is the preview's
- * picture and the file that an export saves. */
+/* Nothing from elsewhere, no inline script or style, in nobody's frame. */
 static const char *const headers[][2] = {
     {"Content-Security-Policy",
-	"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-	"media-src 'self' blob:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; "
-	"form-action 'self'"},
+	"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+	"connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"},
     {"X-Frame-Options", "DENY"},
     {"Referrer-Policy", "no-referrer"},
     {"Cross-Origin-Opener-Policy", "same-origin"},

@@ -12,10 +12,15 @@ static const struct {
     {404, "Not Found"},
     {405, "Method Not Allowed"},
     {409, "Conflict"},
+    {412, "Precondition Failed"},
+    {413, "Content Too Large"},
+    {415, "Unsupported Media Type"},
     {421, "Misdirected Request"},
     {422, "Unprocessable Content"},
+    {428, "Precondition Required"},
     {429, "Too Many Requests"},
     {500, "Internal Server Error"},
+    {501, "Not Implemented"},
     {503, "Service Unavailable"},
 };
 
@@ -40,6 +45,11 @@ void api_problem_with(
 	sg_http_add_header(req, "Cache-Control", "no-store");
 	sg_http_respond(req, status, "application/problem+json", sg_str_from(body));
 	free(body);
+}
+
+void api_refuse(struct sg_http_request *req, unsigned status, const char *message)
+{
+	api_problem_with(req, status, message, NULL);
 }
 
 void api_problem(struct sg_http_request *req, unsigned status, const char *detail, ...)

@@ -53,9 +53,9 @@ test('turning a switch on leaves who is in, says so, and offers to show them out
 
 test('the panel’s own preview is nobody who is in without a token, and is not shown out', async t => {
 	const { p, live, play } = await controlPage(t);
-	await p.getByRole('link', { name: 'Live' }).click();
-	await p.getByRole('button', { name: 'Play cam' }).waitFor();
-	await p.getByRole('link', { name: 'Control' }).click();
+	await (await p.context().newPage()).goto(`${server.http}/#/live`); // in another tab
+	await until(async () => (await sessions(server)).some(s => s.protocol === 'preview' && s.state === 'active'), 'the preview');
+	await p.reload();
 	await live.getByText('Every new viewer needs a token.').waitFor();
 	assert.equal(await play.getAttribute('aria-checked'), 'true');
 	assert.equal((await sessions(server)).filter(s => s.protocol === 'preview').length, 1);

@@ -124,7 +124,7 @@ export const PASSWORD = 'correct horse battery';
 
 /** A streamd on free ports with a folder of its own.
  *   apps     { name: { key: value } }; default { live: { publish_token: 'off', play_token: 'off' } }
- *   config   { section: { key: value } } over the defaults below, e.g. { webrtc: { listen: '127.0.0.1:0' } }
+ *   config   { section: { key: value } } over the defaults below, e.g. { srt: { listen: '127.0.0.1:0' } }
  *   password null leaves it at the first start; else it is set to that
  * Gives { http, rtmp (host:port), ports: { name: 'host:port' }, dir, setup (the link, or undefined),
  * ctl(...args) (tokenctl's output, parsed where --json is asked), token(stream, ...args) (a secret),
@@ -132,7 +132,7 @@ export const PASSWORD = 'correct horse battery';
 export async function streamd({ apps = { live: {} }, config = {}, password = PASSWORD } = {}) {
 	const dir = folder(), file = path.join(dir, 'sg.conf'), env = { STREAMGATE_CONFIG: file };
 	const sections = { store: { url: `sqlite:${dir}/streamgate.db` }, http: { listen: '127.0.0.1:0' },
-		rtmp: { listen: '127.0.0.1:0' }, srt: { listen: '' }, webrtc: { listen: '' },
+		rtmp: { listen: '127.0.0.1:0' }, srt: { listen: '' }, webrtc: { listen: '127.0.0.1:0' },
 		recording: { path: path.join(dir, 'recordings') } };
 	for (const [name, keys] of Object.entries(config))
 		sections[name] = { ...sections[name], ...keys };

@@ -1,18 +1,20 @@
 // Live on the panel: pictures behind the gate, what each stream carries and who watches, stopping, showing out.
-import { test, assert, streamd, chromium, page, signIn, publish, watch, sessions, until, cleanUp } from './lib.js';
+import { execFile } from 'node:child_process';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { test, assert, streamd, chromium, page, picture, signIn, start, publish, watch, sessions, until, cleanUp, PASSWORD } from './lib.js';
 
-const server = await streamd({ apps: { live: { publish_token: 'on', play_token: 'on' } } });
+const server = await streamd({ apps: { live: { publish_token: 'on', play_token: 'on' } }, config: { srt: { listen: '127.0.0.1:0' } } });
 const browser = await chromium();
 const publisher = await publish(server, 'cam', { token: await server.token('cam', '--type', 'publish', '--max-uses', '9') });
 
 async function livePage(t, options) {
-	// A stream that has just begun has no picture, and the browser notes the answer.
-	const p = await page(t, browser, { allow: /404 .*master\.m3u8/, ...options });
+	const p = await page(t, browser, options);
 	await signIn(p, server);
 	return [p, p.getByRole('article', { name: 'Stream cam' })];
 }
 
-/* What of the picture is not black, 0 to 1, and a number that changes with it. */
+/* What of the picture is not black, 0 to 1, how many frames there were, and a number that changes with it. */
 const seen = card => card.locator('video').evaluate(v => {
 	const c = Object.assign(document.createElement('canvas'), { width: 64, height: 36 }).getContext('2d');
 	c.drawImage(v, 0, 0, 64, 36);
@@ -22,54 +24,113 @@ const seen = card => card.locator('video').evaluate(v => {
 		lit += data[i] + data[i + 1] + data[i + 2] > 60;
 		sum = (sum * 31 + data[i] + data[i + 1] * 3 + data[i + 2] * 7) % 1e9;
 	}
-	return { lit: lit / 2304, sum };
+	return { lit: lit / 2304, sum, frames: v.getVideoPlaybackQuality().totalVideoFrames };
 });
+const pictureOf = card => until(async () => {
+	const now = await seen(card);
+	return now.lit > 0.3 && now;
+}, 'the picture');
+const previews = async () => (await sessions(server)).filter(s => s.protocol === 'preview');
+const none = async what => until(async () => !(await previews()).length, what);
 
-test('a stream has a picture that is made anew, on one session of the panel, which spends no token', async t => {
+test('a stream has a picture by WHEP, on one session of the panel, which spends no token and lasts while it is looked at', async t => {
 	const tokens = (await server.ctl('list', '--json')).items.length;
 	const [p, card] = await livePage(t);
-	const first = await until(async () => {
-		const now = await seen(card);
-		return now.lit > 0.3 && now;
-	}, 'the picture');
-	const at = await card.locator('video').evaluate(v => v.currentTime);
-	await until(async () => await card.locator('video').evaluate(v => v.currentTime) > at + 3, 'the next picture');
-	assert.ok((await seen(card)).lit > 0.3);
+	const first = await pictureOf(card);
+	await until(async () => (await seen(card)).frames > first.frames + 30, 'more pictures');
 	assert.notEqual((await seen(card)).sum, first.sum);
-	const previews = (await sessions(server)).filter(s => s.protocol === 'preview');
-	assert.equal(previews.length, 1);
-	assert.equal(previews[0].token, null);
+	const [one, ...more] = await previews();
+	assert.deepEqual(more, []);
+	assert.equal(one.token, null);
+	assert.equal(one.state, 'active');
 	assert.equal((await server.ctl('list', '--json')).items.length, tokens);
 	await card.getByText('Nobody is watching').waitFor();
-	// Looking elsewhere and back makes no second one.
 	await p.getByRole('link', { name: 'Audit' }).click();
 	await p.getByText('An administrator looks.').first().waitFor();
+	await none('the end of it, elsewhere');
 	await p.getByRole('link', { name: 'Live' }).click();
-	await until(async () => (await seen(card)).lit > 0.3);
-	assert.equal((await sessions(server)).filter(s => s.protocol === 'preview').length, 1);
+	await pictureOf(card);
 });
 
-test('it plays when asked, and stands still again', async t => {
-	const [, card] = await livePage(t);
+test('it stands still when asked, with nothing sent for it, and goes on; by keyboard', async t => {
+	const [p, card] = await livePage(t);
+	await pictureOf(card);
+	await card.getByRole('button', { name: 'Pause cam' }).focus();
+	await p.keyboard.press('Enter');
+	await none('the end of it');
+	const still = await seen(card);
+	assert.ok(still.lit > 0.3);
+	await p.keyboard.press('Enter');
+	await until(async () => (await seen(card)).lit > 0.3 && (await seen(card)).sum !== still.sum, 'it to go on');
+	assert.equal(await card.locator('video').evaluate(v => v.paused || !v.muted), false);
+	await card.getByRole('button', { name: 'Pause cam' }).waitFor();
+});
+
+test('who wants less motion has it still until they ask', async t => {
+	const [, card] = await livePage(t, { reducedMotion: 'reduce' });
 	await card.getByRole('button', { name: 'Play cam' }).click();
-	const now = () => card.locator('video').evaluate(v => v.currentTime);
-	const from = await now();
-	await until(async () => await now() > from + 3, 'three seconds of it');
-	assert.equal(await card.locator('video').evaluate(v => v.paused || v.muted === false), false);
-	await card.getByRole('button', { name: 'Pause cam' }).click();
-	await card.getByRole('button', { name: 'Play cam' }).waitFor();
-	assert.equal(await card.locator('video').evaluate(v => v.paused), true);
+	await pictureOf(card);
 });
 
-test('a preview is behind the gate: without the session there is no media, and without an administrator no session', async () => {
-	assert.equal((await fetch(`${server.http}/live/streams/cam.m3u8`)).status, 401);
-	const none = 'A'.repeat(22);
-	for (const name of ['master.m3u8', 'index.m3u8', 'init.mp4'])
-		assert.equal((await fetch(`${server.http}/live/streams/s/${none}/cam/${name}`)).status, 403);
+test('it has nothing off the screen', async t => {
+	const [p, card] = await livePage(t, { width: 360 });
+	await pictureOf(card);
+	await p.evaluate(() => { document.querySelector('main').style.marginTop = '3000px'; });
+	await none('the end of it');
+	await p.evaluate(() => { document.querySelector('main').style.marginTop = ''; });
+	await pictureOf(card);
+});
+
+test('shown out it ends, and so it does with a new password and with signing out', async t => {
+	const [p, card] = await livePage(t, { allow: /401/ });
+	await pictureOf(card);
+	const [{ id }] = await previews();
+	await server.ctl('kick', id);
+	assert.ok(!(await previews()).some(s => s.id === id));
+	await card.getByText('The connection was lost.').waitFor();
+	await pictureOf(card); // it is asked for again
+	// Nothing of the page's own: a second window does not know that the first has signed out.
+	await p.evaluate(() => fetch('/api/v1/logout', { method: 'POST', headers: { 'X-Streamgate': '1' } }));
+	assert.deepEqual(await previews(), []);
+	await signIn(p, server);
+	await pictureOf(card);
+	await server.ctl('passwd', '-', { input: PASSWORD });
+	await until(async () => !(await previews()).length, 'its end with the password', 1000);
+	await p.getByText('Your sign-in has ended.').first().waitFor();
+});
+
+test('a preview is behind the gate: without an administrator there is none, and its address is theirs alone', async () => {
 	const url = `${server.http}/api/v1/streams/live/cam/preview`;
-	assert.equal((await fetch(url, { method: 'POST' })).status, 401);
+	const post = headers => fetch(url, { method: 'POST', headers: { 'Content-Type': 'application/sdp', ...headers }, body: 'v=0\r\n' }).then(r => r.status);
+	assert.equal(await post({}), 401);
 	const { key } = await server.ctl('apikey', 'create', '--scope', 'tokens', '--json');
-	assert.equal((await fetch(url, { method: 'POST', headers: { Authorization: `Bearer ${key}` } })).status, 403);
+	assert.equal(await post({ Authorization: `Bearer ${key}` }), 403);
+	assert.equal((await fetch(`${url}/${'A'.repeat(22)}`, { method: 'DELETE' })).status, 401);
+});
+
+/* Two seconds of picture by that encoder, in `name`. */
+async function film(name, ...encoder) {
+	const file = path.join(server.dir, name);
+	await promisify(execFile)('ffmpeg', ['-v', 'error', '-nostdin', '-f', 'lavfi', '-i', 'testsrc2=size=320x180:rate=30', ...encoder,
+		'-pix_fmt', 'yuv420p', '-g', '30', '-t', '2', file]);
+	return file;
+}
+
+test('what WebRTC does not carry is told plainly, in the picture’s place', async t => {
+	const [p] = await livePage(t, { allow: /422/ });
+	const told = (stream, words) => p.getByRole('article', { name: `Stream ${stream}` }).locator('.picture').getByText(words).waitFor();
+	const input = await film('b.flv', '-c:v', 'libx264', '-preset', 'veryfast', '-bf', '2');
+	const b = await publish(server, 'frames', { token: await server.token('frames', '--type', 'publish'), input });
+	await told('frames', 'H.264 with B-frames cannot be played over WebRTC.');
+	const token = await server.token('hevc', '--type', 'publish');
+	const hevc = start('ffmpeg', ['-v', 'error', '-nostdin', '-re', '-stream_loop', '-1', '-i',
+		await film('hevc.ts', '-c:v', 'libx265', '-preset', 'ultrafast', '-x265-params', 'log-level=none'), '-c', 'copy', '-f', 'mpegts',
+		`srt://${server.ports.srt}?streamid=#!::r=live/hevc,m=publish,token=${token}`]);
+	await told('hevc', 'H.265 cannot be played over WebRTC.');
+	assert.deepEqual((await previews()).filter(s => s.streamId !== 'cam'), []);
+	assert.equal(await p.getByRole('button', { name: /^Pause (frames|hevc)$/ }).count(), 0);
+	await picture(p, 'refused');
+	await Promise.all([b.stop(), hevc.stop()]);
 });
 
 test('codecs, size, rate and viewers by protocol are told', async t => {
@@ -103,17 +164,17 @@ test('a new token is made for a stream from its card', async t => {
 	await p.getByText('Shown this once.').waitFor();
 });
 
-test('a stream without a picture says so, one that begins and ends comes and goes', async t => {
-	const [p] = await livePage(t);
+test('one that begins and ends comes and goes', async t => {
+	// It may be asked for in the very moment that it ends.
+	const [p] = await livePage(t, { allow: /status of (404|422)/ });
 	const token = await server.token('second', '--type', 'publish');
 	await publish(server, 'second', { token });
 	const card = p.getByRole('article', { name: 'Stream second' });
-	await card.getByRole('button', { name: 'Play second' }).waitFor(); // its picture is there
+	await pictureOf(card);
 	// Shown out: one that just breaks off is waited for.
 	await server.ctl('kick', (await sessions(server)).find(s => s.streamId === 'second' && s.type === 'publish').id);
+	await until(async () => !(await previews()).some(s => s.streamId === 'second'), 'the end of the preview', 1000);
 	await card.waitFor({ state: 'detached' });
-	// A preview that asks for more in that very moment is refused, and the browser notes it.
-	assert.deepEqual(p.wrong.splice(0).filter(w => !/status of (403|404|503) .*\/streams\/s\/[^/]+\/second\//.test(w)), []);
 });
 
 test('stopping shows the publisher out, and nothing is live then', async t => {

@@ -71,7 +71,7 @@ for (const [width, dark] of LOOKS) {
 			await p.locator('main h1').waitFor();
 			await (view === 'live' ? p.getByRole('article') : view === 'control' ? p.getByRole('switch') : p.getByRole('row').nth(1)).first().waitFor();
 			if (view === 'live')
-				await p.getByRole('button', { name: 'Play cam' }).waitFor();
+				await p.getByRole('article').first().getByText('Waiting for a picture…').waitFor({ state: 'hidden' });
 			await look(p, `${view}-${how}`);
 		}
 	});
