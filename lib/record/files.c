@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #define NUMBERS_MAX 100000 /* recordings of one stream */
+#define CLOCK_STEP_S 3600 /* a clock that was set by more is not believed for a while: */
+#define CLOCK_DOUBT_MS (24 * 3600 * INT64_C(1000))
 #define PART ".part"
 #define TEMP ".tmp"
 
@@ -158,9 +160,27 @@ static void delete_one(
 	(void)!sg_store_recording_delete(store, sg_str_from(row->app), sg_str_from(row->name));
 }
 
-void keep_sweep(const struct sg_config *cfg, struct sg_store *store)
+/* May what the wall clock says be counted on? One that was set, wrongly perhaps, would make all recordings old at
+ * once: there is a day to set it right. */
+static bool is_clock_steady(struct keep_clock *c)
+{
+	int64_t now_ms = sg_mono_ms(), now_s = sg_wall_s();
+	int64_t step_s = c->mono_ms ? now_s - c->wall_s - (now_ms - c->mono_ms) / 1000 : 0;
+
+	c->mono_ms = now_ms;
+	c->wall_s = now_s;
+	if (step_s > CLOCK_STEP_S || step_s < -CLOCK_STEP_S) {
+		c->doubted_until_ms = now_ms + CLOCK_DOUBT_MS;
+		sg_log_warning("the clock was set by %lld s: for a day no recording is deleted for its age",
+		    (long long)step_s);
+	}
+	return now_ms >= c->doubted_until_ms;
+}
+
+void keep_sweep(const struct sg_config *cfg, struct sg_store *store, struct keep_clock *clock)
 {
 	struct kept k = { 0 };
+	bool by_age = cfg->recording_keep_ms && is_clock_steady(clock);
 	int64_t now_s = sg_wall_s();
 
 	if (!cfg->recording_keep_ms && !cfg->recording_max_size)
@@ -169,7 +189,7 @@ void keep_sweep(const struct sg_config *cfg, struct sg_store *store)
 		k.count = 0;
 	for (size_t i = 0; i < k.count; i++) {
 		const struct sg_recording *row = &k.items[i];
-		bool old = cfg->recording_keep_ms && now_s - row->created_at > cfg->recording_keep_ms / 1000;
+		bool old = by_age && now_s - row->created_at > cfg->recording_keep_ms / 1000;
 		if (!old && !(cfg->recording_max_size && k.bytes > cfg->recording_max_size))
 			continue;
 		delete_one(cfg, store, row);

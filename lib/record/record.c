@@ -177,7 +177,7 @@ static void once_a_second(struct sg_recorder *r, int64_t now_ms, int64_t *sweep_
 	if (now_ms < *sweep_ms)
 		return;
 	*sweep_ms = now_ms + SWEEP_MS;
-	keep_sweep(r->cfg, r->store);
+	keep_sweep(r->cfg, r->store, &r->keep);
 }
 
 /* False: it is to stop. */

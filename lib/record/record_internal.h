@@ -47,8 +47,12 @@ int file_create(const struct sg_config *cfg, const char *app, const char *stream
 int64_t free_bytes(const struct sg_config *cfg); /* INT64_MAX: not known */
 void leftovers_each(const struct sg_config *cfg,
     void (*each)(void *user, const char *app, const char *name), void *user);
+/* What the clocks said at the last sweep; zeroed at first. */
+struct keep_clock {
+	int64_t wall_s, mono_ms, doubted_until_ms;
+};
 /* Deletes what is to be kept no longer. */
-void keep_sweep(const struct sg_config *cfg, struct sg_store *store);
+void keep_sweep(const struct sg_config *cfg, struct sg_store *store, struct keep_clock *clock);
 
 /* ---- record.c ---- */
 struct writing {
@@ -68,6 +72,7 @@ struct sg_recorder {
 	struct writing *writing;
 	pthread_t writer, finisher;
 	bool has_writer, has_finisher;
+	struct keep_clock keep; /* the writer's */
 
 	pthread_mutex_t lock;
 	pthread_cond_t woken;
