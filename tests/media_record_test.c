@@ -196,6 +196,23 @@ static void the_end_of_the_stream_is_told(void **state)
 	sg_hub_close(hub);
 }
 
+static void a_clock_that_was_set_back_keeps_no_recording_from_beginning(void **state)
+{
+	struct sg_hub *hub = hub_open();
+	struct sg_publisher *pub = publish(hub);
+	struct sg_stream *s = sg_publisher_stream(pub);
+
+	(void)state;
+	wall_step_ms = -3600000;
+	feed(pub, VIDEO, 0, 500, 0);
+	assert_false(sg_record_may_begin(s, 0)); /* the sound may come yet */
+	feed(pub, VIDEO, 500, 1200, 0);
+	assert_true(sg_record_may_begin(s, 0));
+	wall_step_ms = 0;
+	sg_publisher_close(pub, true);
+	sg_hub_close(hub);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -204,6 +221,7 @@ int main(void)
 		cmocka_unit_test(a_full_disk_is_told_once_and_the_stream_goes_on),
 		cmocka_unit_test(another_format_asks_for_another_file),
 		cmocka_unit_test(the_end_of_the_stream_is_told),
+		cmocka_unit_test(a_clock_that_was_set_back_keeps_no_recording_from_beginning),
 	};
 
 	return cmocka_run_group_tests_name("media_record", tests, begin, end);

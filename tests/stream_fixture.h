@@ -14,7 +14,7 @@
 #define BEGIN_US INT64_C(1000000000)
 #define WALL_MINUS_MONO_MS INT64_C(1799999000000) /* so that it begins at a whole second */
 
-static int64_t now_us = BEGIN_US;
+static int64_t now_us = BEGIN_US, wall_step_ms;
 
 int64_t sg_mono_us(void)
 {
@@ -28,7 +28,7 @@ int64_t sg_mono_ms(void)
 
 int64_t sg_wall_ms(void)
 {
-	return now_us / 1000 + WALL_MINUS_MONO_MS;
+	return now_us / 1000 + WALL_MINUS_MONO_MS + wall_step_ms;
 }
 
 int64_t sg_wall_s(void)

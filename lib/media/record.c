@@ -300,7 +300,7 @@ static bool find_start(struct sg_stream *s, uint64_t after, uint64_t *cursor, in
 	bool ok = rd.next >= after &&
 		  (!has_video || (s->at_key.video == s->now.video && s->key_seq == rd.next));
 	/* A source's second track comes soon, if at all. */
-	ok = ok && ((has_video && has_audio) || sg_wall_ms() - s->info.started_ms > 700);
+	ok = ok && ((has_video && has_audio) || sg_mono_ms() - s->published_ms > 700);
 	pthread_mutex_unlock(&s->lock);
 	if (!ok)
 		return false;

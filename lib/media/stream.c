@@ -304,6 +304,7 @@ enum sg_result sg_hub_publish(struct sg_hub *hub, struct sg_str app, struct sg_s
 		return res;
 	}
 	pthread_mutex_lock(&s->lock);
+	s->published_ms = sg_mono_ms();
 	snprintf(s->info.protocol, sizeof(s->info.protocol), "%s", protocol);
 	/* What the former publisher's frames were made with does not hold for this one's. */
 	lead_drop(&s->now);

@@ -58,6 +58,7 @@ struct sg_stream {
 	uint64_t key_seq; /* at_key belongs to this frame */
 	struct sg_video_params video;
 	struct sg_audio_params audio;
+	int64_t published_ms;       /* monotonic: when the present publisher came */
 	struct sg_stream_info info; /* the counters and texts; the rest is filled on reading */
 };
 
