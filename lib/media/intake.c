@@ -23,6 +23,7 @@ struct track {
 	int nal_length;
 	struct sg_annexb annexb;
 	AVBSFContext *adts; /* AAC: takes ADTS headers off */
+	uint32_t adts_kind; /* what the headers say of profile, rate and channels */
 	bool has_config; /* one has been handed out */
 	int64_t last_dts;
 };
@@ -166,20 +167,35 @@ static bool is_picture_still(const AVStream *st)
 	return st->disposition & AV_DISPOSITION_ATTACHED_PIC;
 }
 
+/* The first of its kind is taken, also where it turns up later; for others nothing is gathered. */
+static enum sg_result meet(struct sg_intake *in, AVStream *st)
+{
+	bool video = st->codecpar->codec_type == AVMEDIA_TYPE_VIDEO;
+	struct track *t = video ? &in->video : &in->audio;
+
+	if ((!video && st->codecpar->codec_type != AVMEDIA_TYPE_AUDIO) || t->index >= 0 ||
+	    codec_of(st->codecpar) == SG_CODEC_NONE || is_picture_still(st)) {
+		st->discard = AVDISCARD_ALL;
+		return SG_OK;
+	}
+	return open_track(t, st) ? SG_OK : SG_ERR_NO_MEMORY;
+}
+
+static enum sg_result meet_new(struct sg_intake *in)
+{
+	enum sg_result res = SG_OK;
+
+	while (res == SG_OK && in->known < in->ic->nb_streams)
+		res = meet(in, in->ic->streams[in->known++]);
+	return res;
+}
+
 static enum sg_result choose_tracks(struct sg_intake *in, const char **why)
 {
-	for (unsigned i = 0; i < in->ic->nb_streams; i++) {
-		const AVStream *st = in->ic->streams[i];
-		bool video = st->codecpar->codec_type == AVMEDIA_TYPE_VIDEO;
-		struct track *t = video ? &in->video : &in->audio;
-		if ((!video && st->codecpar->codec_type != AVMEDIA_TYPE_AUDIO) || t->index >= 0 ||
-		    codec_of(st->codecpar) == SG_CODEC_NONE || is_picture_still(st))
-			continue;
-		if (!open_track(t, st))
-			return SG_ERR_NO_MEMORY;
-	}
-	if (in->video.index >= 0 || in->audio.index >= 0)
-		return SG_OK;
+	enum sg_result res = meet_new(in);
+
+	if (res != SG_OK || in->video.index >= 0 || in->audio.index >= 0)
+		return res;
 	*why = in->ic->nb_streams ? "it has no track in H.264, HEVC, AAC, Opus or MP3"
 				  : "it has no tracks";
 	return SG_ERR_UNSUPPORTED;
@@ -214,14 +230,6 @@ static enum sg_result take_header_config(struct track *t, const AVStream *st, st
 	return SG_OK;
 }
 
-/* Nothing is gathered for the tracks that nobody wants, which may turn up at any time. */
-static void discard_others(struct sg_intake *in)
-{
-	for (; in->known < in->ic->nb_streams; in->known++)
-		if ((int)in->known != in->video.index && (int)in->known != in->audio.index)
-			in->ic->streams[in->known]->discard = AVDISCARD_ALL;
-}
-
 enum sg_result sg_intake_open(
     struct sg_intake **out, const struct sg_intake_config *cfg, const char **why)
 {
@@ -240,7 +248,6 @@ enum sg_result sg_intake_open(
 		sg_intake_close(in);
 		return res;
 	}
-	discard_others(in);
 	*out = in;
 	return SG_OK;
 }
@@ -384,6 +391,25 @@ static struct sg_frame *take_asc(struct sg_intake *in, AVPacket *pkt)
 	return f;
 }
 
+/* The filter tells of the first header alone; a source may go on with another rate. */
+static bool follow_adts(struct sg_intake *in, const AVPacket *pkt)
+{
+	struct track *t = &in->audio;
+	const uint8_t *p = pkt->data;
+
+	if (pkt->size < 7 || p[0] != 0xff || (p[1] & 0xf0) != 0xf0)
+		return true;
+	/* ISO/IEC 14496-3 1.A.2.2.1: profile, sampling_frequency_index, channel_configuration. */
+	uint32_t kind = ((uint32_t)p[2] << 8 | p[3]) & 0xfdc0;
+	bool ok = true;
+	if (t->adts_kind && t->adts_kind != kind) {
+		av_bsf_free(&t->adts);
+		ok = open_adts(t, in->ic->streams[t->index]);
+	}
+	t->adts_kind = kind;
+	return ok;
+}
+
 static enum sg_result take_audio(struct sg_intake *in, AVPacket *pkt, struct sg_frame **out)
 {
 	struct track *t = &in->audio;
@@ -391,6 +417,8 @@ static enum sg_result take_audio(struct sg_intake *in, AVPacket *pkt, struct sg_
 	enum sg_result res = SG_OK;
 
 	if (t->adts) {
+		if (!follow_adts(in, pkt))
+			return SG_ERR_NO_MEMORY;
 		if (av_bsf_send_packet(t->adts, pkt) < 0 || av_bsf_receive_packet(t->adts, pkt) < 0)
 			return SG_ERR_BAD_INPUT;
 		config = take_asc(in, pkt);
@@ -457,9 +485,9 @@ enum sg_result sg_intake_next(struct sg_intake *in, struct sg_frame **out)
 			return SG_ERR_LIMIT;
 		if (in->cfg.stop(in->cfg.user) || (got < 0 && got != AVERROR(EAGAIN)))
 			return SG_ERR_CLOSED;
-		discard_others(in);
+		res = meet_new(in);
 		drop_endless(in);
-		if (got >= 0)
+		if (got >= 0 && res == SG_OK)
 			res = take_packet(in, out);
 	}
 	return res;

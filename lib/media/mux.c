@@ -4,6 +4,9 @@
 #include <stdlib.h>
 
 #define IO_BUFFER 32768
+/* Of MPEG-TS, whichever tracks there are: a PID that changed its kind would confuse receivers. */
+#define VIDEO_PID 0x100
+#define AUDIO_PID 0x101
 #define REANCHOR_TICKS (50 * TICKS_PER_MS)
 
 struct sg_mux {
@@ -49,6 +52,7 @@ static bool add_video(struct sg_mux *m, enum sg_codec codec, const struct sg_fra
 	if (!st)
 		return false;
 	m->index[0] = st->index;
+	st->id = VIDEO_PID;
 	st->codecpar->codec_type = AVMEDIA_TYPE_VIDEO;
 	st->codecpar->width = vp->width;
 	st->codecpar->height = vp->height;
@@ -66,6 +70,7 @@ static bool add_audio(struct sg_mux *m, enum sg_codec codec, const struct sg_fra
 	if (!st || ap->sample_rate <= 0)
 		return false;
 	m->index[1] = st->index;
+	st->id = AUDIO_PID;
 	st->codecpar->codec_type = AVMEDIA_TYPE_AUDIO;
 	st->codecpar->sample_rate = ap->sample_rate;
 	av_channel_layout_default(&st->codecpar->ch_layout, ap->channels);

@@ -5,14 +5,14 @@
 
 #define JUMP_FORWARD_MS 10000 /* beyond what the clock on the wall did */
 #define JUMP_BACK_MS 1000     /* behind the track's own last */
-#define BEHIND_MAX_MS 5000    /* behind the other track: so far back may a multiplexer keep one */
+#define BEHIND_MAX_MS 3000    /* behind the other track: so far back may a multiplexer keep one */
 #define AFTER_JUMP_MS 40
 #define SHOWN_LATER_MAX_MS 10000 /* a picture that is to be shown later than that is shown at once */
 #define HALF_CLOCK (1ll << 30)
 /* Sound that is so far behind the pictures is not waited for any longer; a source that was later once is
  * given more. */
 #define SILENCE_AFTER_MS 1500
-#define SILENCE_AFTER_MAX_MS 4500
+#define SILENCE_AFTER_MAX_MS 2800
 #define SILENCE_LAG_MS 300 /* and stays so far behind, so that sound which comes back finds its place */
 
 /* RTMP's 32 bits; some encoders (FFmpeg) use 31 of them. RTMP 1.0 section 5.3.1.2.1. */
@@ -59,6 +59,12 @@ static int64_t jump(const struct sg_stream *s, const struct track_clock *c, int6
 	return too_far(s, own + c->base, waited_ms);
 }
 
+/* May a track that jumped go on at `dts`, by the other's clock? Behind what it had, and not before what is now. */
+static bool fits(const struct sg_stream *s, const struct track_clock *c, int64_t dts)
+{
+	return dts >= c->last_dts - JUMP_BACK_MS * TICKS_PER_MS && dts <= s->last_dts + JUMP_BACK_MS * TICKS_PER_MS;
+}
+
 /* Each track has a base of its own, since the two do not jump at the same frame, or one alone does; one that
  * jumps takes the other's if that fits, so that they are together again. */
 static int64_t follow_clock(struct sg_publisher *pub, struct track_clock *c, int64_t own, int64_t waited_ms)
@@ -74,8 +80,9 @@ static int64_t follow_clock(struct sg_publisher *pub, struct track_clock *c, int
 	if (off)
 		sg_log_limited(SG_LOG_WARNING, "stream %s: timestamps jump by %lld ms: carried on without the jump",
 		    s->key, (long long)(off / TICKS_PER_MS));
-	bool is_other = other->anchored && (is_new || other->base != c->base);
-	if (is_other && !too_far(s, own + other->base, waited_ms)) {
+	bool is_other = other->anchored && (is_new ? !too_far(s, own + other->base, waited_ms)
+						   : other->base != c->base && fits(s, c, own + other->base));
+	if (is_other) {
 		c->base = other->base;
 		c->anchored = true;
 	} else if (s->last_dts < 0) {
