@@ -1,0 +1,101 @@
+// A publisher whose line breaks, and who is back after twenty seconds: everybody who watches stays in, is asked for
+// no second token, and sees the picture go on.
+import { test, assert, streamd, chromium, publish, start, until, sessions, cleanUp, atEnd } from './lib.js';
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const GAP_MS = 20000;
+/* Half a second is looked at; hls.js asks less and less often meanwhile when its low latency fails it. */
+const SOON_MS = name => name.startsWith('LL-HLS') ? 10000 : 4000;
+const script = file => fileURLToPath(new URL(`node_modules/${file}`, import.meta.url));
+const server = await streamd({ apps: { live: { publish_token: 'on', play_token: 'on', resume_window: '60s' } },
+	config: { srt: { listen: '127.0.0.1:0' }, webrtc: { listen: '127.0.0.1:0' } } });
+const browser = await chromium();
+
+/* A viewer tells how many pictures it has seen so far; `errors` are what it could not mend. */
+
+/** One that ffmpeg is: a line for each packet of the picture. */
+function ffmpeg(address, ...options) {
+	const viewer = { pictures: 0 };
+	const run = start('ffmpeg', ['-v', 'error', '-nostdin', ...options, '-i', address, '-map', '0:v:0', '-c', 'copy', '-f', 'framecrc', '-flush_packets', '1', '-'],
+		{ onOut: text => { viewer.pictures = text.split('\n').length; } });
+	viewer.seen = async () => viewer.pictures;
+	viewer.errors = async () => run.over ? [`it ended: ${run.err}`] : [];
+	atEnd(() => run.stop());
+	return viewer;
+}
+
+/** One that a page is: the <video>'s pictures. */
+async function inPage(address, library, play, argument) {
+	const p = await browser.newPage();
+	await p.route('**/player.html', r => r.fulfill({ contentType: 'text/html', body: '<!doctype html><link rel="icon" href="data:,"><video muted autoplay></video>' }));
+	await p.goto(address ?? `${server.http}/player.html`);
+	if (library)
+		await p.addScriptTag({ path: library });
+	if (play)
+		await p.evaluate(play, argument);
+	return {
+		seen: () => p.evaluate(() => document.querySelector('video')?.getVideoPlaybackQuality().totalVideoFrames ?? 0),
+		errors: () => p.evaluate(() => globalThis.errors ?? []),
+		told: () => p.evaluate(() => globalThis.told ?? []),
+	};
+}
+
+const playHls = ([address, config]) => {
+	globalThis.errors = [];
+	globalThis.told = [];
+	const hls = globalThis.hls = new globalThis.Hls(config);
+	hls.on('hlsError', (_, e) => (e.fatal ? globalThis.errors : globalThis.told).push(`${e.details} ${e.response?.code ?? ''}`));
+	hls.loadSource(address);
+	hls.attachMedia(document.querySelector('video'));
+};
+
+const url = async ending => `${server.http}/live/streams/cam.${ending}?token=${await server.token('cam')}`;
+
+test('everybody stays through a gap of twenty seconds', async t => {
+	const mine = await server.token('cam', '--type', 'publish');
+	const publisher = await publish(server, 'cam', { token: mine });
+	const HLS = script('hls.js/dist/hls.min.js');
+	const viewers = {
+		RTMP: ffmpeg(`rtmp://${server.rtmp}/live/cam?token=${await server.token('cam')}`),
+		'HTTP-FLV': ffmpeg(await url('flv')),
+		'HTTP-TS': ffmpeg(await url('ts')),
+		SRT: ffmpeg(`srt://${server.ports.srt}?streamid=#!::r=live/cam,m=request,token=${await server.token('cam')}`),
+		'HLS in ffmpeg': ffmpeg(await url('m3u8')),
+		'HLS in hls.js': await inPage(null, HLS, playHls, [await url('m3u8'), { lowLatencyMode: false }]),
+		'LL-HLS in hls.js': await inPage(null, HLS, playHls, [await url('m3u8'), { lowLatencyMode: true }]),
+		WebRTC: await inPage(`${server.http}/live/play.html?id=cam&token=${await server.token('cam')}`, null, () => document.querySelector('button').click()),
+	};
+	await Promise.all(Object.entries(viewers).map(([name, v]) =>
+		until(async () => (v.before = await v.seen()) > 60, `two seconds of ${name}: ${v.before} pictures`)));
+	const people = async () => (await sessions(server)).filter(s => s.type === 'play').map(s => `${s.id} ${s.protocol} ${s.token}`).sort();
+	const were = await people();
+	assert.equal(were.length, Object.keys(viewers).length);
+
+	process.kill(Number(execFileSync('pgrep', ['-P', String(publisher.pid)])), 'SIGKILL'); // ffmpeg, in its timeout
+	await publisher.exited;
+	await until(async () => !(await sessions(server)).some(s => s.type === 'publish'), 'the gap');
+	const gone = Date.now();
+	await until(async () => Date.now() - gone > GAP_MS, 'the end of the gap', GAP_MS + 10000);
+	assert.deepEqual(await people(), were); // they wait
+	for (const v of Object.values(viewers))
+		v.before = await v.seen();
+	await publish(server, 'cam', { token: mine });
+	const back = Date.now();
+	const late = await Promise.all(Object.entries(viewers).map(async ([name, v]) => {
+		await until(async () => await v.seen() > v.before + 15, `half a second of ${name}`).catch(() => v.never = true);
+		return [name, v.never ? Infinity : Date.now() - back];
+	}));
+	t.diagnostic(late.map(([name, ms]) => `${name} ${ms} ms`).join(', '));
+	for (const [name, v] of Object.entries(viewers))
+		t.diagnostic(`${name}: ${JSON.stringify(await v.errors())} ${JSON.stringify(await v.told?.() ?? [])}`);
+	assert.deepEqual(await people(), were);
+	for (const [name, v] of Object.entries(viewers))
+		assert.deepEqual(await v.errors(), [], name);
+	assert.deepEqual(late.filter(([name, ms]) => ms > SOON_MS(name)), []);
+	for (const line of were)
+		assert.equal((await server.ctl('show', line.split(' ')[2], '--json')).uses, 1);
+	assert.equal((await server.ctl('audit', '--json', '--limit', '100')).items.filter(e => e.verdict === 'refused').length, 0);
+});
+
+cleanUp();
