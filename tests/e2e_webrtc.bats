@@ -75,7 +75,7 @@ play() { # URL stream [options]: streamplay's JSON
 	cat "$DIR/sessions"
 	jq -e '.items[] | select(.protocol == "whep").webrtc | .rttMs >= 0 and .rttMs < 2000 and .loss >= 0 and .loss <= 1
 		and .bitRate > 0 and .packets > 0 and .transport == "udp" and .video == "h264" and .audio == "opus"' "$DIR/sessions"
-	jq -e '.items[] | select(.protocol == "whip").webrtc | .packets > 0 and .video == "h264" and .audio == "opus"' "$DIR/sessions"
+	jq -e '.items[] | select(.protocol == "whip").webrtc | .rttMs >= 0 and .rttMs < 2000 and .packets > 0 and .video == "h264" and .audio == "opus"' "$DIR/sessions"
 }
 
 @test "a viewer that is shown out is gone within a second" {

@@ -14,6 +14,7 @@ static struct {
 	struct ant_stream *last;
 	bool overload, live, open;
 	int peers;
+	uint64_t estimate;
 } world;
 static struct ant *ant;
 static int64_t now_ms;
@@ -69,6 +70,12 @@ static void act_candidate(void *peer, struct sg_str c)
 	note("candidate %.*s; ", SG_STR_ARG(c));
 }
 
+static uint64_t act_estimate(void *peer)
+{
+	(void)peer;
+	return world.estimate;
+}
+
 static void act_close(void *peer, enum sg_goodbye why)
 {
 	(void)peer;
@@ -80,7 +87,8 @@ static bool act_info(void *user, struct sg_str stream, struct sg_stream_info *ou
 {
 	(void)user, (void)stream;
 	*out = (struct sg_stream_info){ .protocol = "rtmp", .video = SG_CODEC_H264, .width = 1280,
-		.height = 720, .bit_rate = 2000000, .started_ms = 1767225600000 };
+		.height = 720, .bit_rate = 2000000, .video_bit_rate = 1936000,
+		.audio_bit_rate = 64000, .started_ms = 1767225600000 };
 	return world.live;
 }
 
@@ -97,7 +105,7 @@ static bool act_is_open(void *user, struct sg_str stream)
 }
 
 static const struct ant_actions actions = { act_send, act_open, act_offer, act_answer,
-	act_candidate, act_close, act_info, act_viewers, act_is_open };
+	act_candidate, act_estimate, act_close, act_info, act_viewers, act_is_open };
 
 static int set_up(void **state)
 {
@@ -516,10 +524,14 @@ static void viewers_are_told_bit_rates(void **state)
 	ant_tick(ant, 95000);
 	SAID("");
 	ant_tick(ant, 100000);
-	SAID("{\"audioBitrate\":0,\"command\":\"notification\",\"definition\":\"bitrateMeasurement\","
-	     "\"streamId\":\"cam-1\",\"targetBitrate\":2000000,\"videoBitrate\":2000000}");
+	SAID("{\"audioBitrate\":64000,\"command\":\"notification\",\"definition\":\"bitrateMeasurement\","
+	     "\"streamId\":\"cam-1\",\"targetBitrate\":2000000,\"videoBitrate\":1936000}");
 	ant_tick(ant, 101000);
 	SAID("");
+	world.estimate = 900000; /* a line that is too thin for it */
+	ant_tick(ant, 105000);
+	SAID("{\"audioBitrate\":64000,\"command\":\"notification\",\"definition\":\"bitrateMeasurement\","
+	     "\"streamId\":\"cam-1\",\"targetBitrate\":900000,\"videoBitrate\":1936000}");
 }
 
 /* ---- both ---- */

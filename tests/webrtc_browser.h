@@ -300,6 +300,22 @@ static void take_feedback(struct browser *c, const struct sg_rtcp_packet *r)
 	}
 }
 
+/* As Chromium does, which answers with its next report; here at once. */
+static void answer_reference_time(struct browser *c, const struct sg_rtcp_packet *r)
+{
+	uint64_t ntp = sg_rtcp_reference_time(r);
+	struct sg_buf b;
+
+	if (!ntp)
+		return;
+	sg_buf_init(&b, SG_RTCP_MAX);
+	sg_rtcp_write_rr(&b, c->tracks[VIDEO].ssrc, NULL, 0);
+	sg_rtcp_write_answer(&b, c->tracks[VIDEO].ssrc, r->sender_ssrc, ntp, 0);
+	if (!b.failed)
+		sg_transport_send_rtcp(c->transport, b.p, b.len);
+	sg_buf_reset(&b);
+}
+
 static void browser_on_rtcp(void *user, uint8_t *p, size_t len)
 {
 	struct browser *c = user;
@@ -319,7 +335,9 @@ static void browser_on_rtcp(void *user, uint8_t *p, size_t len)
 			if (t->ticks)
 				sg_rtp_sync_report(&c->sync, kind, r.ntp, r.rtp_timestamp, t->ticks);
 		}
-		if (c->cfg.publish)
+		if (c->cfg.publish && r.type == SG_RTCP_XR)
+			answer_reference_time(c, &r);
+		else if (c->cfg.publish)
 			take_feedback(c, &r);
 	}
 }

@@ -193,6 +193,12 @@ void sg_webrtc_restart(struct sg_webrtc_peer *p, struct sg_str ufrag, struct sg_
 	snprintf(our_pwd, SG_ICE_PWD_SIZE, "password0123456789012345678901");
 }
 
+void sg_webrtc_peer_stats(struct sg_webrtc_peer *p, struct sg_webrtc_peer_stats *out)
+{
+	(void)p;
+	*out = (struct sg_webrtc_peer_stats){ .round_trip_ms = -1 };
+}
+
 void sg_webrtc_close(struct sg_webrtc_peer *p, enum sg_goodbye why)
 {
 	if (!p)

@@ -435,6 +435,54 @@ static void the_round_trip_is_known_from_both_reports(void **state)
 	assert_int_equal(r.delay_since_sr, 0x8000);
 }
 
+/* RFC 3611 sections 4.4 and 4.5: what a receiver asks, and what it is answered. */
+static void a_receiver_learns_the_round_trip_from_an_extended_report(void **state)
+{
+	static const uint8_t asked[] = { 0x80, 207, 0, 4, 0, 0, 0, 9, 4, 0, 0, 2, 0xe0, 0, 0x80, 0, 0x40, 0, 0, 0 };
+	/* Somebody else's block of another kind, an answer to somebody else, and the one to 9: it came 1/4 s ago. */
+	static const uint8_t told[] = { 0x80, 207, 0, 12, 0, 0, 0, 7, 1, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 5, 0, 0, 6,
+		0, 0, 0, 8, 1, 2, 3, 4, 0, 0, 0, 1, 0, 0, 0, 9, 0x80, 0, 0x40, 0, 0, 0, 0x40, 0 };
+	struct sg_reader r = { asked, sizeof(asked) };
+	struct sg_rtcp_packet p;
+	struct sg_rtcp_block b;
+	struct sg_buf out;
+
+	(void)state;
+	sg_buf_init(&out, 100);
+	sg_rtcp_write_reference_time(&out, 9, 0xe000800040000000);
+	assert_false(out.failed);
+	assert_int_equal(out.len, sizeof(asked));
+	assert_memory_equal(out.p, asked, sizeof(asked));
+	assert_int_equal(sg_rtcp_next(&r, &p), SG_OK);
+	assert_int_equal(p.type, SG_RTCP_XR);
+	assert_int_equal(p.sender_ssrc, 9);
+	assert_true(sg_rtcp_reference_time(&p) == 0xe000800040000000);
+	assert_false(sg_rtcp_get_answer(&p, 9, &b));
+	r = (struct sg_reader){ told, sizeof(told) };
+	assert_int_equal(sg_rtcp_next(&r, &p), SG_OK);
+	assert_true(sg_rtcp_reference_time(&p) == 0);
+	assert_true(sg_rtcp_get_answer(&p, 9, &b));
+	assert_int_equal(b.last_sr, 0x80004000);
+	assert_int_equal(b.delay_since_sr, 0x4000);
+	assert_false(sg_rtcp_get_answer(&p, 10, &b));
+	/* Three quarters of a second after it was asked. */
+	assert_true(sg_rtcp_get_answer(&p, 9, &b));
+	assert_int_equal((int)sg_rtcp_round_trip_ms(&b, 0xe000800040000000 + (3ull << 30)), 500);
+	/* A block that says it is longer than the packet is none. */
+	uint8_t cut[sizeof(told)];
+	memcpy(cut, told, sizeof(told));
+	cut[23] = 7;
+	r = (struct sg_reader){ cut, sizeof(cut) };
+	assert_int_equal(sg_rtcp_next(&r, &p), SG_OK);
+	assert_false(sg_rtcp_get_answer(&p, 9, &b));
+	out.len = 0;
+	sg_rtcp_write_answer(&out, 7, 9, 0xe000800040000000, 0x4000);
+	r = (struct sg_reader){ out.p, out.len };
+	assert_int_equal(sg_rtcp_next(&r, &p), SG_OK);
+	assert_true(sg_rtcp_get_answer(&p, 9, &b) && b.last_sr == 0x80004000 && b.delay_since_sr == 0x4000);
+	sg_buf_reset(&out);
+}
+
 static void wall_time_becomes_ntp(void **state)
 {
 	(void)state;
@@ -463,6 +511,7 @@ int main(void)
 		TEST(a_source_that_begins_anew_is_believed_the_second_time),
 		TEST(jitter_is_the_mean_deviation),
 		TEST(the_round_trip_is_known_from_both_reports),
+		TEST(a_receiver_learns_the_round_trip_from_an_extended_report),
 		TEST(wall_time_becomes_ntp),
 	};
 

@@ -446,6 +446,19 @@ static void a_publisher_reaches_the_hub(void **state)
 	assert_true(stats.feedbacks > 5);
 	assert_true(stats.reports >= 1);
 	assert_true(c.keys_wanted >= 1);
+	/* Each track is measured: 3000 bytes thirty times a second, 80 fifty times. */
+	struct sg_stream *cam = sg_hub_find(f->hub, SG_STR("live"), SG_STR("cam"));
+	struct sg_stream_info info;
+	sg_stream_info(cam, &info);
+	sg_stream_unref(cam);
+	assert_true(info.video_bit_rate > 300000 && info.video_bit_rate < 1500000);
+	assert_true(info.audio_bit_rate > 10000 && info.audio_bit_rate < 100000);
+	assert_int_equal(info.bit_rate, info.video_bit_rate + info.audio_bit_rate);
+	/* It answers what its way takes. */
+	struct sg_webrtc_peer_stats one = { .round_trip_ms = -1 };
+	for (until = sg_mono_ms() + WAIT_MS; one.round_trip_ms < 0 && sg_mono_ms() < until; camera_run(&c))
+		assert_int_equal(sg_webrtc_peers(f->rtc, &one, 1), 1);
+	assert_true(one.round_trip_ms >= 0 && one.round_trip_ms < WAIT_MS);
 	browser_close(c.client, true);
 	assert_false(owner_wait(o, &o->described, 2));
 	assert_int_equal(o->why, SG_BYE_CLOSED);

@@ -31,6 +31,8 @@ struct ant_actions {
 	void (*offer)(void *peer, struct sg_str sdp);
 	void (*answer)(void *peer, struct sg_str sdp);
 	void (*candidate)(void *peer, struct sg_str candidate);
+	/* What its line carries, in bits per second, as its player estimates; 0: it has not told. */
+	uint64_t (*estimate)(void *peer);
 	/* The peer connection is gone afterwards, and so are news about it. */
 	void (*close)(void *peer, enum sg_goodbye why);
 	/* Is the stream live? Then `out` tells about it. */

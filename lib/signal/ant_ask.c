@@ -16,13 +16,6 @@ static bool look_up(struct ant *a, struct sg_str stream, struct sg_stream_info *
 	return may_know(a, stream) && a->actions->info(a->user, stream, info);
 }
 
-/* The hub measures a stream as a whole: what is not known apart is told as the picture's. */
-static void bit_rates(const struct sg_stream_info *info, json_int_t *video, json_int_t *audio)
-{
-	*video = info->video ? (json_int_t)info->bit_rate : 0;
-	*audio = info->video ? 0 : (json_int_t)info->bit_rate;
-}
-
 static const char *codec_name(enum sg_codec codec)
 {
 	switch (codec) {
@@ -44,18 +37,16 @@ static const char *codec_name(enum sg_codec codec)
 void ant_ask_stream_info(struct ant *a, const json_t *m, struct sg_str stream)
 {
 	struct sg_stream_info info;
-	json_int_t video, audio;
 
 	(void)m;
 	if (!look_up(a, stream, &info)) {
 		ant_say_error(a, stream, "no_stream_exist");
 		return;
 	}
-	bit_rates(&info, &video, &audio);
 	ant_say(a, json_pack("{s:s, s:s%, s:[{s:i, s:i, s:I, s:I, s:s}]}", "command",
 		       "streamInformation", "streamId", stream.p, stream.len, "streamInfo",
-		       "streamWidth", info.width, "streamHeight", info.height, "videoBitrate", video,
-		       "audioBitrate", audio, "videoCodec", codec_name(info.video)));
+		       "streamWidth", info.width, "streamHeight", info.height, "videoBitrate",
+		       (json_int_t)info.video_bit_rate, "audioBitrate", (json_int_t)info.audio_bit_rate, "videoCodec", codec_name(info.video)));
 }
 
 static const char *publish_type(const struct sg_stream_info *info)
@@ -107,12 +98,13 @@ void ant_ask_tracks(struct ant *a, const json_t *m, struct sg_str stream)
 		       stream.len, "trackList", stream.p, stream.len));
 }
 
+/* Ant Media's player warns of a weak network where the target is less than picture and sound: it is what the line
+ * carries. Who has not told has room for all. */
 void ant_measure(struct ant_stream *s, int64_t now_ms)
 {
 	struct ant *a = s->ant;
 	struct sg_str stream = sg_str_from(s->id);
 	struct sg_stream_info info;
-	json_int_t video, audio;
 
 	if (s->type != SG_PLAY || s->state != ANT_STARTED)
 		return;
@@ -123,8 +115,9 @@ void ant_measure(struct ant_stream *s, int64_t now_ms)
 	s->measured_ms = now_ms;
 	if (!a->actions->info(a->user, stream, &info))
 		return;
-	bit_rates(&info, &video, &audio);
+	json_int_t video = (json_int_t)info.video_bit_rate, audio = (json_int_t)info.audio_bit_rate;
+	json_int_t target = (json_int_t)a->actions->estimate(s->peer);
 	ant_say(a, json_pack("{s:s, s:s, s:s, s:I, s:I, s:I}", "command", "notification",
 		       "definition", "bitrateMeasurement", "streamId", s->id, "targetBitrate",
-		       video + audio, "videoBitrate", video, "audioBitrate", audio));
+		       target ? target : video + audio, "videoBitrate", video, "audioBitrate", audio));
 }

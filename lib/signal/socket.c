@@ -78,6 +78,14 @@ static void act_candidate(void *peer, struct sg_str candidate)
 	(void)sg_webrtc_add_candidate(peer, candidate); /* a bad one costs only its sender */
 }
 
+static uint64_t act_estimate(void *peer)
+{
+	struct sg_webrtc_peer_stats stats;
+
+	sg_webrtc_peer_stats(peer, &stats);
+	return stats.estimate;
+}
+
 static void act_close(void *peer, enum sg_goodbye why)
 {
 	sg_webrtc_close(peer, why);
@@ -110,7 +118,7 @@ static bool act_is_open(void *user, struct sg_str stream)
 }
 
 static const struct ant_actions actions = { .send = act_send, .open = act_open, .offer = act_offer,
-	.answer = act_answer, .candidate = act_candidate, .close = act_close, .info = act_info,
+	.answer = act_answer, .candidate = act_candidate, .estimate = act_estimate, .close = act_close, .info = act_info,
 	.viewers = act_viewers, .is_open = act_is_open };
 
 /* ---- the WebSocket's news ---- */

@@ -266,6 +266,20 @@ static void take_sender_report(
 	}
 }
 
+/* At once: nothing is to be said about a delay then (RFC 3611 section 4.5). */
+static void answer_reference_time(struct sg_rtc_client *c, const struct sg_rtcp_packet *p)
+{
+	uint64_t ntp = sg_rtcp_reference_time(p);
+	struct sg_buf b;
+
+	if (!ntp || !c->cfg.publish)
+		return;
+	sg_buf_init(&b, RTCP_MAX);
+	report_sent(c, &b, sg_mono_us());
+	sg_rtcp_write_answer(&b, our_ssrc(c), p->sender_ssrc, ntp, 0);
+	send_rtcp(c, &b);
+}
+
 static void take_rtcp(struct sg_rtc_client *c, const struct sg_rtcp_packet *p, int64_t now_us)
 {
 	uint16_t seqs[NACKS_MAX];
@@ -274,6 +288,9 @@ static void take_rtcp(struct sg_rtc_client *c, const struct sg_rtcp_packet *p, i
 	switch (p->type) {
 	case SG_RTCP_SR:
 		take_sender_report(c, p, now_us);
+		break;
+	case SG_RTCP_XR:
+		answer_reference_time(c, p);
 		break;
 	case SG_RTCP_NACK:
 		count = c->sent ? sg_rtcp_nack_seqs(p, seqs, NACKS_MAX) : 0;

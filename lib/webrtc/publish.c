@@ -42,7 +42,6 @@ struct rtc_publisher {
 	int64_t key_ms, report_ms, feedback_ms, heard_ms, retry_ms;
 	int retries;
 	unsigned feedbacks;
-	double round_trip_ms;
 };
 
 static const uint32_t rates[2] = { RATE_VIDEO, RATE_AUDIO };
@@ -81,7 +80,6 @@ void rtc_publisher_connected(struct sg_webrtc_peer *p)
 	sg_rtp_sync_init(&pub->sync, RATE_VIDEO, RATE_AUDIO);
 	sg_twcc_init(&pub->twcc);
 	pub->report_ms = pub->feedback_ms = pub->heard_ms = now;
-	pub->round_trip_ms = -1;
 	for (int i = 0; i < 2; i++)
 		if (p->tracks[i].on && !open_source(p, &pub->sources[i], i)) {
 			rtc_peer_drop(p, SG_OVERLOAD, SG_BYE_NO_MEDIA, "");
@@ -222,7 +220,7 @@ static void send_nacks(struct sg_webrtc_peer *p, int64_t now_ms)
 
 	if (!s->has_ssrc)
 		return;
-	int rtt_ms = pub->round_trip_ms > 0 ? (int)pub->round_trip_ms : RTT_GUESS_MS;
+	int rtt_ms = p->count.round_trip_ms >= 0 ? (int)p->count.round_trip_ms : RTT_GUESS_MS;
 	size_t n = sg_rtp_track_nacks(s->track, now_ms, rtt_ms, seqs, NACKS_MAX);
 	if (!n)
 		return;
@@ -280,6 +278,22 @@ static void take_sender_report(struct sg_webrtc_peer *p, const struct sg_rtcp_pa
 	}
 }
 
+static uint64_t now_ntp(void)
+{
+	return sg_ntp_from_unix_us(sg_wall_ms() * 1000);
+}
+
+static void take_answer(struct sg_webrtc_peer *p, const struct sg_rtcp_packet *r)
+{
+	struct sg_rtcp_block b;
+
+	if (!sg_rtcp_get_answer(r, p->publisher->ssrc, &b))
+		return;
+	double ms = sg_rtcp_round_trip_ms(&b, now_ntp());
+	if (ms >= 0)
+		p->count.round_trip_ms = ms;
+}
+
 void rtc_publisher_rtcp(struct sg_webrtc_peer *p, const uint8_t *data, size_t len)
 {
 	struct sg_reader in = { data, len };
@@ -288,6 +302,8 @@ void rtc_publisher_rtcp(struct sg_webrtc_peer *p, const uint8_t *data, size_t le
 	while (sg_rtcp_next(&in, &r) == SG_OK)
 		if (r.type == SG_RTCP_SR)
 			take_sender_report(p, &r);
+		else if (r.type == SG_RTCP_XR)
+			take_answer(p, &r);
 }
 
 /* ---- what goes out ---- */
@@ -328,7 +344,8 @@ static void tick_key(struct sg_webrtc_peer *p, int64_t now_ms)
 		send_key_request(p, now_ms);
 }
 
-/* A round trip of a publisher is not to be had from receiver reports; loss is. */
+/* Nobody reports to a receiver how long its way is: it asks, by its reference time (RFC 3611 section 4.4). Chromium
+ * and what is built of the same library answer unasked by SDP; of others no round trip is known. */
 static void send_reports(struct sg_webrtc_peer *p)
 {
 	struct rtc_publisher *pub = p->publisher;
@@ -345,6 +362,7 @@ static void send_reports(struct sg_webrtc_peer *p)
 	sg_buf_init(&b, SG_RTCP_MAX);
 	sg_rtcp_write_rr(&b, pub->ssrc, blocks, n);
 	sg_rtcp_write_sdes(&b, pub->ssrc, "streamgate");
+	sg_rtcp_write_reference_time(&b, pub->ssrc, now_ntp());
 	if (!b.failed)
 		sg_transport_send_rtcp(p->transport, b.p, b.len);
 	sg_buf_reset(&b);

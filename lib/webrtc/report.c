@@ -23,11 +23,11 @@ static int track_of(const struct sg_webrtc_peer *p, uint32_t ssrc)
 
 static bool is_too_thin(struct rtc_viewer *v, const struct sg_rtcp_block *b)
 {
-	uint64_t rate = v->peer->count.bit_rate;
+	uint64_t rate = v->peer->count.bit_rate, estimate = v->peer->count.estimate;
 
 	v->heavy_reports = b->fraction_lost >= HEAVY_LOSS ? v->heavy_reports + 1 : 0;
 	return v->heavy_reports >= HEAVY_REPORTS ||
-	       (v->remb && v->remb < rate / 5 * 3 && b->fraction_lost >= SOME_LOSS);
+	       (estimate && estimate < rate / 5 * 3 && b->fraction_lost >= SOME_LOSS);
 }
 
 static void take_blocks(struct rtc_viewer *v, const struct sg_rtcp_packet *r)
@@ -117,7 +117,7 @@ void rtc_viewer_rtcp(struct sg_webrtc_peer *p, const uint8_t *data, size_t len)
 			take_fir(p->viewer, &r);
 			break;
 		case SG_RTCP_REMB:
-			p->viewer->remb = r.bit_rate;
+			p->count.estimate = r.bit_rate;
 			break;
 		default:
 			break;

@@ -275,7 +275,6 @@ struct rtc_viewer {
 	int64_t live_pts; /* what lay before it when it began is shown in quick motion */
 	int64_t report_ms, key_ms;
 	unsigned heavy_reports; /* in a row */
-	uint64_t remb;          /* 0: none yet */
 	unsigned resent, asked; /* packets sent, numbers looked for, since resent_ms */
 	int64_t resent_ms;
 	int fir_number;

@@ -2,9 +2,10 @@
 #include "webrtc/rtcp.h"
 #include <stdlib.h>
 
-enum { PT_SR = 200, PT_RR = 201, PT_SDES = 202, PT_BYE = 203, PT_RTPFB = 205, PT_PSFB = 206 };
+enum { PT_SR = 200, PT_RR = 201, PT_SDES = 202, PT_BYE = 203, PT_RTPFB = 205, PT_PSFB = 206, PT_XR = 207 };
 enum { FMT_NACK = 1, FMT_TRANSPORT_CC = 15, FMT_PLI = 1, FMT_FIR = 4, FMT_AFB = 15 };
 enum { BLOCK_BYTES = 24, SENDER_BYTES = 20, FIR_BYTES = 8 };
+enum { XR_REFERENCE_TIME = 4, XR_DLRR = 5, XR_REFERENCE_BYTES = 8, XR_DLRR_BYTES = 12 };
 
 static uint32_t be32(const uint8_t *p)
 {
@@ -128,6 +129,11 @@ enum sg_result sg_rtcp_next(struct sg_reader *in, struct sg_rtcp_packet *out)
 	case PT_PSFB:
 		ok = read_feedback(&r, out, pt, first & 31);
 		break;
+	case PT_XR:
+		ok = sg_read_be32(&r, &out->sender_ssrc);
+		out->type = SG_RTCP_XR;
+		out->count = 0;
+		break;
 	default:
 		break;
 	}
@@ -187,6 +193,48 @@ size_t sg_rtcp_nack_seqs(const struct sg_rtcp_packet *p, uint16_t *seqs, size_t 
 				seqs[n++] = (uint16_t)(seq + bit + 1);
 	}
 	return n;
+}
+
+/* The next block of an extended report (RFC 3611 section 3). */
+static bool next_xr(struct sg_reader *r, uint8_t *type, struct sg_reader *out)
+{
+	uint8_t reserved;
+	uint16_t words;
+
+	if (!sg_read_u8(r, type) || !sg_read_u8(r, &reserved) || !sg_read_be16(r, &words) ||
+	    !sg_read_bytes(r, 4u * words, &out->p))
+		return false;
+	out->left = 4u * words;
+	return true;
+}
+
+bool sg_rtcp_get_answer(const struct sg_rtcp_packet *p, uint32_t ssrc, struct sg_rtcp_block *out)
+{
+	struct sg_reader r = { p->body, p->body_size }, block;
+	uint8_t type;
+
+	*out = (struct sg_rtcp_block){ 0 };
+	while (p->type == SG_RTCP_XR && next_xr(&r, &type, &block)) {
+		while (type == XR_DLRR && block.left >= XR_DLRR_BYTES) {
+			bool read = sg_read_be32(&block, &out->ssrc) && sg_read_be32(&block, &out->last_sr) &&
+				    sg_read_be32(&block, &out->delay_since_sr);
+			if (read && out->ssrc == ssrc)
+				return true;
+		}
+	}
+	return false;
+}
+
+uint64_t sg_rtcp_reference_time(const struct sg_rtcp_packet *p)
+{
+	struct sg_reader r = { p->body, p->body_size }, block;
+	uint64_t ntp;
+	uint8_t type;
+
+	while (p->type == SG_RTCP_XR && next_xr(&r, &type, &block))
+		if (type == XR_REFERENCE_TIME && sg_read_be64(&block, &ntp))
+			return ntp;
+	return 0;
 }
 
 double sg_rtcp_round_trip_ms(const struct sg_rtcp_block *b, uint64_t now_ntp)
@@ -273,6 +321,30 @@ void sg_rtcp_write_sdes(struct sg_buf *b, uint32_t ssrc, const char *cname)
 	sg_buf_append(b, cname, len);
 	for (size_t n = 4 + 2 + len; n < bytes; n++)
 		sg_buf_put_u8(b, 0);
+}
+
+static void put_xr_head(struct sg_buf *b, uint32_t sender, uint8_t type, size_t bytes)
+{
+	put_head(b, 0, PT_XR, 4 + 4 + bytes);
+	sg_buf_put_be32(b, sender);
+	sg_buf_put_u8(b, type);
+	sg_buf_put_u8(b, 0);
+	sg_buf_put_be16(b, (uint16_t)(bytes / 4));
+}
+
+void sg_rtcp_write_reference_time(struct sg_buf *b, uint32_t sender_ssrc, uint64_t ntp)
+{
+	put_xr_head(b, sender_ssrc, XR_REFERENCE_TIME, XR_REFERENCE_BYTES);
+	sg_buf_put_be32(b, (uint32_t)(ntp >> 32));
+	sg_buf_put_be32(b, (uint32_t)ntp);
+}
+
+void sg_rtcp_write_answer(struct sg_buf *b, uint32_t sender_ssrc, uint32_t ssrc, uint64_t ntp, uint32_t delay)
+{
+	put_xr_head(b, sender_ssrc, XR_DLRR, XR_DLRR_BYTES);
+	sg_buf_put_be32(b, ssrc);
+	sg_buf_put_be32(b, (uint32_t)(ntp >> 16));
+	sg_buf_put_be32(b, delay);
 }
 
 void sg_rtcp_write_bye(struct sg_buf *b, uint32_t ssrc)

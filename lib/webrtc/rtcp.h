@@ -1,6 +1,6 @@
 /* rtcp.h - RTCP: compound packets read and written, and the sums behind reports.
  *
- * Pure: bytes and a clock. Sources: RFC 3550 section 6 and appendix A, RFC 4585 (NACK, PLI), RFC
+ * Pure: bytes and a clock. Sources: RFC 3550 section 6 and appendix A, RFC 3611 (XR), RFC 4585 (NACK, PLI), RFC
  * 5104 (FIR), draft-alvestrand-rmcat-remb-03, draft-holmer-rmcat-transport-wide-cc-extensions-01.
  * Reduced-size packets (RFC 5506) are read like compound ones. */
 #ifndef SG_WEBRTC_RTCP_H
@@ -13,12 +13,12 @@
 enum sg_rtcp_type {
 	SG_RTCP_OTHER, /* well-formed, not one of these: ignore */
 	SG_RTCP_SR, SG_RTCP_RR, SG_RTCP_SDES, SG_RTCP_BYE,
-	SG_RTCP_NACK, SG_RTCP_PLI, SG_RTCP_FIR, SG_RTCP_REMB, SG_RTCP_TRANSPORT_CC,
+	SG_RTCP_NACK, SG_RTCP_PLI, SG_RTCP_FIR, SG_RTCP_REMB, SG_RTCP_TRANSPORT_CC, SG_RTCP_XR,
 };
 
 struct sg_rtcp_packet {
 	enum sg_rtcp_type type;
-	uint32_t sender_ssrc; /* SR, RR, feedback; SDES, BYE: the first source */
+	uint32_t sender_ssrc; /* SR, RR, XR, feedback; SDES, BYE: the first source */
 	uint32_t media_ssrc;  /* feedback */
 	unsigned count;       /* SR, RR: report blocks; SDES, BYE: sources; FIR, REMB: entries */
 	/* SR */
@@ -50,6 +50,12 @@ int sg_rtcp_fir_number(const struct sg_rtcp_packet *p, uint32_t ssrc);
 /* NACK: the sequence numbers asked for, at most `max`; answers how many. */
 size_t sg_rtcp_nack_seqs(const struct sg_rtcp_packet *p, uint16_t *seqs, size_t max);
 
+/* XR: what it answers to the reference time that `ssrc` sent (DLRR, RFC 3611 section 4.5), as a block of which
+ * last_sr and delay_since_sr are set; false: nothing. */
+bool sg_rtcp_get_answer(const struct sg_rtcp_packet *p, uint32_t ssrc, struct sg_rtcp_block *out);
+/* XR: the reference time in it, to be answered (section 4.4); 0 none. */
+uint64_t sg_rtcp_reference_time(const struct sg_rtcp_packet *p);
+
 /* Round trip in ms from a block about ourselves, when it came at `now_ntp`; -1 unknown (RFC 3550
  * section 6.4.1). */
 double sg_rtcp_round_trip_ms(const struct sg_rtcp_block *b, uint64_t now_ntp);
@@ -77,6 +83,10 @@ void sg_rtcp_write_sr(struct sg_buf *b, const struct sg_rtcp_sender *s,
 void sg_rtcp_write_rr(
     struct sg_buf *b, uint32_t sender_ssrc, const struct sg_rtcp_block *blocks, unsigned count);
 void sg_rtcp_write_sdes(struct sg_buf *b, uint32_t ssrc, const char *cname); /* cname up to 255 bytes */
+/* What a receiver asks, since it sends nothing that is reported about: XR with its reference time. */
+void sg_rtcp_write_reference_time(struct sg_buf *b, uint32_t sender_ssrc, uint64_t ntp);
+/* And what is answered: `ntp` came `delay` (1/65536 s) ago from `ssrc`. */
+void sg_rtcp_write_answer(struct sg_buf *b, uint32_t sender_ssrc, uint32_t ssrc, uint64_t ntp, uint32_t delay);
 void sg_rtcp_write_bye(struct sg_buf *b, uint32_t ssrc);
 /* `seqs` in ascending order (wrapping allowed) packs best. */
 void sg_rtcp_write_nack(struct sg_buf *b, uint32_t sender_ssrc, uint32_t media_ssrc,

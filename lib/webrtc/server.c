@@ -281,6 +281,13 @@ void sg_webrtc_server_close(struct sg_webrtc_server *srv)
 
 /* ---- statistics ---- */
 
+void sg_webrtc_peer_stats(struct sg_webrtc_peer *p, struct sg_webrtc_peer_stats *out)
+{
+	pthread_mutex_lock(&p->srv->stats_lock);
+	*out = p->stats;
+	pthread_mutex_unlock(&p->srv->stats_lock);
+}
+
 size_t sg_webrtc_peers(struct sg_webrtc_server *srv, struct sg_webrtc_peer_stats *out, size_t max)
 {
 	struct sg_webrtc_peer *p;

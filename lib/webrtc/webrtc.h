@@ -107,13 +107,15 @@ void sg_webrtc_close(struct sg_webrtc_peer *p, enum sg_goodbye why);
 /* What is going on, for REST and metrics; any thread. */
 struct sg_webrtc_peer_stats {
 	uint64_t session_id;      /* the gate's public one */
-	double round_trip_ms;     /* -1 unknown */
+	double round_trip_ms;     /* -1 unknown: none has been reported yet, or the peer reports none */
 	double loss;              /* fraction of the last reports, 0 to 1 */
 	uint64_t packets, bytes, retransmitted, nacks, plis, firs, frames_skipped;
 	uint64_t bit_rate;        /* bits per second over the last seconds */
+	uint64_t estimate;        /* a viewer's own, of what its line carries, in bits per second; 0: not told */
 	const char *transport;    /* "udp", "tcp" */
 	enum sg_codec video, audio;
 };
+void sg_webrtc_peer_stats(struct sg_webrtc_peer *p, struct sg_webrtc_peer_stats *out);
 /* Copies at most `max`, answers how many there are. */
 size_t sg_webrtc_peers(struct sg_webrtc_server *srv, struct sg_webrtc_peer_stats *out, size_t max);
 

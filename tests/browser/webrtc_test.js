@@ -5,6 +5,14 @@ import { test, assert, streamd, chromium, CAMERA, page, publish, until, cleanUp 
 const server = await streamd({ apps: { live: { publish_token: 'on', play_token: 'on' } }, config: { webrtc: { listen: '127.0.0.1:0' } } });
 const browser = await chromium(...CAMERA);
 
+const key = await server.ctl('apikey', 'create', '--label', 'test', '--quiet');
+
+/* What REST tells of the line of a stream's publisher. */
+async function line(stream) {
+	const answer = await fetch(`${server.http}/api/v1/sessions?app=live&streamId=${stream}`, { headers: { Authorization: `Bearer ${key}` } });
+	return (await answer.json()).items.find(s => s.type === 'publish')?.webrtc;
+}
+
 /* On a page of the server's own address; the functions stay in it as globals. */
 async function rtcPage(t) {
 	const p = await page(t, browser, { permissions: ['camera', 'microphone'], allow: /403|favicon/ });
@@ -80,6 +88,10 @@ for (const [codec, name] of [['video/H264', 'h264'], ['video/VP8', 'vp8'], ['vid
 		const p = await plays(t, name, true);
 		const sent = await camera.evaluate(() => numbers());
 		t.diagnostic(`sent ${sent.video.frameWidth}x${sent.video.frameHeight}, target ${Math.round(sent.video.targetBitrate / 1000)} kbit/s, ${sent.video.pliCount} PLI, ${sent.video.nackCount} NACK`);
+		/* What its way takes is known, though it only sends: it answers extended reports. */
+		const rtt = await until(async () => (await line(name))?.rttMs?.toFixed(1), 'the round trip of the publisher');
+		t.diagnostic(`round trip of the publisher ${rtt} ms`);
+		assert.ok(rtt >= 0 && rtt < 1000);
 		/* Left as people leave: the page is closed, and everybody is told. */
 		await camera.evaluate(() => peer.close());
 		await until(async () => !(await server.ctl('sessions', '--json')).items?.some(s => s.type === 'publish' && s.streamId === name), 'the end of the publisher');

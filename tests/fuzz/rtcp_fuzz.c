@@ -18,6 +18,8 @@ static void ask(const struct sg_rtcp_packet *p, struct sg_twcc *twcc)
 		}
 	}
 	(void)sg_rtcp_names(p, 1);
+	(void)sg_rtcp_get_answer(p, 1, &block);
+	(void)sg_rtcp_reference_time(p);
 	(void)sg_rtcp_fir_number(p, 1);
 	if (sg_rtcp_nack_seqs(p, seqs, 64) > 64)
 		abort();
