@@ -684,7 +684,7 @@ static void questions_are_answered_in_numbers(void **state)
 	world.live = true;
 	ASK("getStreamInfo");
 	SAID("{\"command\":\"streamInformation\",\"streamId\":\"cam-1\",\"streamInfo\":[{"
-	     "\"audioBitrate\":0,\"streamHeight\":720,\"streamWidth\":1280,\"videoBitrate\":2000000,"
+	     "\"audioBitrate\":64000,\"streamHeight\":720,\"streamWidth\":1280,\"videoBitrate\":1936000,"
 	     "\"videoCodec\":\"H264\"}]}");
 	ASK("getSubscriberCount");
 	SAID("{\"command\":\"notification\",\"count\":3,\"definition\":\"subscriberCount\","

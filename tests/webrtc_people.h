@@ -54,6 +54,7 @@ struct viewer {
 	bool connected, ended;
 	enum sg_goodbye why;
 	unsigned pictures, sounds, configs, first, last, gaps;
+	unsigned broken; /* pictures that came without the one before, and were no keyframe */
 	int64_t first_ms, opened_ms;
 	unsigned lose_in_percent; /* of media that comes */
 	unsigned dice;
@@ -92,6 +93,7 @@ static inline void on_frame(void *user, struct sg_frame *f)
 		} else {
 			assert_true(n > v->last);
 			v->gaps += n != v->last + 1;
+			v->broken += n != v->last + 1 && !(f->flags & SG_FRAME_KEY);
 		}
 		v->last = n;
 		v->pictures++;

@@ -445,14 +445,14 @@ static void a_receiver_learns_the_round_trip_from_an_extended_report(void **stat
 	struct sg_reader r = { asked, sizeof(asked) };
 	struct sg_rtcp_packet p;
 	struct sg_rtcp_block b;
-	struct sg_buf out;
+	struct sg_buf said;
 
 	(void)state;
-	sg_buf_init(&out, 100);
-	sg_rtcp_write_reference_time(&out, 9, 0xe000800040000000);
-	assert_false(out.failed);
-	assert_int_equal(out.len, sizeof(asked));
-	assert_memory_equal(out.p, asked, sizeof(asked));
+	sg_buf_init(&said, 100);
+	sg_rtcp_write_reference_time(&said, 9, 0xe000800040000000);
+	assert_false(said.failed);
+	assert_int_equal(said.len, sizeof(asked));
+	assert_memory_equal(said.p, asked, sizeof(asked));
 	assert_int_equal(sg_rtcp_next(&r, &p), SG_OK);
 	assert_int_equal(p.type, SG_RTCP_XR);
 	assert_int_equal(p.sender_ssrc, 9);
@@ -475,12 +475,12 @@ static void a_receiver_learns_the_round_trip_from_an_extended_report(void **stat
 	r = (struct sg_reader){ cut, sizeof(cut) };
 	assert_int_equal(sg_rtcp_next(&r, &p), SG_OK);
 	assert_false(sg_rtcp_get_answer(&p, 9, &b));
-	out.len = 0;
-	sg_rtcp_write_answer(&out, 7, 9, 0xe000800040000000, 0x4000);
-	r = (struct sg_reader){ out.p, out.len };
+	said.len = 0;
+	sg_rtcp_write_answer(&said, 7, 9, 0xe000800040000000, 0x4000);
+	r = (struct sg_reader){ said.p, said.len };
 	assert_int_equal(sg_rtcp_next(&r, &p), SG_OK);
 	assert_true(sg_rtcp_get_answer(&p, 9, &b) && b.last_sr == 0x80004000 && b.delay_since_sr == 0x4000);
-	sg_buf_reset(&out);
+	sg_buf_reset(&said);
 }
 
 static void wall_time_becomes_ntp(void **state)

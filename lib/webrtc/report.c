@@ -5,11 +5,6 @@
 #define AUDIO 1
 #define NACKS_MAX 256
 #define KEY_PAUSE_MS 200
-/* A line that is too thin, by what the viewer reports: a quarter lost, twice; or its own estimate far
- * below what it is sent while packets are being lost. */
-#define HEAVY_LOSS 64 /* of 256 */
-#define HEAVY_REPORTS 2
-#define SOME_LOSS 6
 
 static int track_of(const struct sg_webrtc_peer *p, uint32_t ssrc)
 {
@@ -20,15 +15,6 @@ static int track_of(const struct sg_webrtc_peer *p, uint32_t ssrc)
 }
 
 /* ---- in ---- */
-
-static bool is_too_thin(struct rtc_viewer *v, const struct sg_rtcp_block *b)
-{
-	uint64_t rate = v->peer->count.bit_rate, estimate = v->peer->count.estimate;
-
-	v->heavy_reports = b->fraction_lost >= HEAVY_LOSS ? v->heavy_reports + 1 : 0;
-	return v->heavy_reports >= HEAVY_REPORTS ||
-	       (estimate && estimate < rate / 5 * 3 && b->fraction_lost >= SOME_LOSS);
-}
 
 static void take_blocks(struct rtc_viewer *v, const struct sg_rtcp_packet *r)
 {
@@ -47,10 +33,9 @@ static void take_blocks(struct rtc_viewer *v, const struct sg_rtcp_packet *r)
 		if (track == AUDIO && p->tracks[VIDEO].on)
 			continue;
 		p->count.loss = b.fraction_lost / 256.0;
-		if (track == VIDEO && is_too_thin(v, &b)) {
-			v->skipping = true;
-			v->heavy_reports = 0;
-		}
+		if (track == VIDEO)
+			v->skipping |= rtc_thin_report(&v->thin, p->count.bit_rate, p->count.estimate, b.fraction_lost,
+			    p->lane->now_ms);
 	}
 }
 

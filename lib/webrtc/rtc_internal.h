@@ -10,6 +10,7 @@
  *   publish.c    packets to frames, frames to the hub, feedback to the browser
  *   channel.c    a stream's frames, packed once for a lane's viewers
  *   view.c       a viewer: where it begins, what it is sent, what it is sent again
+ *   thin.c       a viewer whose line carries less than the stream
  *   report.c     RTCP that comes in from viewers, and reports that go out
  *
  * A peer belongs to its lane's loop. Whatever ends it sets `dead` (rtc_peer_drop); the function that the
@@ -261,6 +262,20 @@ struct rtc_out {
 	struct rtc_sent *sent;
 	unsigned sent_size, sent_next;
 };
+
+/* ---- thin.c: a value, zero to begin ---- */
+
+struct rtc_thin {
+	double rate; /* bytes a second; 0: no limit */
+	double room; /* bytes, at filled_ms; less than nothing after a large picture */
+	int64_t filled_ms, bound_ms; /* bound: when it last kept something back */
+	unsigned heavy_reports; /* in a row */
+};
+/* A report about the pictures, while so much is sent. True: nothing more up to the next keyframe. */
+bool rtc_thin_report(struct rtc_thin *t, uint64_t bit_rate, uint64_t estimate, uint8_t lost, int64_t now_ms);
+bool rtc_thin_has_room(struct rtc_thin *t, bool key, int64_t now_ms);
+void rtc_thin_spend(struct rtc_thin *t, size_t bytes);
+
 struct rtc_viewer {
 	struct rtc_viewer *prev, *next; /* the channel's list */
 	struct sg_webrtc_peer *peer;
@@ -274,7 +289,7 @@ struct rtc_viewer {
 	uint64_t cursor;
 	int64_t live_pts; /* what lay before it when it began is shown in quick motion */
 	int64_t report_ms, key_ms;
-	unsigned heavy_reports; /* in a row */
+	struct rtc_thin thin;
 	unsigned resent, asked; /* packets sent, numbers looked for, since resent_ms */
 	int64_t resent_ms;
 	int fir_number;

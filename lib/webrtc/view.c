@@ -85,6 +85,7 @@ static bool send_packet(struct batch *b, int track, const struct sg_rtp_slice *s
 		return false;
 	p->count.packets++;
 	p->count.bytes += size;
+	rtc_thin_spend(&b->v->thin, size);
 	send_sealed(b, size);
 	return true;
 }
@@ -179,7 +180,7 @@ static void give(struct rtc_viewer *v, struct sg_rtp_frame *f)
 	}
 	if (track == AUDIO && f->pts_90khz < v->live_pts)
 		return; /* pictures in quick motion have no sound */
-	bool full = is_full(v);
+	bool full = is_full(v) || (track == VIDEO && !rtc_thin_has_room(&v->thin, f->key, v->peer->lane->now_ms));
 	if (track == VIDEO && (full || ((v->skipping || t->codec != f->codec) && !f->key))) {
 		skip(v);
 		return;
@@ -482,7 +483,8 @@ void rtc_viewer_resend(struct rtc_viewer *v, int track, uint16_t seq)
 	struct rtc_sent *s = find_sent(&v->out[track], seq, v->peer->lane->now_ms);
 	struct batch b;
 
-	if (!s || is_full(v) || v->resent >= RESEND_MAX || !begin(&b, v))
+	if (!s || is_full(v) || v->resent >= RESEND_MAX || !rtc_thin_has_room(&v->thin, true, v->peer->lane->now_ms) ||
+	    !begin(&b, v))
 		return;
 	v->resent++;
 	uint16_t i = (uint16_t)(seq - (uint16_t)s->index);
