@@ -440,7 +440,7 @@ static void a_receiver_learns_the_round_trip_from_an_extended_report(void **stat
 {
 	static const uint8_t asked[] = { 0x80, 207, 0, 4, 0, 0, 0, 9, 4, 0, 0, 2, 0xe0, 0, 0x80, 0, 0x40, 0, 0, 0 };
 	/* Somebody else's block of another kind, an answer to somebody else, and the one to 9: it came 1/4 s ago. */
-	static const uint8_t told[] = { 0x80, 207, 0, 12, 0, 0, 0, 7, 1, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 5, 0, 0, 6,
+	static const uint8_t told[] = { 0x80, 207, 0, 11, 0, 0, 0, 7, 1, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 5, 0, 0, 6,
 		0, 0, 0, 8, 1, 2, 3, 4, 0, 0, 0, 1, 0, 0, 0, 9, 0x80, 0, 0x40, 0, 0, 0, 0x40, 0 };
 	struct sg_reader r = { asked, sizeof(asked) };
 	struct sg_rtcp_packet p;
