@@ -329,6 +329,76 @@ static void late_b_frames_are_transcoded_where_that_is_wanted(void **state)
 	leave(f, &v, o, &m);
 }
 
+/* ---- a publisher that offers again ---- */
+
+static unsigned pictures_of(struct fixture *f, enum sg_codec codec, uint64_t *next)
+{
+	struct sg_stream *s = sg_hub_find(f->hub, SG_STR("live"), SG_STR("cam"));
+	struct sg_frame *frames[64];
+	struct sg_ring_read rd = { .frames = frames, .max = 64, .next = *next };
+	unsigned n = 0;
+
+	if (!s)
+		return 0;
+	sg_ring_read(sg_stream_ring(s), &rd, false);
+	*next = rd.next;
+	for (size_t i = 0; i < rd.count; i++) {
+		n += frames[i]->codec == codec && !(frames[i]->flags & SG_FRAME_CONFIG);
+		sg_frame_unref(frames[i]);
+	}
+	sg_stream_unref(s);
+	return n;
+}
+
+/* Thirty pictures a second, until so many have reached the hub. */
+static void publish_pictures(struct fixture *f, struct camera *c, const struct coded *from, enum sg_codec codec)
+{
+	struct pollfd fd = { .fd = browser_fd(c->client), .events = POLLIN };
+	uint64_t next = 0;
+	int64_t until = sg_mono_ms() + WAIT_MS, at_ms = sg_mono_ms();
+	unsigned sent = 0, seen = 0;
+
+	while (seen < 30 && sg_mono_ms() < until) {
+		poll(&fd, 1, 5);
+		browser_run(c->client);
+		seen += pictures_of(f, codec, &next);
+		if (!c->connected || sg_mono_ms() < at_ms)
+			continue;
+		at_ms += 33;
+		if (!sent && from->config)
+			write_and_free(c->client, copy_of(from->config, 0));
+		struct sg_frame *p = copy_of(from->frames[sent % from->count], 0);
+		p->pts_90khz = p->dts_90khz = (int64_t)c->pictures++ * 3000;
+		sent++;
+		write_and_free(c->client, p);
+	}
+	assert_true(seen >= 30);
+}
+
+static void a_publisher_may_agree_on_another_codec(void **state)
+{
+	struct fixture *f = fixture_open("", "127.0.0.1:0", 10);
+	struct camera c;
+
+	(void)state;
+	camera_open(&c, f);
+	struct owner *o = publish(f, &c, NULL);
+	publish_pictures(f, &c, &plain, SG_CODEC_H264);
+	c.client->cfg.video = SG_CODEC_VP8;
+	c.client->offer.len = 0;
+	assert_true(make_offer(c.client));
+	sg_webrtc_set_offer(o->peer, browser_offer(c.client));
+	assert_true(owner_wait(o, &o->described, 2));
+	assert_non_null(strstr(o->sdp, "VP8/90000"));
+	c.client->tracks[0].codec = SG_CODEC_VP8;
+	c.client->tracks[0].payload_type = 98;
+	publish_pictures(f, &c, &vp8, SG_CODEC_VP8);
+	assert_false(c.ended);
+	browser_close(c.client, true);
+	owner_close(f, o);
+	fixture_close(f);
+}
+
 /* ---- RFC 7675 ---- */
 
 static size_t sessions_of(struct fixture *f)
@@ -445,6 +515,7 @@ int main(void)
 		cmocka_unit_test(a_picture_codec_that_it_does_not_take_ends_it_with_a_reason),
 		cmocka_unit_test(late_b_frames_end_it_with_a_reason),
 		cmocka_unit_test(late_b_frames_are_transcoded_where_that_is_wanted),
+		cmocka_unit_test(a_publisher_may_agree_on_another_codec),
 		cmocka_unit_test(who_vanishes_is_gone_within_the_limit),
 		cmocka_unit_test(a_camera_that_vanishes_leaves_its_viewers_waiting),
 	};

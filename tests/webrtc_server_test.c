@@ -1,5 +1,6 @@
 /* A WebRTC server on loopback, from offer to media to the end, with clients of the other side. */
 #include "webrtc_people.h"
+#include "webrtc/stun.h"
 
 static void a_viewer_plays_from_the_last_keyframe(void **state)
 {
@@ -312,6 +313,91 @@ static void it_works_over_tcp(void **state)
 	fixture_close(f);
 }
 
+/* ---- many connections of one peer ---- */
+
+static int connect_tcp(struct fixture *f)
+{
+	const struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)f->port),
+		.sin_addr = { htonl(INADDR_LOOPBACK) } };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(connect(fd, (const struct sockaddr *)&to, sizeof(to)), 0);
+	return fd;
+}
+
+static void send_check(int fd, const struct sg_sdp_media *theirs, struct sg_str pwd)
+{
+	static const uint8_t transaction[SG_STUN_TRANSACTION_BYTES] = { 7 };
+	struct sg_stun_writer w;
+	uint8_t head[2];
+	char name[100];
+
+	int len = snprintf(name, sizeof(name), "%.*s:anybody", SG_STR_ARG(theirs->ufrag));
+	sg_stun_begin(&w, SG_STUN_REQUEST, transaction);
+	sg_stun_put_username(&w, (struct sg_str){ name, (size_t)len });
+	sg_stun_put_role(&w, true, 1);
+	sg_stun_put_priority(&w, 1);
+	assert_true(sg_stun_finish(&w, pwd));
+	sg_put_be16(head, (uint16_t)w.len);
+	assert_int_equal(send(fd, head, 2, MSG_NOSIGNAL), 2);
+	assert_int_equal(send(fd, w.p, w.len, MSG_NOSIGNAL), (ssize_t)w.len);
+}
+
+/* The kernel tells when the server has closed it: what was answered before is read first. */
+static bool is_closed(int fd)
+{
+	uint8_t p[2000];
+
+	ssize_t n = recv(fd, p, sizeof(p), MSG_DONTWAIT);
+	return n == 0 || (n < 0 && errno == ECONNRESET);
+}
+
+static int closed_of(const int *fds, int count)
+{
+	int closed = 0;
+
+	for (int i = 0; i < count; i++)
+		closed += is_closed(fds[i]);
+	return closed;
+}
+
+/* It may have eight, and the one in use is not the one to go. */
+static void a_peer_has_a_limited_number_of_connections(void **state)
+{
+	enum { MORE = 14, MAX = 8 };
+	struct fixture *f = fixture_open("", "127.0.0.1:0", 10);
+	struct source s = source_open(f);
+	struct sg_sdp *answer;
+	struct viewer v;
+	char error[160];
+	int fds[MORE];
+
+	(void)state;
+	source_step(&s);
+	viewer_open_by(&v, f, true);
+	struct owner *o = join(f, &v, NULL);
+	RUN_UNTIL(v.client, &s, v.pictures >= 5);
+	assert_int_equal(sg_sdp_parse(&answer, sg_str_from(o->sdp), error, sizeof(error)), SG_OK);
+	const struct sg_sdp_media *theirs = sg_sdp_transport(answer);
+	for (int i = 0; i < MORE; i++) {
+		fds[i] = connect_tcp(f);
+		send_check(fds[i], theirs, theirs->pwd);
+	}
+	RUN_UNTIL(v.client, &s, closed_of(fds, MORE) >= MORE + 1 - MAX);
+	unsigned pictures = v.pictures;
+	RUN_UNTIL(v.client, &s, v.pictures >= pictures + 30);
+	assert_int_equal(closed_of(fds, MORE), MORE + 1 - MAX);
+	assert_false(v.ended);
+	for (int i = 0; i < MORE; i++)
+		close(fds[i]);
+	sg_sdp_free(answer);
+	browser_close(v.client, true);
+	owner_close(f, o);
+	sg_publisher_close(s.pub, true);
+	fixture_close(f);
+}
+
 struct restart_call {
 	struct sg_webrtc_peer *peer;
 	const char *ufrag, *pwd;
@@ -565,6 +651,7 @@ int main(void)
 		cmocka_unit_test(a_drain_ends_all),
 		cmocka_unit_test(it_works_over_ipv6),
 		cmocka_unit_test(it_works_over_tcp),
+		cmocka_unit_test(a_peer_has_a_limited_number_of_connections),
 		cmocka_unit_test(a_restart_moves_a_peer_to_another_address),
 		cmocka_unit_test(whoever_stops_on_the_way_is_sent_away),
 		cmocka_unit_test(a_publisher_reaches_the_hub),

@@ -247,7 +247,7 @@ static void on_proven(void *user, const struct sg_path *path)
 	struct sg_webrtc_peer *p = user;
 
 	if (path->tcp)
-		((struct rtc_tcp *)path->tcp)->proven = true;
+		rtc_tcp_proven(path->tcp);
 	else
 		rtc_table_add_path(&p->srv->table, p, path, p->lane->now_ms);
 }

@@ -22,6 +22,7 @@
 
 struct source {
 	struct sg_rtp_track *track;
+	enum sg_codec codec; /* that `track` reads */
 	struct sg_rtcp_source report;
 	uint32_t ssrc;
 	bool has_ssrc;
@@ -62,6 +63,7 @@ static bool open_source(const struct sg_webrtc_peer *p, struct source *s, int ki
 
 	sg_rtp_track_free(s->track);
 	s->track = sg_rtp_track_new(&cfg);
+	s->codec = t->codec;
 	s->has_ssrc = false;
 	return s->track;
 }
@@ -196,11 +198,12 @@ static bool take_source(struct sg_webrtc_peer *p, int kind, uint32_t ssrc, int64
 {
 	struct source *s = &p->publisher->sources[kind];
 
-	if (s->has_ssrc && s->ssrc == ssrc)
+	bool same_codec = s->codec == p->tracks[kind].codec; /* else another one has been agreed on since */
+	if (same_codec && s->has_ssrc && s->ssrc == ssrc)
 		return true;
-	if (s->has_ssrc && now_ms - s->heard_ms < SOURCE_SILENT_MS)
+	if (same_codec && s->has_ssrc && now_ms - s->heard_ms < SOURCE_SILENT_MS)
 		return false;
-	if ((s->has_ssrc || !s->track) && !open_source(p, s, kind))
+	if ((s->has_ssrc || !s->track || !same_codec) && !open_source(p, s, kind))
 		return false;
 	s->ssrc = ssrc;
 	s->has_ssrc = true;

@@ -39,7 +39,8 @@
 #define RTC_UNFINISHED_PER_ADDRESS 100
 #define RTC_MEDIA_DEADLINE_MS 15000 /* from described to media */
 #define RTC_TCP_MAX 4000            /* connections per lane */
-#define RTC_TCP_UNPROVEN_MAX 200    /* of them, without a peer */
+#define RTC_TCP_PER_PEER 8          /* of them, proven */
+#define RTC_TCP_UNPROVEN_MAX 200    /* of a lane's, on which no check was right yet */
 #define RTC_TCP_UNPROVEN_MS 5000
 #define RTC_TCP_OUT_MAX (1u << 20)  /* bytes that wait for a peer that does not read */
 #define RTC_TRACKS_MS 2000 /* a publisher's second track comes soon, if at all; their SDK waits for 3 s */
@@ -326,6 +327,7 @@ struct rtc_tcp {
 };
 void rtc_tcp_accepted(void *user, struct sg_loop *loop, int fd);
 void rtc_tcp_settle(struct rtc_tcp *c);
+void rtc_tcp_proven(struct rtc_tcp *c); /* a check on it was right */
 void rtc_tcp_tick(struct rtc_lane *lane, int64_t now_ms);
 /* Frames and sends; false: too much is waiting, nothing of it has been taken. */
 bool rtc_tcp_send(struct rtc_tcp *c, const uint8_t *p, size_t len);

@@ -12,7 +12,7 @@ static void close_tcp(struct rtc_tcp *c)
 {
 	struct rtc_lane *lane = c->lane;
 
-	if (!c->peer)
+	if (!c->proven)
 		lane->tcp_unproven--;
 	lane->tcp_count--;
 	DL_DELETE(lane->tcps, c);
@@ -30,6 +30,30 @@ void rtc_tcp_settle(struct rtc_tcp *c)
 	if (p && p->transport)
 		sg_transport_lost(p->transport, c);
 	close_tcp(c);
+}
+
+/* A name is no proof, and whoever has one could take every place: none counts before a check was right, and a peer's
+ * oldest goes when it has too many. The one in use stays. */
+void rtc_tcp_proven(struct rtc_tcp *c)
+{
+	const struct sg_path *used = sg_transport_path(c->peer->transport);
+	struct rtc_tcp *other, *oldest = NULL;
+	size_t count = 0;
+
+	if (c->proven)
+		return;
+	c->proven = true;
+	c->lane->tcp_unproven--;
+	DL_FOREACH(c->lane->tcps, other)
+	{
+		if (other->peer != c->peer || !other->proven || other->dead)
+			continue;
+		count++;
+		if (!oldest && other != c && !(used && used->tcp == other))
+			oldest = other;
+	}
+	if (count > RTC_TCP_PER_PEER && oldest)
+		oldest->dead = true; /* the next tick closes it */
 }
 
 /* ---- out ---- */
@@ -162,7 +186,6 @@ static bool find_peer(struct rtc_tcp *c, const uint8_t *p, size_t len)
 		f = rtc_demux_stun(c->lane->srv, p, len);
 	if (f.lane == c->lane) {
 		c->peer = f.peer;
-		c->lane->tcp_unproven--;
 		return true;
 	}
 	if (f.lane)
@@ -249,7 +272,6 @@ void rtc_tcp_forget_peer(struct rtc_lane *lane, struct sg_webrtc_peer *p)
 		flush(c);
 		c->peer = NULL;
 		c->dead = true;
-		lane->tcp_unproven++; /* until it is closed */
 	}
 }
 

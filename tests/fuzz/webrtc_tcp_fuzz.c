@@ -157,7 +157,7 @@ static void on_send(void *user, const struct sg_path *to, const uint8_t *p, size
 static void on_proven(void *user, const struct sg_path *path)
 {
 	(void)user;
-	((struct rtc_tcp *)path->tcp)->proven = true;
+	rtc_tcp_proven(path->tcp);
 }
 
 static void on_connected(void *user)
@@ -220,7 +220,7 @@ static void check_counts(void)
 		size_t all = 0, unproven = 0;
 		for (const struct rtc_tcp *c = lanes[i].tcps; c; c = c->next) {
 			all++;
-			unproven += !c->peer;
+			unproven += !c->proven;
 			if (c->proven && !c->peer && !c->dead)
 				abort();
 		}
