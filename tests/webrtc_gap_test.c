@@ -289,10 +289,7 @@ static void late_b_frames_end_it_with_a_reason(void **state)
 	struct viewer v;
 
 	(void)state;
-	source_step(&s);
-	viewer_open(&v, f);
-	struct owner *o = join(f, &v, NULL);
-	RUN_UNTIL(v.client, &s, v.pictures >= 10);
+	struct owner *o = begin_to_watch(f, &v, &s, NULL);
 	struct sg_frame *b = picture(s.pictures++, false, 100);
 	b->pts_90khz += 6000;
 	assert_int_equal(sg_publisher_write(s.pub, b), SG_OK);

@@ -58,14 +58,6 @@ static void rest(void)
 	usleep(2000);
 }
 
-static void close_all(struct fixture *f, struct viewer *v, struct owner *o, struct source *s)
-{
-	browser_close(v->client, true);
-	owner_close(f, o);
-	sg_publisher_close(s->pub, true);
-	fixture_close(f);
-}
-
 static void a_picture_that_comes_soon_is_waited_for(void **state)
 {
 	struct fixture *f = fixture_open("", "127.0.0.1:0", 10);
@@ -85,7 +77,7 @@ static void a_picture_that_comes_soon_is_waited_for(void **state)
 	assert_int_equal(browser_answer(v.client, sg_str_from(o->sdp)), SG_OK);
 	UNTIL(step(&s, true, &v), v.pictures >= 20 && v.sounds >= 20);
 	assert_int_equal(v.gaps, 0);
-	close_all(f, &v, o, &s);
+	all_leave(f, &v, o, &s);
 }
 
 static void sound_that_comes_soon_is_waited_for(void **state)
@@ -105,7 +97,7 @@ static void sound_that_comes_soon_is_waited_for(void **state)
 	UNTIL((run(&s, true, true), rest()), owner_get(o, &o->described));
 	assert_int_equal(browser_answer(v.client, sg_str_from(o->sdp)), SG_OK);
 	UNTIL(step(&s, true, &v), v.pictures >= 20 && v.sounds >= 20);
-	close_all(f, &v, o, &s);
+	all_leave(f, &v, o, &s);
 }
 
 static void step_both(struct source *s, bool pictures, struct viewer v[2])
@@ -157,7 +149,7 @@ static void a_picture_that_comes_much_later_is_seen(void **state)
 	owner_close(f, ao);
 	browser_close(v[1].client, true);
 	owner_close(f, o[1]);
-	close_all(f, &v[0], o[0], &s);
+	all_leave(f, &v[0], o[0], &s);
 }
 
 /* An answer that does not come, or says no, costs the picture and not the sound. */
@@ -188,7 +180,7 @@ static void who_does_not_want_it_keeps_the_sound(void **state)
 	assert_int_equal(v.pictures, 0);
 	assert_int_equal(owner_get(o, &o->offered), 1);
 	assert_false(v.ended);
-	close_all(f, &v, o, &s);
+	all_leave(f, &v, o, &s);
 }
 
 int main(void)

@@ -228,6 +228,25 @@ static inline size_t holds_of(struct fixture *f)
 	return stats.holds;
 }
 
+/* Describes it and sees its first picture. */
+static inline struct owner *begin_to_watch(struct fixture *f, struct viewer *v, struct source *s, const char *token)
+{
+	source_step(s);
+	viewer_open(v, f);
+	struct owner *o = join(f, v, token);
+	RUN_UNTIL(v->client, s, v->pictures >= 1);
+	return o;
+}
+
+/* As people leave: with a goodbye. */
+static inline void all_leave(struct fixture *f, struct viewer *v, struct owner *o, struct source *s)
+{
+	browser_close(v->client, true);
+	owner_close(f, o);
+	sg_publisher_close(s->pub, true);
+	fixture_close(f);
+}
+
 /* ---- a camera ---- */
 
 struct camera {

@@ -50,20 +50,14 @@ static void lost_packets_are_sent_again(void **state)
 	struct viewer v;
 
 	(void)state;
-	source_step(&s);
-	viewer_open(&v, f);
-	struct owner *o = join(f, &v, NULL);
-	RUN_UNTIL(v.client, &s, v.pictures >= 1);
+	struct owner *o = begin_to_watch(f, &v, &s, NULL);
 	v.lose_in_percent = 5;
 	RUN_UNTIL(v.client, &s, v.pictures >= 150);
 	sg_webrtc_server_stats(f->rtc, &stats);
 	assert_true(stats.retransmitted > 5);
 	/* One packet may be lost as often as it is sent. */
 	assert_true(v.gaps <= 2);
-	browser_close(v.client, true);
-	owner_close(f, o);
-	sg_publisher_close(s.pub, true);
-	fixture_close(f);
+	all_leave(f, &v, o, &s);
 }
 
 /* One datagram that asks for as many packets as fit into it, none of which is there. */
@@ -91,20 +85,14 @@ static void whoever_asks_for_thousands_of_packets_is_not_listened_to(void **stat
 	struct viewer v;
 
 	(void)state;
-	source_step(&s);
-	viewer_open(&v, f);
-	struct owner *o = join(f, &v, NULL);
-	RUN_UNTIL(v.client, &s, v.pictures >= 1);
+	struct owner *o = begin_to_watch(f, &v, &s, NULL);
 	sg_webrtc_server_stats(f->rtc, &before);
 	ask_for_thousands(v.client);
 	RUN_UNTIL(v.client, &s, (sg_webrtc_server_stats(f->rtc, &after), after.nacks > before.nacks + 400));
 	RUN_UNTIL(v.client, &s, v.pictures >= 10);
 	sg_webrtc_server_stats(f->rtc, &after);
 	assert_true(after.nacks - before.nacks < 1500); /* of three thousand */
-	browser_close(v.client, true);
-	owner_close(f, o);
-	sg_publisher_close(s.pub, true);
-	fixture_close(f);
+	all_leave(f, &v, o, &s);
 }
 
 static void a_refusal_tells_only_the_owner_why(void **state)
@@ -135,10 +123,7 @@ static void whoever_is_kicked_is_out_at_once(void **state)
 	struct viewer v;
 
 	(void)state;
-	source_step(&s);
-	viewer_open(&v, f);
-	struct owner *o = join(f, &v, t.text);
-	RUN_UNTIL(v.client, &s, v.pictures >= 3);
+	struct owner *o = begin_to_watch(f, &v, &s, t.text);
 	const struct sg_end_filter all = { .token_id = t.id };
 	int64_t kicked_ms = sg_mono_ms();
 	assert_int_equal(sg_gate_end_sessions(f->gate, &all, SG_BYE_KICKED), 1);
@@ -160,10 +145,7 @@ static void a_stream_that_ends_ends_its_viewers(void **state)
 	struct viewer v;
 
 	(void)state;
-	source_step(&s);
-	viewer_open(&v, f);
-	struct owner *o = join(f, &v, NULL);
-	RUN_UNTIL(v.client, &s, v.pictures >= 3);
+	struct owner *o = begin_to_watch(f, &v, &s, NULL);
 	sg_publisher_close(s.pub, true);
 	s.pub = NULL;
 	sg_hub_end_all(f->hub);
@@ -250,10 +232,7 @@ static void a_drain_ends_all(void **state)
 	struct viewer v;
 
 	(void)state;
-	source_step(&s);
-	viewer_open(&v, f);
-	struct owner *o = join(f, &v, NULL);
-	RUN_UNTIL(v.client, &s, v.pictures >= 3);
+	struct owner *o = begin_to_watch(f, &v, &s, NULL);
 	sg_webrtc_server_drain(f->rtc);
 	RUN_UNTIL(v.client, &s, v.ended);
 	assert_false(owner_wait(o, &o->described, 2));
@@ -271,14 +250,8 @@ static void it_works_over_ipv6(void **state)
 	struct viewer v;
 
 	(void)state;
-	source_step(&s);
-	viewer_open(&v, f);
-	struct owner *o = join(f, &v, NULL);
-	RUN_UNTIL(v.client, &s, v.pictures >= 10);
-	browser_close(v.client, true);
-	owner_close(f, o);
-	sg_publisher_close(s.pub, true);
-	fixture_close(f);
+	struct owner *o = begin_to_watch(f, &v, &s, NULL);
+	all_leave(f, &v, o, &s);
 }
 
 static void it_works_over_tcp(void **state)
@@ -392,10 +365,7 @@ static void a_peer_has_a_limited_number_of_connections(void **state)
 	for (int i = 0; i < MORE; i++)
 		close(fds[i]);
 	sg_sdp_free(answer);
-	browser_close(v.client, true);
-	owner_close(f, o);
-	sg_publisher_close(s.pub, true);
-	fixture_close(f);
+	all_leave(f, &v, o, &s);
 }
 
 struct restart_call {
@@ -419,10 +389,7 @@ static void a_restart_moves_a_peer_to_another_address(void **state)
 	struct viewer v;
 
 	(void)state;
-	source_step(&s);
-	viewer_open(&v, f);
-	struct owner *o = join(f, &v, NULL);
-	RUN_UNTIL(v.client, &s, v.pictures >= 5);
+	struct owner *o = begin_to_watch(f, &v, &s, NULL);
 	sg_ice_credentials(ufrag, pwd);
 	struct restart_call r = { .peer = o->peer, .ufrag = ufrag, .pwd = pwd };
 	sg_loop_call(f->owner_loop, restart_now, &r);
@@ -430,10 +397,7 @@ static void a_restart_moves_a_peer_to_another_address(void **state)
 	unsigned before = v.pictures;
 	RUN_UNTIL(v.client, &s, v.pictures >= before + 40);
 	assert_false(v.ended);
-	browser_close(v.client, true);
-	owner_close(f, o);
-	sg_publisher_close(s.pub, true);
-	fixture_close(f);
+	all_leave(f, &v, o, &s);
 }
 
 /* A token is free again, and the peer gone, at whichever step its owner stopped. */
