@@ -6,7 +6,8 @@
 //	url      with the token, or without one      out      a file for what is played
 //	stream, token, server                        source   { flv, ts, mkv }: files to publish
 //
-// What a program wrote to `out` is looked at by the matrix; a browser's page says by itself what it shows.
+// What a program wrote to `out` is looked at by the matrix, also for sound unless the attempt is `silent`; a
+// browser's page says by itself what it shows.
 import { mkdirSync, writeFileSync, existsSync } from 'node:fs';
 import path from 'node:path';
 import { start, BIN, folder, until, atEnd } from '../browser/lib.js';
@@ -46,7 +47,8 @@ const gstreamer = {
 		...all('RTMP RTMPS', (a, c) => gst(`rtmp2src ${trusting(c)}`, `location=${a.url}`, '!', ...SINK, `location=${a.out}`)),
 		SRT: a => gst('srtsrc', ...srt(a), '!', ...SINK, `location=${a.out}`),
 		...all('FLV TS MP4', a => gst('souphttpsrc', `location=${a.url}`, '!', ...SINK, `location=${a.out}`)),
-		HLS: a => gst('souphttpsrc', `location=${a.url}`, '! hlsdemux ! qtdemux name=d d.video_0 ! queue ! h264parse ! mpegtsmux !', ...SINK, `location=${a.out}`),
+		HLS: a => gst('souphttpsrc', `location=${a.url}`, '! hlsdemux ! qtdemux name=d d.video_0 ! queue ! h264parse ! mpegtsmux name=m !', ...SINK, `location=${a.out}`,
+			'd.audio_0 ! queue ! aacparse ! m.'),
 	},
 };
 
@@ -54,18 +56,18 @@ const gstreamer = {
 
 const mpv = {
 	name: 'mpv',
-	play: all('RTMP RTMPS SRT HLS FLV TS MP4', a =>
-		start('mpv', ['--no-config', '--ytdl=no', '--vo=null', '--ao=null', `--stream-record=${a.out}.ts`, a.url])),
+	// Of DASH it must be told beforehand: else it opens the URL, finds out what it is, and opens it once more.
+	play: all('RTMP RTMPS SRT HLS DASH FLV TS MP4', (a, c) => start('mpv', ['--no-config', '--ytdl=no', '--vo=null', '--ao=null',
+		`--stream-record=${a.out}.ts`, c === 'DASH' ? `av://dash:${a.url}` : a.url])),
 };
 
 // VLC does not run as root.
 const NOBODY = process.getuid() ? [] : ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', 'env', 'HOME=/nonexistent'];
 const vlc = {
 	name: 'VLC',
-	play: {
-		...all('RTMP HLS DASH FLV TS MP4', a => into(a.out, ...NOBODY, 'vlc', '-I', 'dummy', '--no-video-title-show',
-			'--sout', '#std{access=file,mux=ts,dst=-}', a.url, 'vlc://quit')),
-	},
+	// A '#' would begin the URL's fragment.
+	play: all('RTMP RTMPS SRT HLS DASH FLV TS MP4', a => into(a.out, ...NOBODY, 'vlc', '-I', 'dummy', '--no-video-title-show',
+		'--sout', '#std{access=file,mux=ts,dst=-}', a.url.replace('#', '%23'), 'vlc://quit')),
 };
 
 const rtmpdump = { name: 'rtmpdump', play: all('RTMP', a => start('rtmpdump', ['-q', '--live', '-r', a.url, '-o', a.out])) };
@@ -73,12 +75,18 @@ const rtmpdump = { name: 'rtmpdump', play: all('RTMP', a => start('rtmpdump', ['
 const curl = {
 	name: 'curl',
 	play: {
-		...all('FLV TS MP4', a => start('curl', ['-sfN', '-o', a.out, a.url])),
-		// As a script does: the playlist, one of its renditions, a segment of it; no cookie, no token twice.
+		...all('RTMP FLV TS MP4', a => start('curl', ['-sfN', '-o', a.out, a.url])),
+		// As a script does: the playlist, one of its renditions, its segments; no cookie, no token twice.
 		HLS: a => start('sh', ['-c', `set -e; base=\${1%/*}
 			index=$(curl -sf "$1" | grep main.m3u8); list=$(curl -sf "$base/$index"); dir=$base/\${index%/*}
 			for file in $(echo "$list" | sed -n 's/^#EXT-X-MAP:URI="\\(.*\\)"/\\1/p') $(echo "$list" | grep -v '^#'); do curl -sf "$dir/$file" >>"$2"; done`,
 		'-', a.url, a.out]),
+		// Pictures alone: sound is a file of its own.
+		DASH: a => Object.assign(start('sh', ['-c', `set -e; mpd=$(curl -sf "$1"); dir=\${1%/*}/$(echo "$mpd" | sed -n 's|<BaseURL>\\(.*\\)</BaseURL>|\\1|p')
+			of() { echo "$mpd" | grep -m 1 contentType=.video | sed "s/.*$1=\\"\\([^\\"]*\\)\\".*/\\1/"; }
+			media=$(of media); number=$(of startNumber); curl -sf "$dir$(of initialization)" >"$2"
+			while curl -sf --retry 9 --retry-all-errors --retry-delay 1 "$dir\${media%%[$]*}$number.m4s" >>"$2"; do number=$((number + 1)); done`,
+		'-', a.url, a.out]), { silent: true }),
 	},
 };
 
