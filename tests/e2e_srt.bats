@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# SRT with the programs that people have: FFmpeg, srt-live-transmit, GStreamer, streamplay.
+# SRT end to end, with FFmpeg mostly: which other programs publish and play it is tried in tests/matrix.
 
 load e2e.bash
 
@@ -49,47 +49,6 @@ codecs() { # file: of its tracks, in the order of their names
 	[ "$(frames "http://$HTTP/live/streams/a.ts?token=$(token a)")" -ge 40 ]
 	curl -sf "http://$HTTP/metrics" | grep -q '^streamgate_srt_publishers 1$'
 	curl -sf "http://$HTTP/metrics" | grep -qE '^streamgate_srt_sent_bytes_total [1-9]'
-}
-
-@test "what comes in over RTMP is played over SRT, by everybody" {
-	publish b "$(token b --type publish)"
-	STARTED="$STARTED $PUBLISHER"
-	[ "$(frames "srt://$SRT?streamid=#!::r=live/b,token=$(token b)")" -ge 40 ]
-	timeout 60 srt-live-transmit "srt://$SRT?streamid=#!::r=live/b,token=$(token b)" file://con \
-		>"$BATS_TEST_TMPDIR/transmit.ts" 2>/dev/null 3>&- &
-	transmit=$!
-	STARTED="$STARTED $transmit"
-	for _ in $(seq 100); do
-		[ "$(stat -c %s "$BATS_TEST_TMPDIR/transmit.ts")" -gt 300000 ] && break
-		sleep 0.1
-	done
-	stop "$transmit"
-	[ "$(codecs "$BATS_TEST_TMPDIR/transmit.ts")" = aac,h264 ]
-	start gst-launch-1.0 -q srtsrc uri="srt://$SRT" streamid="#!::r=live/b,token=$(token b)" num-buffers=200 ! \
-		filesink location="$BATS_TEST_TMPDIR/gst.ts"
-	wait "$CLIENT"
-	[ "$(codecs "$BATS_TEST_TMPDIR/gst.ts")" = aac,h264 ]
-	STREAMGATE_TOKEN=$(token b) "$BIN/streamplay" --no-window --duration 1s --expect video=h264,audio=aac \
-		"srt://$SRT?streamid=#!::r=live/b"
-	status=0
-	STREAMGATE_TOKEN=$(token other) "$BIN/streamplay" --no-window --duration 1s "srt://$SRT?streamid=#!::r=live/b" || status=$?
-	[ "$status" = 4 ]
-}
-
-@test "srt-live-transmit and GStreamer publish" {
-	t=$(token c --type publish)
-	mkfifo "$BATS_TEST_TMPDIR/pipe"
-	ffmpeg -v error -nostdin -re -stream_loop -1 -i "$TS_SOURCE" -c copy -t 60 -f mpegts -y "$BATS_TEST_TMPDIR/pipe" 3>&- 2>/dev/null &
-	STARTED="$STARTED $!"
-	timeout 60 srt-live-transmit file://con "srt://$SRT?streamid=live/c,token=$t" <"$BATS_TEST_TMPDIR/pipe" >/dev/null 2>&1 3>&- &
-	STARTED="$STARTED $!"
-	wait_live c
-	[ "$(frames "srt://$SRT?streamid=#!::r=live/c,token=$(token c)")" -ge 40 ]
-	start gst-launch-1.0 -q videotestsrc is-live=true ! video/x-raw,width=320,height=180,framerate=30/1 ! \
-		x264enc tune=zerolatency speed-preset=ultrafast key-int-max=30 ! mpegtsmux alignment=7 ! \
-		srtsink uri="srt://$SRT" streamid="live/d,token=$(token d --type publish)"
-	wait_live d
-	[ "$(frames "http://$HTTP/live/streams/d.flv?token=$(token d)")" -ge 40 ]
 }
 
 @test "HEVC and MP3, sound alone" {
