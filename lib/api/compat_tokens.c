@@ -213,6 +213,8 @@ static void answer_invalid(struct api_call *c)
 		compat_result(c, 200, false, NULL, NULL);
 }
 
+/* A wrong token costs the caller nothing: who may call this may make tokens, and has no need to guess; and a
+ * server that asks for all its viewers is not to be shut out by one of them. */
 void compat_token_validate(struct api_call *c)
 {
 	json_t *body = compat_body(c);

@@ -91,6 +91,21 @@ void sg_gate_budget_charge(struct sg_gate *g, const struct sg_addr *peer, enum s
 	e->at_ms = now_ms;
 }
 
+bool sg_gate_may_ask(struct sg_gate *g, const struct sg_addr *peer)
+{
+	pthread_mutex_lock(&g->lock);
+	bool allowed = sg_gate_budget_allows(g, peer);
+	pthread_mutex_unlock(&g->lock);
+	return allowed;
+}
+
+void sg_gate_has_asked(struct sg_gate *g, const struct sg_addr *peer, enum sg_reason verdict)
+{
+	pthread_mutex_lock(&g->lock);
+	sg_gate_budget_charge(g, peer, verdict);
+	pthread_mutex_unlock(&g->lock);
+}
+
 /* Whether a refusal for want of points is worth an audit row: one in ten seconds, so that a flood
  * does not fill the audit. */
 bool sg_gate_budget_tell(struct sg_gate *g, const struct sg_addr *peer)

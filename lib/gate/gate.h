@@ -160,6 +160,11 @@ const char *sg_session_stream(const struct sg_session *s);
 enum sg_reason sg_gate_check_token(struct sg_store *store, struct sg_str token, struct sg_str app,
     struct sg_str stream, enum sg_token_type type, int64_t now, struct sg_token *out /* or NULL */);
 
+/* What a stranger asks beside an admission (HEAD) costs as much as there: to be asked before the store is, and
+ * told the verdict after. False: the address has nothing left, SG_TOO_MANY_ATTEMPTS. Memory only. */
+bool sg_gate_may_ask(struct sg_gate *gate, const struct sg_addr *peer);
+void sg_gate_has_asked(struct sg_gate *gate, const struct sg_addr *peer, enum sg_reason verdict);
+
 /* Must this have a token now? Memory only. */
 bool sg_gate_needs_token(struct sg_gate *gate, struct sg_str app, struct sg_str stream,
     enum sg_token_type type);

@@ -1,5 +1,6 @@
-/* head.c - HEAD on media: what GET would say, with nothing held and nothing spent (R3). The token's
- * row is read on the gate's query thread, which may wait for the store. */
+/* head.c - HEAD on media: what GET would say, with nothing held and nothing spent (R3). A wrong token costs
+ * its address as much as with GET. The token's row is read on the gate's query thread, which may wait for
+ * the store. */
 #include "http/media_internal.h"
 
 struct check {
@@ -68,8 +69,13 @@ static void answer_live(struct check *c)
 static void run(void *user, struct sg_gate *gate, struct sg_store *store)
 {
 	struct check *c = user;
-	enum sg_reason verdict = judge(c, gate, store);
+	const struct sg_addr *peer = sg_http_peer(c->req);
+	enum sg_reason verdict = SG_TOO_MANY_ATTEMPTS;
 
+	if (sg_gate_may_ask(gate, peer)) {
+		verdict = judge(c, gate, store);
+		sg_gate_has_asked(gate, peer, verdict);
+	}
 	if (verdict == SG_ADMITTED && c->kind->recording && c->fd < 0)
 		verdict = SG_STREAM_NOT_LIVE;
 	atomic_fetch_sub(&c->media->checks, 1);
