@@ -381,7 +381,8 @@ static void the_proxys_own_line_of_forwarded_addresses_counts(void **state)
 		"peer=198.51.100.7"},
 	    {"X-Forwarded-For: 127.0.0.1, 198.51.100.7\r\nX-Forwarded-For: 127.0.0.2\r\n",
 		"peer=198.51.100.7"},
-	    {"X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-For: unknown\r\n", "peer=127.0.0.2"},
+	    {"X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-For: unknown\r\n", "no address"},
+	    {"X-Forwarded-For: 198.51.100.7\r\nX-Forwarded-For:\r\n", "peer=198.51.100.7"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

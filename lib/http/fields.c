@@ -151,45 +151,52 @@ struct sg_str http_bearer(struct sg_str authorization)
 
 /* ---- who is behind a proxy ---- */
 
+static bool is_port(struct sg_str s)
+{
+	uint64_t port;
+
+	return !s.len || (s.p[0] == ':' && sg_str_to_u64((struct sg_str){ s.p + 1, s.len - 1 }, 65535, &port));
+}
+
 /* "192.0.2.1", "192.0.2.1:80", "2001:db8::1", "[2001:db8::1]:80". */
 static bool parse_forwarded(struct sg_str s, struct sg_addr *out)
 {
-	struct sg_str host, port;
+	struct sg_str host, rest;
 
-	s = trim(s);
-	if (s.len && s.p[0] == '[') {
-		if (!sg_str_cut((struct sg_str){ s.p + 1, s.len - 1 }, ']', &host, &port))
-			return false;
-		return sg_addr_parse(host, out);
-	}
+	if (s.p[0] == '[')
+		return sg_str_cut((struct sg_str){ s.p + 1, s.len - 1 }, ']', &host, &rest) && is_port(rest) &&
+		       sg_addr_parse(host, out);
 	if (sg_addr_parse(s, out))
 		return true;
-	return sg_str_cut(s, ':', &host, &port) && sg_addr_parse(host, out);
+	host = (struct sg_str){ s.p, 0 };
+	while (host.len < s.len && s.p[host.len] != ':')
+		host.len++;
+	return is_port((struct sg_str){ s.p + host.len, s.len - host.len }) && sg_addr_parse(host, out);
 }
 
-/* One field line from the right; false: the walk ends here. */
-static bool walk_back(struct sg_addr *client, struct sg_str line, const struct sg_cidr_list *trusted)
+/* The last one of a list, which is cut off it; empty ones are none (RFC 9110 section 5.6.1). */
+static struct sg_str take_last(struct sg_str *list)
 {
-	struct sg_addr said;
+	struct sg_str one = { 0 };
 
-	while (line.len && sg_cidr_list_has(trusted, client)) {
-		size_t start = line.len;
-		while (start && line.p[start - 1] != ',')
+	while (list->len && !one.len) {
+		size_t start = list->len;
+		while (start && list->p[start - 1] != ',')
 			start--;
-		if (!parse_forwarded((struct sg_str){ line.p + start, line.len - start }, &said))
-			return false;
-		*client = said;
-		line.len = start ? start - 1 : 0;
+		one = trim((struct sg_str){ list->p + start, list->len - start });
+		list->len = start ? start - 1 : 0;
+	}
+	return one;
+}
+
+bool http_client_addr(struct sg_addr *client, const struct sg_str *forwarded_for, size_t count,
+    const struct sg_cidr_list *trusted)
+{
+	for (; count; count--) {
+		struct sg_str list = forwarded_for[count - 1], one;
+		while (sg_cidr_list_has(trusted, client) && (one = take_last(&list)).len)
+			if (!parse_forwarded(one, client))
+				return false;
 	}
 	return true;
-}
-
-struct sg_addr http_client_addr(const struct sg_addr *peer, const struct sg_str *forwarded_for,
-    size_t count, const struct sg_cidr_list *trusted)
-{
-	struct sg_addr client = *peer;
-
-	while (count && walk_back(&client, forwarded_for[count - 1], trusted))
-		count--;
-	return client;
 }

@@ -63,10 +63,11 @@ struct sg_str http_cookie_find(struct sg_str header, const char *name);
 /* The token of "Bearer T" (RFC 6750 section 2.1), else absent. */
 struct sg_str http_bearer(struct sg_str authorization);
 /* The client that trusted proxies stand in for: X-Forwarded-For from the right, as long as who
- * says so is trusted. `forwarded_for`: its lines as they came; a proxy may add one of its own behind
- * the client's (RFC 9110 section 5.3: they are one list). */
-struct sg_addr http_client_addr(const struct sg_addr *peer, const struct sg_str *forwarded_for,
-    size_t count, const struct sg_cidr_list *trusted);
+ * says so is trusted. `client`: the peer, then the answer. `forwarded_for`: its lines as they came; a proxy may
+ * add one of its own behind the client's (RFC 9110 section 5.3: they are one list). False: what a trusted one
+ * says is no address. Such a request is to be refused: it is not the proxy's own. */
+bool http_client_addr(struct sg_addr *client, const struct sg_str *forwarded_for, size_t count,
+    const struct sg_cidr_list *trusted);
 
 /* ---- connections and requests ---- */
 

@@ -117,12 +117,11 @@ static enum MHD_Result note_line(void *cls, enum MHD_ValueKind kind, const char 
 	return MHD_YES;
 }
 
-/* RFC 9112 section 6.3: where the body ends must not be a matter of opinion, else a proxy before us
- * takes for a body what we take for a request. The connection is of no use after it. */
-static enum MHD_Result refuse_framing(struct sg_http_request *req)
+/* The connection is of no use after it. */
+static enum MHD_Result refuse_at_once(struct sg_http_request *req, const char *why)
 {
 	sg_http_add_header(req, "Connection", "close");
-	sg_http_refuse(req, 400, "the body's length is not clear");
+	sg_http_refuse(req, 400, why);
 	return http_queue(req);
 }
 
@@ -138,11 +137,17 @@ static enum MHD_Result begin(struct sg_http_request *req, const char *method)
 	bool has_body = bytes || header_of(req, "Transfer-Encoding").p;
 	req->method = http_method_parse(method);
 	MHD_get_connection_values(req->mhd, MHD_HEADER_KIND, note_line, &lines);
+	/* RFC 9112 section 6.3: where the body ends must not be a matter of opinion, else a proxy before us
+	 * takes for a body what we take for a request. */
 	if (lines.malformed || lines.lengths + lines.codings > 1)
-		return refuse_framing(req);
-	if (req->srv->cfg.cfg->trusted_proxies.count)
-		req->peer = http_client_addr(&req->connection->peer, lines.forwarded,
-		    lines.forwarded_count, &req->srv->cfg.cfg->trusted_proxies);
+		return refuse_at_once(req, "the body's length is not clear");
+	if (!http_client_addr(&req->peer, lines.forwarded, lines.forwarded_count,
+		&req->srv->cfg.cfg->trusted_proxies)) {
+		char proxy[SG_ADDR_TEXT_SIZE];
+		sg_addr_format(proxy, &req->connection->peer);
+		sg_log_limited(SG_LOG_WARNING, "http: the proxy %s says X-Forwarded-For of what is no address: refused", proxy);
+		return refuse_at_once(req, "X-Forwarded-For holds what is no address");
+	}
 	set_phase(req, has_body ? PHASE_BODY : PHASE_BUSY);
 	/* An answer from here closes the connection, since libmicrohttpd then does not read the body;
 	 * without one the answer is given in the second call and the connection stays. */
