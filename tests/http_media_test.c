@@ -666,6 +666,32 @@ static void recordings_are_found_where_they_belong(void **state)
 	assert_int_equal(status_of(*state, "GET", with("/live/streams/cam_2.mp4", &stem), NULL), 403);
 }
 
+/* Ant Media's names of recordings: whose a file is stands in the catalogue. What only looks like another's
+ * stream's, as files that were copied here do, is its stem's alone. */
+static void ant_medias_recording_names_are_of_the_stream_that_the_catalogue_names(void **state)
+{
+	static const char *const names[] = { "talk", "talk_1", "talk_240p", "talk_480p800kbps", "talk_480p800kbps_1",
+		"talk-2021-05-18_11-26-26.842", "talk-2021-05-18_11-26-26.842_1",
+		"talk-2021-05-18_11-26-26.842_480p800kbps" };
+	char target[256], command[512];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct token talk = make_token(*state, "live", "talk"), stem = make_token(*state, "live", names[i]);
+		struct sg_recording rec = { .app = "live", .stream = "talk", .created_at = sg_wall_s() };
+		snprintf(target, sizeof(target), "/live/streams/%s.mp4", names[i]);
+		snprintf(command, sizeof(command), "cp %s/rec/live/cam.mp4 %s/rec/live/%s.mp4", room->dir, room->dir, names[i]);
+		run_or_fail(command);
+		bool same = !strcmp(names[i], "talk");
+		assert_int_equal(status_of(*state, "HEAD", with(target, &talk), NULL), same ? 200 : 403);
+		assert_int_equal(status_of(*state, "HEAD", with(target, &stem), NULL), 200);
+		snprintf(rec.name, sizeof(rec.name), "%s.mp4", names[i]);
+		assert_int_equal(sg_store_recording_add(room->store, &rec), SG_OK);
+		assert_int_equal(status_of(*state, "GET", with(target, &stem), NULL), same ? 200 : 403);
+		assert_int_equal(status_of(*state, "GET", with(target, &talk), NULL), 200);
+		assert_int_equal(uses_of(*state, &talk), 1);
+	}
+}
+
 static void a_kick_cuts_a_transfer(void **state)
 {
 	struct token t = make_token(*state, "live", "big");
@@ -796,6 +822,7 @@ int main(void)
 		cmocka_unit_test(a_recording_is_read_in_ranges),
 		cmocka_unit_test(a_download_is_resumed_in_its_session),
 		cmocka_unit_test(recordings_are_found_where_they_belong),
+		cmocka_unit_test(ant_medias_recording_names_are_of_the_stream_that_the_catalogue_names),
 		cmocka_unit_test(a_kick_cuts_a_transfer),
 		cmocka_unit_test(of_many_at_once_one_is_admitted),
 		cmocka_unit_test(closing_lets_every_viewer_go),
