@@ -169,9 +169,9 @@ static void mistakes_are_told_with_line_and_advice(void **state)
 	    {"[htp]", "1: there is no section [htp]: did you mean [http]?"},
 	    {"[frob]",
 		"1: there is no section [frob]: known are store, http, admin, rtmp, srt, webrtc, "
-		"recording, [app NAME] and [pull STREAM]"},
+		"recording, relay, [app NAME] and [pull STREAM]"},
 	    {"[]", "1: there is no section []: known are store, http, admin, rtmp, srt, webrtc, "
-		   "recording, [app NAME] and [pull STREAM]"},
+		   "recording, relay, [app NAME] and [pull STREAM]"},
 	    {"\n\n[http", "3: a ']' is missing: write [section], alone in its line"},
 	    {"[", "1: a ']' is missing: write [section], alone in its line"},
 	    {"[http] x", "1: a ']' is missing: write [section], alone in its line"},

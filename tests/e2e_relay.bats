@@ -276,6 +276,16 @@ try_publish() { # stream token
 	start ffmpeg -v error -nostdin -re -stream_loop -1 -i "$SOURCE" -c copy -f flv "rtmp://$RTMP/live/spare?token=$t"
 	wait_live spare
 	[ "$(uses "$t" spare publish)" = 1 ]
+	# That is told once, however often it is looked at; and when it has ended the pull goes on at once.
+	relay '.streamId == "spare" and .problem == "somebody publishes it here"'
+	[ "$(frames "http://$HTTP/live/streams/spare.flv")" -ge 40 ]
+	[ "$(frames "http://$HTTP/live/streams/spare.flv")" -ge 40 ]
+	[ "$(grep -c "live/spare .*somebody publishes it here" "$DIR/err")" = 1 ]
+	[ "$(grep -c "somebody publishes it here: again in" "$DIR/err")" = 0 ]
+	start_far
+	publish_far spare
+	"$BIN/tokenctl" kick "$("$BIN/tokenctl" sessions --json | jq -r '.items[] | select(.streamId == "spare" and .type == "publish") | .id')"
+	relay '.streamId == "spare" and .state == "running"'
 }
 
 silent_far() { # takes connections and says nothing, until it is stopped: sets CLIENT
@@ -345,4 +355,163 @@ none_is_spent() {
 		[ "$(frames "${URLS[$s]}")" -ge 40 ]
 		[ "$(uses "${TOKENS[$s]}" "$s")" = 1 ]
 	done
+}
+
+rtsp_far() { # sets CLIENT
+	start /usr/bin/python3 "$BATS_TEST_DIRNAME/rtsp_server.py" "$FAR_RTMP"
+	for _ in $(seq 200); do
+		! grep -q '^ready$' "$BATS_TEST_TMPDIR/client.log" || return 0
+		sleep 0.05
+	done
+	cat "$BATS_TEST_TMPDIR/client.log"
+	return 1
+}
+
+pictures_come() { # as many as there should be, once the source's encoder has begun
+	for _ in $(seq 5); do
+		[ "$(frames "http://$HTTP/live/streams/here.flv")" -lt 40 ] || return 0
+	done
+	return 1
+}
+
+@test "a pull from RTSP, over TCP; a path that is not there; a server that goes and comes" {
+	rtsp_far
+	server=$CLIENT
+	start_near "[pull here]
+		url = rtsp://127.0.0.1:$FAR_RTMP/cam
+		[pull wrong]
+		url = rtsp://127.0.0.1:$FAR_RTMP/cam2
+		when = always"
+	relay '.streamId == "wrong" and .state == "waiting" and .problem == "it cannot be opened"'
+	[ "$(http_status /live/streams/wrong.flv)" = 404 ]
+	start ffmpeg -v error -nostdin -i "rtmp://$RTMP/live/here" -t 100 -f null -
+	viewer=$CLIENT
+	relay '.streamId == "here" and .state == "running"'
+	pictures_come
+	curl -sf -H "Authorization: Bearer $KEY" "http://$HTTP/api/v1/streams/live/here" |
+		jq -e '.video.codec == "h264" and .audio.codec == "aac"'
+	kill -9 "$(pgrep -P "$server")" # the far end says no goodbye
+	relay '.streamId == "here" and .state == "waiting"'
+	rtsp_far
+	relay '.streamId == "here" and .state == "running"'
+	kill -0 "$viewer" # it waited
+	pictures_come
+}
+
+# The far end has TLS, with a certificate that is signed by itself, for `name`.
+far_has_tls() { # name
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=$1" \
+		-addext "subjectAltName = DNS:$1" -keyout "$FAR/key.pem" -out "$FAR/cert.pem" 2>/dev/null
+	sed -i "s|^\[http\]\$|&\ntls_listen = 127.0.0.1:0\ntls_cert = $FAR/cert.pem\ntls_key = $FAR/key.pem|
+		s|^\[rtmp\]\$|&\ntls_listen = 127.0.0.1:0|" "$FAR/sg.conf"
+	start_far
+	FAR_RTMPS=$(sed -n 's/^listening rtmps .*://p' "$FAR/out")
+	FAR_HTTPS=$(sed -n 's/^listening https .*://p' "$FAR/out")
+}
+
+@test "a live stream goes on over RTMPS, to a far end whose certificate is trusted" {
+	far_has_tls localhost
+	t=$(far create cam --type publish --max-uses 5 --quiet)
+	forward="forward = rtmps://localhost:$FAR_RTMPS/live/{stream}?token=$t"
+	start_near "$forward"
+	publish_near cam
+	untrusted="its certificate is not trusted, or not for this name ([relay] tls_ca)"
+	relay ".direction == \"push\" and .state == \"waiting\" and .problem == \"$untrusted\""
+	grep -qF "relay: live/cam to rtmps://localhost:$FAR_RTMPS/live/[redacted]: $untrusted: again in" "$DIR/err"
+	[ "$(far show "$(far check - --stream cam --type publish --json <<<"$t" | jq -r .id)" --json | jq .uses)" = 0 ]
+	# Named, it is.
+	printf '[relay]\ntls_ca = %s\n' "$FAR/cert.pem" >>"$DIR/sg.conf"
+	kill -HUP "$STREAMD_PID"
+	relay '.direction == "push" and .state == "running"'
+	far_sees cam rtmp
+	[ "$(frames "http://127.0.0.1:$FAR_HTTP/live/streams/cam.flv?token=$(far create cam --quiet)")" -ge 40 ]
+	# But not under another name.
+	sed -i "s/rtmps:..localhost/rtmps:\/\/127.0.0.1/" "$DIR/sg.conf"
+	kill -HUP "$STREAMD_PID"
+	relay ".direction == \"push\" and .state == \"waiting\" and .problem == \"$untrusted\""
+	[ "$(grep -cF -e "$t" "$DIR/err")" = 0 ]
+}
+
+@test "a certificate is checked where a stream is pulled from, and of what its playlist names" {
+	far_has_tls localhost
+	publish_far cam
+	far disable play
+	curl -sfk -m 20 --retry 20 --retry-delay 1 --retry-all-errors -o /dev/null "https://127.0.0.1:$FAR_HTTPS/live/streams/cam.m3u8"
+	# A playlist from where nothing is checked names one where something is.
+	printf '#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nhttps://localhost:%s/live/streams/cam.m3u8\n' "$FAR_HTTPS" \
+		>"$BATS_TEST_TMPDIR/far.m3u8"
+	read -r plain _ < <(free_ports)
+	start python3 -m http.server --bind 127.0.0.1 --directory "$BATS_TEST_TMPDIR" "$plain"
+	start_near "[pull rtmps]
+		url = rtmps://localhost:$FAR_RTMPS/live/cam
+		when = always
+		[pull https]
+		url = https://localhost:$FAR_HTTPS/live/streams/cam.m3u8
+		when = always
+		[pull named]
+		url = http://127.0.0.1:$plain/far.m3u8
+		when = always"
+	for s in rtmps https; do
+		relay ".streamId == \"$s\" and .state == \"waiting\" and (.problem | startswith(\"its certificate is not trusted\"))"
+	done
+	relay '.streamId == "named" and .state == "waiting"'
+	printf '[relay]\ntls_ca = %s\n' "$FAR/cert.pem" >>"$DIR/sg.conf"
+	kill -HUP "$STREAMD_PID"
+	for s in rtmps https named; do relay ".streamId == \"$s\" and .state == \"running\""; done
+	run "$BIN/streamd" --check-config --config <(printf '[relay]\ntls_ca = /gone\n')
+	[ "$status" = 2 ]
+	[ "$output" = "streamd: [relay] tls_ca = /gone: No such file or directory" ]
+}
+
+@test "a live stream goes on over SRT to an IPv6 address" {
+	sed -i "s/127.0.0.1:$FAR_SRT/[::1]:$FAR_SRT/" "$FAR/sg.conf"
+	start_far
+	t=$(far create cam --type publish --quiet)
+	start_near "forward = srt://[::1]:$FAR_SRT?streamid=#!::r=live/{stream},m=publish,token=$t"
+	publish_near cam
+	far_sees cam srt
+	relay '.direction == "push" and .state == "running"'
+	[ "$(frames "http://127.0.0.1:$FAR_HTTP/live/streams/cam.flv?token=$(far create cam --quiet)")" -ge 40 ]
+}
+
+@test "SIGHUP reads the pulls again: what is new begins, what is gone ends, what moved goes on from there" {
+	start_far
+	far disable play
+	publish_far one
+	publish_far two
+	start_near "[pull moves]
+		url = rtmp://127.0.0.1:$FAR_RTMP/live/one
+		when = always
+		[pull stays]
+		url = rtmp://127.0.0.1:$FAR_RTMP/live/one
+		when = always
+		[pull goes]
+		url = rtmp://127.0.0.1:$FAR_RTMP/live/one
+		when = always"
+	for s in moves stays goes; do relay ".streamId == \"$s\" and .state == \"running\""; done
+	since=$(jq '.items[] | select(.streamId == "stays") | .since' "$BATS_TEST_TMPDIR/relays")
+	start ffmpeg -v error -nostdin -i "rtmp://$RTMP/live/moves" -t 100 -f null -
+	viewer=$CLIENT
+	sed -i "/^\s*\[pull goes/,\$d; /^\[pull moves/,/when/s/one/two/" "$DIR/sg.conf"
+	printf '[pull new]\nurl = rtmp://127.0.0.1:%s/live/two\n' "$FAR_RTMP" >>"$DIR/sg.conf"
+	kill -HUP "$STREAMD_PID"
+	relay '.streamId == "new" and .state == "idle"'
+	for _ in $(seq 100); do
+		far sessions --json | jq -e '[.items[] | select(.type == "play") | .streamId] | sort == ["one", "two"]' && break
+		sleep 0.1
+	done
+	relay '.streamId == "moves" and .state == "running"'
+	jq -e '.items | all(.streamId != "goes")' "$BATS_TEST_TMPDIR/relays"
+	[ "$(http_status /live/streams/goes.flv)" = 404 ]
+	[ "$(frames "http://$HTTP/live/streams/moves.flv")" -ge 40 ]
+	kill -0 "$viewer" # it waited
+	relay ".streamId == \"stays\" and .state == \"running\" and .since == $since"
+	# When it is pulled may change without a break.
+	sed -i "/^\s*\[pull stays/,/when/s/always/watched/" "$DIR/sg.conf"
+	kill -HUP "$STREAMD_PID"
+	relay '.streamId == "stays" and .state == "idle"'
+	# A mistake leaves all as it is.
+	echo "[pull bad" >>"$DIR/sg.conf"
+	kill -HUP "$STREAMD_PID"
+	relay '.streamId == "moves" and .state == "running"'
 }

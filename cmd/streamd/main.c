@@ -23,7 +23,7 @@
 
 struct streamd {
 	struct sg_config *cfg;      /* as started: listeners, paths */
-	struct sg_config *apps_cfg; /* the applications' sections in effect; cfg until the first SIGHUP */
+	struct sg_config *now_cfg; /* the sections in effect that SIGHUP reads again; cfg until the first one */
 	struct sg_loop *loops[LOOPS_MAX];
 	struct sg_fanout *fanouts[LOOPS_MAX];
 	size_t loop_count;
@@ -56,7 +56,8 @@ static void usage(FILE *out)
 	      "  --help          print this\n"
 	      "\n"
 	      "SIGTERM and SIGINT end it: publishers and viewers are told first. SIGHUP reads the\n"
-	      "configuration again: the [app ...] sections take effect at once.\n"
+	      "configuration again: the sections [app ...], [pull ...] and [relay] take effect\n"
+	      "at once.\n"
 	      "Exit status: 0 ended by a signal, 1 failed, 2 wrong usage or configuration.\n"
 	      "See streamd(8), streamgate.conf(5).\n",
 	    out);
@@ -313,8 +314,8 @@ static void close_rooms(struct streamd *d)
 	}
 	sg_hub_close(d->hub);
 	sg_tls_close(d->tls);
-	if (d->apps_cfg != d->cfg)
-		sg_config_free(d->apps_cfg);
+	if (d->now_cfg != d->cfg)
+		sg_config_free(d->now_cfg);
 	sg_config_free(d->cfg);
 }
 
@@ -326,6 +327,15 @@ static enum sg_result open_tls(
 	if (!cfg->http_tls_listen.count && !cfg->rtmp_tls_listen.count)
 		return SG_OK;
 	return sg_tls_open(out, cfg->http_tls_cert, cfg->http_tls_key, error, size);
+}
+
+/* Far ends that nobody could check would be an unpleasant surprise later. */
+static bool authorities_are_there(const struct sg_config *cfg, char *error, size_t size)
+{
+	if (!cfg->relay_tls_ca || access(cfg->relay_tls_ca, R_OK) == 0)
+		return true;
+	snprintf(error, size, "[relay] tls_ca = %s: %s", cfg->relay_tls_ca, strerror(errno));
+	return false;
 }
 
 /* For connections from now on; those that are open keep theirs. */
@@ -350,7 +360,12 @@ static void reload(struct streamd *d, const char *path)
 	char error[512];
 
 	streamd_notify("RELOADING=1");
-	if (sg_config_load(&fresh, path, error, sizeof(error)) != SG_OK) {
+	enum sg_result res = sg_config_load(&fresh, path, error, sizeof(error));
+	if (res == SG_OK && !authorities_are_there(fresh, error, sizeof(error))) {
+		sg_config_free(fresh);
+		res = SG_ERR_CONFIG;
+	}
+	if (res != SG_OK) {
 		sg_log_error("configuration: %s: the old one stays in effect", error);
 	} else {
 		reload_tls(d, fresh);
@@ -362,10 +377,10 @@ static void reload(struct streamd *d, const char *path)
 		if (d->srt)
 			sg_srt_server_reconfigure(d->srt, fresh);
 		sg_relay_reconfigure(d->relay, fresh);
-		if (d->apps_cfg != d->cfg)
-			sg_config_free(d->apps_cfg);
-		d->apps_cfg = fresh;
-		sg_log_info("configuration read again: the applications' sections are in effect");
+		if (d->now_cfg != d->cfg)
+			sg_config_free(d->now_cfg);
+		d->now_cfg = fresh;
+		sg_log_info("configuration read again: the sections [app ...], [pull ...] and [relay] are in effect");
 	}
 	streamd_notify("READY=1");
 }
@@ -409,7 +424,7 @@ static void offer_setup(struct streamd *d)
 /* Takes `cfg` and `tls`. */
 static int serve(struct sg_config *cfg, struct sg_tls *tls, const char *path)
 {
-	struct streamd d = { .cfg = cfg, .apps_cfg = cfg, .tls = tls };
+	struct streamd d = { .cfg = cfg, .now_cfg = cfg, .tls = tls };
 	sigset_t signals;
 	char error[512] = "";
 
@@ -487,7 +502,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "streamd: %s\n", error);
 		return 2;
 	}
-	if (open_tls(&tls, cfg, error, sizeof(error)) != SG_OK) {
+	if (!authorities_are_there(cfg, error, sizeof(error)) || open_tls(&tls, cfg, error, sizeof(error)) != SG_OK) {
 		fprintf(stderr, "streamd: %s\n", error);
 		sg_config_free(cfg);
 		return 2;

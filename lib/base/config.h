@@ -52,6 +52,7 @@ struct sg_config {
 	char *recording_path;
 	int64_t recording_min_free, recording_max_size; /* bytes; max_size 0 = no limit */
 	int64_t recording_keep_ms; /* 0 = for ever */
+	char *relay_tls_ca; /* PEM; NULL: the system's authorities */
 	struct sg_app_config *apps; /* "live" is always there */
 	size_t app_count;
 	struct sg_pull_config *pulls;

@@ -92,6 +92,9 @@ enum config_kind {
 	    CONFIG_KEEP, recording_keep_ms)                                                        \
 	GLOBAL("recording", "max_size", "0", "how much they may take together; 0: no limit",       \
 	    CONFIG_SIZE, recording_max_size)                                                       \
+	GLOBAL("relay", "tls_ca", "",                                                              \
+	    "authorities (PEM) of the certificates of far ends; empty: the system's", CONFIG_PATH, \
+	    relay_tls_ca)                                                                          \
 	APP("publish_token", "off", "initial switch: publishing needs a token", CONFIG_SWITCH,     \
 	    publish_token)                                                                         \
 	APP("play_token", "off", "initial switch: playing needs a token", CONFIG_SWITCH,           \

@@ -1,6 +1,7 @@
 #include "media/intake.h"
 #include "media/annexb.h"
 #include "media/codec.h"
+#include "media/far_tls.h"
 #include <libavcodec/bsf.h>
 #include <libavformat/avformat.h>
 #include <stdlib.h>
@@ -31,6 +32,8 @@ struct track {
 struct sg_intake {
 	struct sg_intake_config cfg;
 	AVFormatContext *ic;
+	/* libavformat's own, behind ours. */
+	int (*open_url)(AVFormatContext *ic, AVIOContext **io, const char *url, int flags, AVDictionary **options);
 	AVIOContext *io; /* ours, when bytes are read from the caller */
 	AVPacket *pkt;
 	struct track video, audio;
@@ -80,6 +83,27 @@ static bool open_io(struct sg_intake *in)
 	return true;
 }
 
+/* A URL, and those that its playlist names: the demuxer of HLS does not hand on what it was told of TLS. */
+static int open_checked(AVFormatContext *ic, AVIOContext **io, const char *url, int flags, AVDictionary **options)
+{
+	struct sg_intake *in = ic->opaque;
+	AVDictionary *own = NULL, **all = options ? options : &own;
+
+	far_tls_check(all, in->cfg.ca_file);
+	int res = in->open_url(ic, io, url, flags, all);
+	av_dict_free(&own);
+	return res;
+}
+
+static const char *why_not_opened(const struct sg_intake *in, int res, const AVIOInterruptCB *interrupt)
+{
+	if (res == AVERROR_INVALIDDATA)
+		return "it is not in a container that is understood";
+	if (in->cfg.url && far_tls_is_refused(in->cfg.url, in->cfg.ca_file, interrupt))
+		return FAR_TLS_REFUSED;
+	return "it cannot be opened";
+}
+
 static enum sg_result open_input(struct sg_intake *in, const char **why)
 {
 	AVDictionary *options = NULL;
@@ -87,7 +111,11 @@ static enum sg_result open_input(struct sg_intake *in, const char **why)
 
 	if (!(in->ic = avformat_alloc_context()) || (in->cfg.read && !open_io(in)))
 		return SG_ERR_NO_MEMORY;
-	in->ic->interrupt_callback = (AVIOInterruptCB){on_interrupt, in};
+	const AVIOInterruptCB interrupt = {on_interrupt, in};
+	in->ic->interrupt_callback = interrupt;
+	in->ic->opaque = in;
+	in->open_url = in->ic->io_open;
+	in->ic->io_open = open_checked;
 	in->ic->max_streams = STREAMS_MAX;
 	/* Else it waits for half a second more, for a frame rate that nobody asks for. */
 	in->ic->fps_probe_size = 0;
@@ -102,8 +130,7 @@ static enum sg_result open_input(struct sg_intake *in, const char **why)
 		return SG_ERR_CLOSED;
 	if (res >= 0)
 		return SG_OK;
-	*why = res == AVERROR_INVALIDDATA ? "it is not in a container that is understood"
-					  : "it cannot be opened";
+	*why = why_not_opened(in, res, &interrupt);
 	return res == AVERROR_EOF ? SG_ERR_CLOSED : in->cfg.url ? SG_ERR_IO : SG_ERR_BAD_INPUT;
 }
 

@@ -16,6 +16,7 @@ struct sg_intake_config {
 	const char *format;
 	/* ... or a URL that libavformat opens, with its options "key=value:key=value" (NULL: none). */
 	const char *url, *options;
+	const char *ca_file; /* of a URL with TLS: the authorities of certificates, PEM; NULL: the system's */
 	/* Asked again and again while waiting; true ends what goes on. */
 	bool (*stop)(void *user);
 	void *user;

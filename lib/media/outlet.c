@@ -1,4 +1,5 @@
 #include "media/outlet.h"
+#include "media/far_tls.h"
 #include <libavformat/avformat.h>
 #include <stdlib.h>
 
@@ -15,17 +16,24 @@ static int on_interrupt(void *opaque)
 	return o->cfg.stop(o->cfg.user);
 }
 
-enum sg_result sg_outlet_open(struct sg_outlet **out, const struct sg_outlet_config *cfg)
+enum sg_result sg_outlet_open(struct sg_outlet **out, const struct sg_outlet_config *cfg, const char **why)
 {
 	struct sg_outlet *o = calloc(1, sizeof(*o));
+	AVDictionary *options = NULL;
 
 	*out = NULL;
+	*why = "out of memory";
 	if (!o)
 		return SG_ERR_NO_MEMORY;
 	o->cfg = *cfg;
 	o->flv = strncmp(cfg->url, "rtmp", 4) == 0;
 	AVIOInterruptCB interrupt = {on_interrupt, o};
-	if (avio_open2(&o->io, cfg->url, AVIO_FLAG_WRITE, &interrupt, NULL) < 0) {
+	far_tls_check(&options, cfg->ca_file);
+	int res = avio_open2(&o->io, cfg->url, AVIO_FLAG_WRITE, &interrupt, &options);
+	av_dict_free(&options);
+	if (res < 0) {
+		*why = far_tls_is_refused(cfg->url, cfg->ca_file, &interrupt) ? FAR_TLS_REFUSED
+									      : "nobody answers there, or it refuses us";
 		bool stopped = cfg->stop(cfg->user);
 		free(o);
 		return stopped ? SG_ERR_CLOSED : SG_ERR_IO;

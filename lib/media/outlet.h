@@ -9,15 +9,16 @@ struct sg_outlet;
 
 struct sg_outlet_config {
 	const char *url; /* rtmp, rtmps or srt */
+	const char *ca_file; /* the authorities of certificates, PEM; NULL: the system's */
 	/* Asked again and again while waiting; true ends what goes on. */
 	bool (*stop)(void *user);
 	void *user;
 };
 
-/* Connects and, over RTMP, publishes. Otherwise *out is NULL. SG_ERR_CLOSED: it was stopped;
- * SG_ERR_IO: nobody answers there, or we are refused. */
+/* Connects and, over RTMP, publishes. Otherwise *out is NULL, and *why one line without the URL.
+ * SG_ERR_CLOSED: it was stopped; SG_ERR_IO: nobody answers there, we are refused, or its certificate is. */
 SG_MUST_CHECK enum sg_result sg_outlet_open(
-    struct sg_outlet **out, const struct sg_outlet_config *cfg);
+    struct sg_outlet **out, const struct sg_outlet_config *cfg, const char **why);
 void sg_outlet_close(struct sg_outlet *o); /* NULL allowed; says goodbye where there is a way to */
 /* Is it FLV that goes in (a header, then tags), or MPEG-TS? */
 bool sg_outlet_takes_flv(const struct sg_outlet *o);

@@ -28,13 +28,18 @@ struct relay_line *line_new(struct sg_relay *r, bool push, const char *app, cons
 	return l;
 }
 
+void line_free_url(char *url)
+{
+	if (url)
+		sg_wipe(url, strlen(url));
+	free(url);
+}
+
 void line_free(struct relay_line *l)
 {
 	if (!l)
 		return;
-	if (l->url)
-		sg_wipe(l->url, strlen(l->url));
-	free(l->url);
+	line_free_url(l->url);
 	sg_stream_unref(l->source);
 	pthread_mutex_destroy(&l->lock);
 	pthread_cond_destroy(&l->wake);
@@ -120,6 +125,26 @@ static int64_t wait_of(unsigned attempts)
 	return ms < BACKOFF_MAX_MS ? ms : BACKOFF_MAX_MS;
 }
 
+/* Waiting, because of this. True: it is news. The line's lock is held. */
+static bool set_problem(struct relay_line *l, const char *why)
+{
+	bool news = strcmp(l->problem, why) != 0;
+
+	snprintf(l->problem, sizeof(l->problem), "%s", why);
+	set_state(l, SG_RELAY_WAITING);
+	return news;
+}
+
+void line_rests(struct relay_line *l, const char *why)
+{
+	pthread_mutex_lock(&l->lock);
+	bool news = set_problem(l, why);
+	pthread_mutex_unlock(&l->lock);
+	if (news && !atomic_load(&l->stop))
+		sg_log_info("relay: %s/%s is not taken from %s: %s", l->app, l->stream, l->shown, why);
+	line_sleep(l, REST_MS);
+}
+
 void line_failed(struct relay_line *l, const char *why)
 {
 	int64_t wait_ms;
@@ -128,13 +153,12 @@ void line_failed(struct relay_line *l, const char *why)
 	if (l->state == SG_RELAY_RUNNING && sg_wall_ms() - l->since_ms > STEADY_MS)
 		l->attempts = 0;
 	wait_ms = wait_of(++l->attempts);
-	snprintf(l->problem, sizeof(l->problem), "%s", why);
-	set_state(l, SG_RELAY_WAITING);
+	bool news = set_problem(l, why);
 	pthread_mutex_unlock(&l->lock);
 	if (atomic_load(&l->stop))
 		return;
 	atomic_fetch_add(&l->relay->failures[l->push], 1);
-	sg_log_warning("relay: %s/%s %s %s: %s: again in %lld s", l->app, l->stream,
+	sg_log_write(news ? SG_LOG_WARNING : SG_LOG_DEBUG, "relay: %s/%s %s %s: %s: again in %lld s", l->app, l->stream,
 	    l->push ? "to" : "from", l->shown, why, (long long)(wait_ms / 1000));
 	int64_t until_ms = sg_mono_ms() + wait_ms, left_ms = wait_ms;
 	while (left_ms > 0 && !atomic_load(&l->stop)) {
@@ -163,4 +187,16 @@ bool line_start(struct relay_line *l)
 		return false;
 	pthread_setname_np(l->thread, l->push ? "sg-push" : "sg-pull");
 	return true;
+}
+
+/* ---- what it is told ---- */
+
+char *line_ca_file(struct relay_line *l)
+{
+	struct sg_relay *r = l->relay;
+
+	pthread_mutex_lock(&r->lock);
+	char *copy = r->now->relay_tls_ca ? strdup(r->now->relay_tls_ca) : NULL;
+	pthread_mutex_unlock(&r->lock);
+	return copy;
 }

@@ -127,8 +127,9 @@ static const char *carry(struct relay_line *l, struct sg_intake *in, struct sg_p
 
 static const char *attempt(struct relay_line *l, struct sg_publisher *pub)
 {
-	struct sg_intake_config cfg = {
-	    .url = l->url, .options = options, .stop = line_is_stopped, .user = l};
+	char *ca_file = line_ca_file(l);
+	struct sg_intake_config cfg = {.url = l->url, .options = options, .ca_file = ca_file,
+	    .stop = line_is_stopped, .user = l};
 	struct sg_intake *in;
 	const char *why;
 
@@ -138,6 +139,7 @@ static const char *attempt(struct relay_line *l, struct sg_publisher *pub)
 	if (in)
 		why = carry(l, in, pub);
 	sg_intake_close(in);
+	free(ca_file);
 	return why;
 }
 
@@ -149,7 +151,7 @@ static struct sg_publisher *begin(struct relay_line *l, const char **why)
 
 	*why = NULL;
 	pthread_mutex_lock(&l->lock);
-	if (due && !claim(l) && l->always) /* else it rests: those who watch are served */
+	if (due && !claim(l) && l->always) /* else it idles: those who watch are served */
 		*why = "somebody publishes it here";
 	pub = l->publisher; /* perhaps wanted since */
 	if (!pub && !*why)
@@ -182,17 +184,17 @@ void pull_run(struct relay_line *l)
 
 	while (!atomic_load(&l->stop)) {
 		struct sg_publisher *pub = begin(l, &why);
-		if (pub) {
-			why = attempt(l, pub);
-			finish(l, !why || atomic_load(&l->stop));
-			if (!why)
-				sg_log_info("relay: pulls %s/%s no longer: nobody watches", l->app,
-				    l->stream);
-		}
-		if (why)
+		if (!pub && why) {
+			line_rests(l, why);
+		} else if (!pub) {
+			line_sleep(l, 60000);
+		} else if ((why = attempt(l, pub))) {
+			finish(l, atomic_load(&l->stop));
 			line_failed(l, why);
-		else
-			line_sleep(l, pub ? 0 : 60000);
+		} else {
+			finish(l, true);
+			sg_log_info("relay: pulls %s/%s no longer: nobody watches", l->app, l->stream);
+		}
 	}
 	finish(l, true); /* wanted at the last moment */
 }

@@ -123,16 +123,18 @@ static const char *carry(struct relay_line *l, struct sg_outlet *o)
 
 static const char *attempt(struct relay_line *l)
 {
-	struct sg_outlet_config cfg = {.url = l->url, .stop = line_is_stopped, .user = l};
+	char *ca_file = line_ca_file(l);
+	struct sg_outlet_config cfg = {
+	    .url = l->url, .ca_file = ca_file, .stop = line_is_stopped, .user = l};
 	struct sg_outlet *o;
 	const char *why;
 
 	line_set(l, SG_RELAY_CONNECTING);
 	line_heard(l, 0);
-	if (sg_outlet_open(&o, &cfg) != SG_OK)
-		return "nobody answers there, or it refuses us";
-	why = carry(l, o);
+	if (sg_outlet_open(&o, &cfg, &why) == SG_OK)
+		why = carry(l, o);
 	sg_outlet_close(o);
+	free(ca_file);
 	return why;
 }
 

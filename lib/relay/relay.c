@@ -29,6 +29,19 @@ static char *url_for(const char *form, const char *stream)
 
 /* ---- pulls ---- */
 
+/* The relay's lock is held, here and below, except where it is taken. */
+static struct relay_line *pull_of(struct sg_relay *r, struct sg_str app, struct sg_str stream)
+{
+	struct relay_line *l;
+
+	DL_FOREACH(r->pulls, l)
+	{
+		if (sg_str_is(app, l->app) && sg_str_is(stream, l->stream))
+			break;
+	}
+	return l;
+}
+
 static bool add_pull(struct sg_relay *r, const struct sg_pull_config *pc)
 {
 	struct relay_line *l = line_new(r, false, pc->app, pc->stream);
@@ -48,29 +61,50 @@ static bool add_pull(struct sg_relay *r, const struct sg_pull_config *pc)
 	return true;
 }
 
+/* Those of the configuration that are not there. False: no memory, or no thread. */
+static bool add_pulls(struct sg_relay *r)
+{
+	bool ok = true;
+
+	for (size_t i = 0; i < r->now->pull_count && ok; i++) {
+		const struct sg_pull_config *pc = &r->now->pulls[i];
+		if (!pull_of(r, sg_str_from(pc->app), sg_str_from(pc->stream)))
+			ok = add_pull(r, pc);
+	}
+	return ok;
+}
+
+/* Does the configuration still say what this line does? When it is to be done may have changed. */
+static bool pull_is_due(struct sg_relay *r, struct relay_line *l)
+{
+	for (size_t i = 0; i < r->now->pull_count; i++) {
+		const struct sg_pull_config *pc = &r->now->pulls[i];
+		if (strcmp(pc->app, l->app) != 0 || strcmp(pc->stream, l->stream) != 0)
+			continue;
+		char *url = url_for(pc->url, pc->stream);
+		bool same = url && strcmp(url, l->url) == 0, always = pc->when == SG_PULL_ALWAYS;
+		if (same && atomic_exchange(&l->always, always) != always)
+			line_wake(l);
+		line_free_url(url);
+		return same;
+	}
+	return false;
+}
+
 bool sg_relay_want(struct sg_relay *r, struct sg_str app, struct sg_str stream)
 {
-	struct relay_line *l;
-	bool comes = false;
-
 	pthread_mutex_lock(&r->lock);
-	DL_FOREACH(r->pulls, l)
-	{
-		if (sg_str_is(app, l->app) && sg_str_is(stream, l->stream)) {
-			comes = pull_want(l);
-			break;
-		}
-	}
+	struct relay_line *l = pull_of(r, app, stream);
+	bool comes = l && pull_want(l);
 	pthread_mutex_unlock(&r->lock);
 	return comes;
 }
 
 /* ---- pushes ---- */
 
-/* The relay's lock is held, here and below. */
 static const char *forward_of(struct sg_relay *r, const char *app)
 {
-	const struct sg_app_config *a = sg_config_app(r->apps, sg_str_from(app));
+	const struct sg_app_config *a = sg_config_app(r->now, sg_str_from(app));
 
 	return a ? a->forward : NULL;
 }
@@ -120,33 +154,42 @@ static void look_at(void *user, struct sg_stream *s)
 	pthread_mutex_unlock(&r->lock);
 }
 
-/* Does the configuration still say what this line does? */
-static bool is_due(struct sg_relay *r, const struct relay_line *l)
+static bool push_is_due(struct sg_relay *r, const struct relay_line *l)
 {
 	const char *form = forward_of(r, l->app);
 	char *url = form ? url_for(form, l->stream) : NULL;
 	bool due = url && strcmp(url, l->url) == 0;
 
-	free(url);
+	line_free_url(url);
 	return due;
 }
 
-/* Those that have finished are taken out, to be joined without the lock. */
-static struct relay_line *take_finished(struct sg_relay *r)
-{
-	struct relay_line *l, *tmp, *done = NULL;
+/* ---- lines that are over ---- */
 
-	pthread_mutex_lock(&r->lock);
-	DL_FOREACH_SAFE(r->pushes, l, tmp)
+/* Those that are not due are stopped; those that have finished are taken out, to be joined without the lock. */
+static void sort_out(struct sg_relay *r, struct relay_line **list, struct relay_line **done)
+{
+	struct relay_line *l, *tmp;
+
+	DL_FOREACH_SAFE(*list, l, tmp)
 	{
-		if (!is_due(r, l))
+		if (!(l->push ? push_is_due(r, l) : pull_is_due(r, l)))
 			line_stop(l);
 		if (!atomic_load(&l->finished))
 			continue;
-		DL_DELETE(r->pushes, l);
-		r->push_count--;
-		DL_APPEND(done, l);
+		DL_DELETE(*list, l);
+		r->push_count -= l->push;
+		DL_APPEND(*done, l);
 	}
+}
+
+static struct relay_line *take_finished(struct sg_relay *r)
+{
+	struct relay_line *done = NULL;
+
+	pthread_mutex_lock(&r->lock);
+	sort_out(r, &r->pushes, &done);
+	sort_out(r, &r->pulls, &done);
 	pthread_mutex_unlock(&r->lock);
 	return done;
 }
@@ -182,6 +225,11 @@ static void *manage(void *arg)
 	while (!atomic_load(&r->stop)) {
 		struct relay_line *done = take_finished(r);
 		join_all(&done);
+		pthread_mutex_lock(&r->lock);
+		if (!atomic_load(&r->stop) && !add_pulls(r)) /* where one was changed its former line has ended */
+			sg_log_limited(SG_LOG_WARNING, "relay: not all %zu pulls can be begun: out of memory, or threads",
+			    r->now->pull_count);
+		pthread_mutex_unlock(&r->lock);
 		sg_hub_each(r->cfg.hub, look_at, r);
 		tick(r);
 	}
@@ -198,14 +246,11 @@ enum sg_result sg_relay_open(struct sg_relay **out, const struct sg_relay_config
 	if (!r)
 		return SG_ERR_NO_MEMORY;
 	r->cfg = *cfg;
-	r->apps = cfg->cfg;
+	r->now = cfg->cfg;
 	r->unwatched_ms = cfg->unwatched_ms ? cfg->unwatched_ms : UNWATCHED_MS;
 	pthread_mutex_init(&r->lock, NULL);
 	sg_cond_init(&r->wake);
-	bool ok = true;
-	for (size_t i = 0; i < cfg->cfg->pull_count && ok; i++)
-		ok = add_pull(r, &cfg->cfg->pulls[i]);
-	if (!ok || pthread_create(&r->manager, NULL, manage, r) != 0) {
+	if (!add_pulls(r) || pthread_create(&r->manager, NULL, manage, r) != 0) {
 		sg_relay_close(r);
 		return SG_ERR_NO_MEMORY;
 	}
@@ -218,7 +263,7 @@ enum sg_result sg_relay_open(struct sg_relay **out, const struct sg_relay_config
 void sg_relay_reconfigure(struct sg_relay *r, const struct sg_config *cfg)
 {
 	pthread_mutex_lock(&r->lock);
-	r->apps = cfg;
+	r->now = cfg;
 	pthread_cond_signal(&r->wake);
 	pthread_mutex_unlock(&r->lock);
 }

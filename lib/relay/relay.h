@@ -19,7 +19,7 @@ struct sg_relay;
 #define SG_RELAYS_MAX 256 /* of each direction; each has a thread */
 
 struct sg_relay_config {
-	const struct sg_config *cfg; /* [pull] sections, [app] forward */
+	const struct sg_config *cfg; /* [pull] sections, [app] forward, [relay] */
 	struct sg_gate *gate; /* tells whether somebody watches, or publishes */
 	struct sg_hub *hub;
 	int64_t unwatched_ms; /* until a pull that nobody watches ends; 0 = 30 s */
@@ -33,8 +33,9 @@ void sg_relay_drain(struct sg_relay *r);
 void sg_relay_stop(struct sg_relay *r);
 /* After the gate was closed, whose threads may ask sg_relay_want until then. NULL allowed. */
 void sg_relay_close(struct sg_relay *r);
-/* After SIGHUP: the applications' `forward` is read from `cfg` (borrowed) from now on; [pull] sections stay
- * as they were. When it returns the former configuration is not looked at any more. */
+/* After SIGHUP: the applications' `forward`, the [pull] sections and [relay] are read from `cfg` (borrowed) from
+ * now on. A line whose URL is another one now ends, and its successor begins, soon after. When it returns the
+ * former configuration is not looked at any more. */
 void sg_relay_reconfigure(struct sg_relay *r, const struct sg_config *cfg);
 
 /* Somebody wants to watch it. True: it is pulled, or its pull begins now, and it is in the hub and

@@ -20,6 +20,7 @@
 
 #define BACKOFF_MIN_MS 1000
 #define BACKOFF_MAX_MS 30000
+#define REST_MS 1000
 #define STEADY_MS 10000 /* who ran for so long begins again with the shortest wait */
 #define SILENT_MS 15000 /* without anything from, or taken by, the far end */
 #define UNWATCHED_MS 30000
@@ -32,7 +33,7 @@ struct relay_line {
 	char app[SG_APP_MAX + 1], stream[SG_STREAM_MAX + 1];
 	char *url; /* with its secrets; `{stream}` replaced */
 	char shown[200]; /* without them */
-	bool always; /* a pull that runs unwatched */
+	atomic_bool always; /* a pull that runs unwatched */
 	pthread_t thread;
 	struct sg_stream *source; /* a push: what is sent */
 	struct sg_ring_waiter waiter;
@@ -61,9 +62,9 @@ struct sg_relay {
 	atomic_bool stop;
 	atomic_ullong bytes[2], failures[2], skipped;
 
-	pthread_mutex_t lock; /* the lists, and the applications' sections */
+	pthread_mutex_t lock; /* the lists, and the configuration in effect */
 	pthread_cond_t wake;
-	const struct sg_config *apps;
+	const struct sg_config *now;
 	struct relay_line *pulls, *pushes;
 	size_t push_count;
 };
@@ -71,11 +72,16 @@ struct sg_relay {
 /* line.c */
 struct relay_line *line_new(struct sg_relay *r, bool push, const char *app, const char *stream);
 void line_free(struct relay_line *l);
+void line_free_url(char *url); /* which may hold secrets; NULL allowed */
 bool line_start(struct relay_line *l);
 void line_stop(struct relay_line *l);
 void line_set(struct relay_line *l, enum sg_relay_state state);
-/* An attempt is over; why is one line without secrets, or NULL where nothing is wrong. */
+/* An attempt is over; why is one line without secrets. Waits until the next one is due. */
 void line_failed(struct relay_line *l, const char *why);
+/* There is no attempt while this holds, which is no failure. Waits a second. */
+void line_rests(struct relay_line *l, const char *why);
+/* The configuration's [relay] tls_ca as it is now; NULL: the system's. The caller's, to free. */
+char *line_ca_file(struct relay_line *l);
 /* For sg_intake and sg_outlet: stopped, or the far end does nothing. */
 bool line_is_stopped(void *user);
 void line_heard(struct relay_line *l, size_t bytes);
