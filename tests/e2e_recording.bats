@@ -137,6 +137,41 @@ sound_and_picture() { # file: it has both, and decodes without a word
 	[ "$status" -eq 3 ]
 }
 
+@test "a recording is downloaded where the file system has no hard links, and no rename that replaces nothing" {
+	local have='#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+int link(const char *a, const char *b) { (void)a; (void)b; errno = EPERM; return -1; }'
+	local have_not='
+int renameat2(int a, const char *b, int c, const char *d, unsigned f)
+{ (void)a; (void)b; (void)c; (void)d; (void)f; errno = EINVAL; return -1; }'
+	cc -shared -fPIC -o "$DIR/vfat.so" -x c - <<<"$have"
+	cc -shared -fPIC -o "$DIR/old.so" -x c - <<<"$have$have_not"
+	for so in vfat old; do
+		LD_PRELOAD=$DIR/$so.so "$BIN/tokenctl" recordings download cam.mp4 "$DIR/$so.mp4"
+		cmp "$DIR/$so.mp4" "$DIR/rec/live/cam.mp4"
+		[ ! -e "$DIR/$so.mp4.part" ]
+	done
+	# What was there stays: a link that leads nowhere is one, too, though nothing is found behind it.
+	ln -s "$DIR/nowhere" "$DIR/taken.mp4"
+	for so in vfat old; do
+		LD_PRELOAD=$DIR/$so.so run "$BIN/tokenctl" recordings download cam.mp4 "$DIR/taken.mp4"
+		[ "$status" -eq 1 ]
+		[ -L "$DIR/taken.mp4" ]
+		[ ! -e "$DIR/nowhere" ]
+		[ ! -e "$DIR/taken.mp4.part" ]
+	done
+}
+
+@test "media is not what an API key of scope read gets" {
+	local status=() scope
+	for scope in read tokens admin; do
+		status+=("$(http_status /api/v1/recordings/live/cam.mp4/file \
+			-H "Authorization: Bearer $("$BIN/tokenctl" apikey create --scope "$scope" --quiet)")")
+	done
+	[ "${status[*]}" = "403 403 200" ]
+}
+
 @test "kill -9 costs less than a second; what is left is finished at the next start" {
 	"$BIN/tokenctl" record on crash
 	publish crash "$(token crash --type publish)"

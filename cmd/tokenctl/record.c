@@ -218,6 +218,26 @@ int ctl_recordings_rename(struct ctl *c)
 
 /* ---- download ---- */
 
+/* Replaces nothing that has come meanwhile, as plain rename does. Where a file system has no such call the name is
+ * taken first, by an empty file that is ours to replace. */
+static bool move_in_place(const char *part, const char *file)
+{
+	if (renameat2(AT_FDCWD, part, AT_FDCWD, file, RENAME_NOREPLACE) == 0)
+		return true;
+	if (errno != EINVAL && errno != ENOSYS)
+		return false;
+	int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	if (fd < 0)
+		return false;
+	close(fd);
+	if (rename(part, file) == 0)
+		return true;
+	int why = errno;
+	unlink(file);
+	errno = why;
+	return false;
+}
+
 /* Into "FILE.part" first: FILE is there when all of it is. */
 static int download(struct ctl *c, const char *path, const char *file, const char *missing)
 {
@@ -234,10 +254,10 @@ static int download(struct ctl *c, const char *path, const char *file, const cha
 	int res = ctl_call_file(c, path, fd, missing);
 	if (close(fd) != 0 && res == CTL_DONE)
 		res = ctl_fail(CTL_FAILED, "%s cannot be written: %s", CTL_SHOW(part), strerror(errno));
-	/* Unlike rename, link replaces nothing that has come meanwhile. */
-	if (res == CTL_DONE && link(part, file) != 0)
+	if (res == CTL_DONE && !move_in_place(part, file))
 		res = ctl_fail(CTL_FAILED, "%s cannot be made: %s", CTL_SHOW(file), strerror(errno));
-	unlink(part);
+	if (res != CTL_DONE)
+		unlink(part);
 	ctl_catch_end();
 	return res;
 }

@@ -39,7 +39,7 @@ static const struct api_route routes[] = {
     {SG_HTTP_GET, "/api/v1/recordings/{}/{}", SG_SCOPE_READ, api_recordings_show, ""},
     {SG_HTTP_PATCH, "/api/v1/recordings/{}/{}", SG_SCOPE_ADMIN, api_recordings_rename, ""},
     {SG_HTTP_DELETE, "/api/v1/recordings/{}/{}", SG_SCOPE_ADMIN, api_recordings_delete, ""},
-    {SG_HTTP_GET, "/api/v1/recordings/{}/{}/file", SG_SCOPE_READ, api_recordings_file, ""},
+    {SG_HTTP_GET, "/api/v1/recordings/{}/{}/file", SG_SCOPE_ADMIN, api_recordings_file, ""},
     {SG_HTTP_GET, "/api/v1/relays", SG_SCOPE_READ, api_relays_list, "limit cursor"},
     {SG_HTTP_GET, "/api/v1/audit", SG_SCOPE_READ, api_audit_list,
         "app streamId event reason token tokenId after limit cursor"},
