@@ -8,10 +8,11 @@
 
 static char dir[] = "/tmp/sg-record-test.XXXXXX";
 static char part[64], whole[64];
+static void *buffer;
 
 static int begin(void **state)
 {
-	if (source_open(state) != 0 || !mkdtemp(dir))
+	if (source_open(state) != 0 || !mkdtemp(dir) || !(buffer = sg_record_buffer_new()))
 		return -1;
 	snprintf(part, sizeof(part), "%s/a.part", dir);
 	snprintf(whole, sizeof(whole), "%s/a.mp4", dir);
@@ -23,6 +24,7 @@ static int end(void **state)
 	unlink(part);
 	unlink(whole);
 	rmdir(dir);
+	free(buffer);
 	return source_close(state);
 }
 
@@ -57,7 +59,7 @@ static void record_source(struct sg_hub *hub)
 	struct sg_record_file *r = NULL;
 
 	feed(pub, BOTH, 0, 500, 0);
-	assert_int_equal(sg_record_open(&r, sg_publisher_stream(pub), 0, fresh()), SG_OK);
+	assert_int_equal(sg_record_open(&r, sg_publisher_stream(pub), 0, fresh(), buffer), SG_OK);
 	for (uint32_t ms = 500; ms < SOURCE_ALL_MS; ms += 250) {
 		feed(pub, BOTH, ms, ms + 250 < SOURCE_ALL_MS ? ms + 250 : SOURCE_ALL_MS, 0);
 		assert_int_equal(sg_record_pump(r), SG_OK);
@@ -118,6 +120,53 @@ static void wherever_it_is_cut_off_its_beginning_is_saved(void **state)
 	sg_hub_close(hub);
 }
 
+/* So that it can be written past the page cache. */
+static void every_fragment_fills_whole_blocks(void **state)
+{
+	struct sg_hub *hub = hub_open();
+	uint8_t head[8];
+	int64_t at = 0;
+	int moofs = 0;
+
+	(void)state;
+	record_source(hub);
+	int fd = open(part, O_RDONLY);
+	while (pread(fd, head, sizeof(head), at) == (ssize_t)sizeof(head)) {
+		if (memcmp(head + 4, "moof", 4) == 0) {
+			assert_int_equal(at % 4096, 0);
+			moofs++;
+		}
+		at += (int64_t)head[0] << 24 | head[1] << 16 | head[2] << 8 | head[3];
+	}
+	assert_int_equal(at, lseek(fd, 0, SEEK_END));
+	assert_int_equal(at % 4096, 0);
+	assert_in_range(moofs, 7, 10);
+	close(fd);
+	sg_hub_close(hub);
+}
+
+/* Here because it begins in the middle of a block; elsewhere because the file system knows of no such thing. */
+static void one_that_cannot_be_written_past_the_page_cache_is_written_through_it(void **state)
+{
+	struct sg_hub *hub = hub_open();
+	struct sg_publisher *pub = publish(hub);
+	struct sg_record_file *r = NULL;
+	int fd = fresh();
+
+	(void)state;
+	feed(pub, BOTH, 0, 500, 0);
+	assert_int_equal(write(fd, "\0\0\0\x8" "free", 8), 8);
+	assert_int_equal(sg_record_open(&r, sg_publisher_stream(pub), 0, fd, buffer), SG_OK);
+	feed(pub, BOTH, 500, SOURCE_ALL_MS, 0);
+	assert_int_equal(sg_record_pump(r), SG_OK);
+	sg_record_close(r);
+	sg_publisher_close(pub, true);
+	struct media m = read_file(part);
+	assert_int_equal(m.video.packets, SOURCE_PICTURES);
+	assert_int_equal(m.audio.packets, source.audio_frames);
+	sg_hub_close(hub);
+}
+
 static void a_full_disk_is_told_once_and_the_stream_goes_on(void **state)
 {
 	struct sg_hub *hub = hub_open();
@@ -129,12 +178,12 @@ static void a_full_disk_is_told_once_and_the_stream_goes_on(void **state)
 	assert_true(full >= 0);
 	feed(pub, BOTH, 0, 1000, 0);
 	errno = 0;
-	assert_int_equal(sg_record_open(&r, sg_publisher_stream(pub), 0, full), SG_ERR_IO);
+	assert_int_equal(sg_record_open(&r, sg_publisher_stream(pub), 0, full, buffer), SG_ERR_IO);
 	assert_int_equal(errno, ENOSPC);
 	close(full);
 	/* Full later on: what is written then goes there. */
 	int fd = fresh();
-	assert_int_equal(sg_record_open(&r, sg_publisher_stream(pub), 0, fd), SG_OK);
+	assert_int_equal(sg_record_open(&r, sg_publisher_stream(pub), 0, fd, buffer), SG_OK);
 	full = open("/dev/full", O_WRONLY);
 	assert_int_equal(dup2(full, fd), fd);
 	feed(pub, BOTH, 1000, 3000, 0);
@@ -158,7 +207,7 @@ static void another_format_asks_for_another_file(void **state)
 
 	(void)state;
 	feed(pub, BOTH, 0, 2500, 0);
-	assert_int_equal(sg_record_open(&r, s, 0, fresh()), SG_OK);
+	assert_int_equal(sg_record_open(&r, s, 0, fresh(), buffer), SG_OK);
 	assert_int_equal(sg_publisher_write_flv(pub, SG_FLV_AUDIO, 2500, AAC_CONFIG, sizeof(AAC_CONFIG)), SG_OK);
 	feed(pub, BOTH, 2500, 2900, 0);
 	assert_int_equal(sg_record_pump(r), SG_ERR_EXISTS);
@@ -167,7 +216,7 @@ static void another_format_asks_for_another_file(void **state)
 	assert_false(sg_record_may_begin(s, at)); /* not before the next keyframe */
 	feed(pub, BOTH, 2900, 3500, 0);
 	assert_true(sg_record_may_begin(s, at));
-	assert_int_equal(sg_record_open(&r, s, at, fresh()), SG_OK);
+	assert_int_equal(sg_record_open(&r, s, at, fresh(), buffer), SG_OK);
 	assert_int_equal(sg_record_pump(r), SG_OK);
 	sg_record_close(r);
 	struct media m = read_file(part);
@@ -185,7 +234,7 @@ static void the_end_of_the_stream_is_told(void **state)
 
 	(void)state;
 	feed(pub, BOTH, 0, 1500, 0);
-	assert_int_equal(sg_record_open(&r, sg_publisher_stream(pub), 0, fresh()), SG_OK);
+	assert_int_equal(sg_record_open(&r, sg_publisher_stream(pub), 0, fresh(), buffer), SG_OK);
 	sg_publisher_close(pub, true);
 	assert_int_equal(sg_record_pump(r), SG_OK); /* it may come back */
 	pass_ms(SG_STREAM_GOODBYE_GAP_MS);
@@ -218,6 +267,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_recording_is_what_was_published),
 		cmocka_unit_test(wherever_it_is_cut_off_its_beginning_is_saved),
+		cmocka_unit_test(every_fragment_fills_whole_blocks),
+		cmocka_unit_test(one_that_cannot_be_written_past_the_page_cache_is_written_through_it),
 		cmocka_unit_test(a_full_disk_is_told_once_and_the_stream_goes_on),
 		cmocka_unit_test(another_format_asks_for_another_file),
 		cmocka_unit_test(the_end_of_the_stream_is_told),

@@ -12,11 +12,13 @@
 
 static char dir[] = "/tmp/sg-torture-test.XXXXXX";
 static char part[64], whole[64];
+static void *buffer;
 static struct source larger;
 
 static int begin(void **state)
 {
-	if (source_open(state) != 0 || source_encode(&larger, "480x270") != 0 || !mkdtemp(dir))
+	if (source_open(state) != 0 || source_encode(&larger, "480x270") != 0 || !mkdtemp(dir) ||
+	    !(buffer = sg_record_buffer_new()))
 		return -1;
 	snprintf(part, sizeof(part), "%s/a.part", dir);
 	snprintf(whole, sizeof(whole), "%s/a.mp4", dir);
@@ -28,6 +30,7 @@ static int end(void **state)
 	unlink(part);
 	unlink(whole);
 	rmdir(dir);
+	free(buffer);
 	sg_buf_reset(&larger.file);
 	return source_close(state);
 }
@@ -78,7 +81,7 @@ static void record(struct show *w)
 	if (!w->file && sg_record_may_begin(w->s, w->after)) {
 		int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 		assert_true(fd >= 0);
-		if (sg_record_open(&w->file, w->s, w->after, fd) != SG_OK)
+		if (sg_record_open(&w->file, w->s, w->after, fd, buffer) != SG_OK)
 			close(fd);
 	}
 	if (w->file && sg_record_pump(w->file) == SG_ERR_EXISTS)

@@ -2,11 +2,14 @@
 #include "base/clock.h"
 #include "media/cmaf.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define READ_FRAMES 64
-#define WRITE_PIECES 64
+#define BLOCK_BYTES 4096u /* of disks and memory, or several of them */
+#define BUFFER_BYTES (2u << 20) /* a huge page: to pin one costs less than 512 */
 #define FRAGMENT_MAX_BYTES (16u << 20)
 #define REANCHOR_TICKS 4500 /* a sound's clock that is off by more is believed */
 
@@ -25,6 +28,8 @@ struct track {
 struct sg_record_file {
 	struct sg_stream *stream;
 	int fd;
+	uint8_t *buffer; /* borrowed */
+	size_t filled;
 	uint64_t cursor;
 	int64_t zero_90khz; /* the file's beginning on the stream's timeline */
 	int64_t fragment_90khz, last_90khz;
@@ -37,61 +42,70 @@ struct sg_record_file {
 	bool dirty, ended, changed;
 };
 
-/* ---- the file ---- */
+/* ---- the file ----
+ *
+ * Fragments are laid out in a buffer and written past the page cache, which would copy every byte once more, and
+ * write it back at some other time: most of what a recording would cost. For that the file has to be written in
+ * whole blocks, so a fragment is filled up to the next one with a "free" box (ISO/IEC 14496-12, 8.1.2). */
 
-static bool write_all(struct sg_record_file *r, const void *p, size_t len)
+/* One that cannot be written past the page cache, wholly or from here on, is written through it. */
+static bool falls_back(struct sg_record_file *r)
+{
+	int flags = fcntl(r->fd, F_GETFL);
+
+	return flags >= 0 && (flags & O_DIRECT) && fcntl(r->fd, F_SETFL, flags & ~O_DIRECT) == 0;
+}
+
+static bool write_out(struct sg_record_file *r)
+{
+	size_t done = 0;
+
+	while (done < r->filled && !r->error) {
+		ssize_t n = write(r->fd, r->buffer + done, r->filled - done);
+		if (n > 0)
+			done += (size_t)n;
+		else if (n < 0 && errno != EINTR && !(errno == EINVAL && falls_back(r)))
+			r->error = errno;
+	}
+	r->bytes += done;
+	r->filled = 0;
+	r->dirty = true;
+	return !r->error;
+}
+
+static bool put(struct sg_record_file *r, const void *p, size_t len)
 {
 	const uint8_t *at = p;
 
 	while (len && !r->error) {
-		ssize_t n = write(r->fd, at, len);
-		if (n > 0) {
-			at += n;
-			len -= (size_t)n;
-			r->bytes += (uint64_t)n;
-		} else if (n < 0 && errno != EINTR) {
-			r->error = errno;
-		}
-	}
-	r->dirty = true;
-	return !r->error;
-}
-
-static bool write_pieces(struct sg_record_file *r, struct iovec *iov, int n)
-{
-	ssize_t done = writev(r->fd, iov, n);
-	size_t skip = done > 0 ? (size_t)done : 0;
-
-	if (done < 0 && errno != EINTR)
-		r->error = errno;
-	r->bytes += skip;
-	r->dirty = true;
-	/* What did not go at once, on a disk that is nearly full, piece by piece to its end. */
-	for (int i = 0; i < n && !r->error; i++) {
-		size_t gone = skip < iov[i].iov_len ? skip : iov[i].iov_len;
-		skip -= gone;
-		if (gone < iov[i].iov_len)
-			write_all(r, (const uint8_t *)iov[i].iov_base + gone, iov[i].iov_len - gone);
+		size_t n = BUFFER_BYTES - r->filled < len ? BUFFER_BYTES - r->filled : len;
+		memcpy(r->buffer + r->filled, at, n);
+		r->filled += n;
+		at += n;
+		len -= n;
+		if (r->filled == BUFFER_BYTES)
+			write_out(r);
 	}
 	return !r->error;
 }
 
-/* The head, and behind it what the samples hold, with as few calls as may be. */
-static bool write_samples(struct sg_record_file *r, const struct sg_blob *head, const struct track *t)
+static bool end_block(struct sg_record_file *r)
 {
-	struct iovec iov[WRITE_PIECES] = { { (void *)head->p, head->size } };
-	size_t next = 0;
-	int n = 1;
+	static const uint8_t zeros[BLOCK_BYTES];
+	uint8_t head[8] = "    free";
+	size_t size = (BLOCK_BYTES - r->filled % BLOCK_BYTES) % BLOCK_BYTES;
 
-	do {
-		for (; n < WRITE_PIECES && next < t->count; next++) {
-			struct sg_frame *f = t->samples[next].frame;
-			iov[n++] = (struct iovec){ f->payload, f->size };
-		}
-		if (!write_pieces(r, iov, n))
+	if (size && size < sizeof(head))
+		size += BLOCK_BYTES;
+	sg_put_be32(head, (uint32_t)size);
+	return (!size || (put(r, head, sizeof(head)) && put(r, zeros, size - sizeof(head)))) && write_out(r);
+}
+
+static bool write_samples(struct sg_record_file *r, const struct track *t)
+{
+	for (size_t i = 0; i < t->count; i++)
+		if (!put(r, t->samples[i].frame->payload, t->samples[i].frame->size))
 			return false;
-		n = 0;
-	} while (next < t->count);
 	return true;
 }
 
@@ -113,7 +127,7 @@ static bool write_fragment(struct sg_record_file *r)
 
 	if (video.count || audio.count) {
 		struct sg_blob *head = sg_cmaf_fragment(++r->sequence, &audio, &video);
-		ok = head && write_samples(r, head, &r->video);
+		ok = head && put(r, head->p, head->size) && write_samples(r, &r->video) && end_block(r);
 		sg_blob_unref(head);
 		if (!ok && !r->error)
 			r->error = ENOMEM;
@@ -283,7 +297,7 @@ static bool write_init(struct sg_record_file *r)
 				   ? sg_cmaf_init(&lead, r->video.codec, &vp, r->audio.codec, &ap)
 				   : NULL;
 	lead_drop(&lead);
-	bool ok = init && write_all(r, init->p, init->size);
+	bool ok = init && put(r, init->p, init->size) && end_block(r);
 	sg_blob_unref(init);
 	return ok;
 }
@@ -335,7 +349,26 @@ static void release(struct sg_record_file *r)
 	free(r);
 }
 
-enum sg_result sg_record_open(struct sg_record_file **out, struct sg_stream *s, uint64_t after, int fd)
+void *sg_record_buffer_new(void)
+{
+	void *buffer = aligned_alloc(BUFFER_BYTES, BUFFER_BYTES);
+
+	if (buffer)
+		(void)!madvise(buffer, BUFFER_BYTES, MADV_HUGEPAGE);
+	return buffer;
+}
+
+/* A file system that cannot says so here, or at the first write. */
+static void write_past_cache(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags >= 0)
+		(void)!fcntl(fd, F_SETFL, flags | O_DIRECT);
+}
+
+enum sg_result sg_record_open(
+    struct sg_record_file **out, struct sg_stream *s, uint64_t after, int fd, void *buffer)
 {
 	struct sg_record_file *r;
 	uint64_t cursor;
@@ -351,6 +384,8 @@ enum sg_result sg_record_open(struct sg_record_file **out, struct sg_stream *s, 
 	r->cursor = cursor;
 	r->zero_90khz = r->fragment_90khz = r->last_90khz = zero;
 	r->audio.next_sample = -1;
+	r->buffer = buffer;
+	write_past_cache(fd);
 	if (!write_init(r)) {
 		enum sg_result res = r->error ? SG_ERR_IO : SG_ERR_UNSUPPORTED;
 		errno = r->error;

@@ -1,7 +1,7 @@
 /* record.h - one recording: a stream's frames into a file, and the file made ready for players.
  *
  * While it is written it is fragmented MP4, two fragments a second, so that whatever happens to the program
- * the file can be played up to the last second. In the end it is rewritten as plain MP4 with its index in
+ * the file can be played up to the last second; up to the last sg_record_sync() after a power cut. In the end it is rewritten as plain MP4 with its index in
  * front. A recording belongs to one thread, which waits for the disk; it follows the stream's ring as a
  * viewer does, so a slow disk costs the recording pictures, and nobody else. */
 #ifndef SG_MEDIA_RECORD_H
@@ -13,15 +13,19 @@
 
 struct sg_record_file;
 
+/* Where fragments are laid out to be written: one for all recordings of a thread, which borrow it; free(3) it.
+ * NULL: no memory. */
+void *sg_record_buffer_new(void);
+
 /* Is there a keyframe to begin at, which is not older than the ring's frame `after`? Cheap. */
 bool sg_record_may_begin(struct sg_stream *s, uint64_t after);
 /* Begins at the newest keyframe that is not older than the ring's frame `after` (0: any), in `fd`, an
- * empty file that is taken and closed by sg_record_close.
+ * empty file that is taken and closed by sg_record_close, and written past the page cache where that can be.
  *   SG_NEED_MORE        there is no such keyframe yet: try again later (fd stays the caller's)
  *   SG_ERR_UNSUPPORTED  none of the stream's codecs goes into MP4 (likewise)
  *   SG_ERR_IO           it cannot be written (likewise) */
 SG_MUST_CHECK enum sg_result sg_record_open(
-    struct sg_record_file **out, struct sg_stream *s, uint64_t after, int fd);
+    struct sg_record_file **out, struct sg_stream *s, uint64_t after, int fd, void *buffer);
 /* Writes what has come. To be called a few times a second.
  *   SG_OK             there may be more
  *   SG_ERR_NOT_FOUND  the stream has ended

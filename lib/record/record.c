@@ -6,7 +6,8 @@
 
 #define TICK_MS 400 /* with SG_RECORD_FRAGMENT_MS: less than a second is only in memory */
 #define IDLE_TICK_MS 1000 /* while nothing is recorded: as often as it looks around */
-#define SYNC_MS 1000   /* what a power cut may cost */
+#define LOOK_MS 1000  /* settings, streams, space */
+#define SYNC_MS 5000  /* what a power cut may cost; the program's own death costs no more than is in memory */
 #define SWEEP_MS 60000 /* how often what is kept too long is looked for */
 #define RETRY_MS 60000 /* after a disk that was full or broken */
 #define FINISH_AT_END_MS 10000
@@ -74,8 +75,9 @@ static void begin_file(struct sg_recorder *r, struct writing *w)
 		give_up(r, w, "the catalogue cannot be written");
 		return;
 	}
-	enum sg_result res = sg_record_open(&w->file, w->stream, w->after, fd);
+	enum sg_result res = sg_record_open(&w->file, w->stream, w->after, fd, r->buffer);
 	if (res == SG_OK) {
+		w->sync_ms = sg_mono_ms() + SYNC_MS;
 		atomic_fetch_add(&r->active, 1);
 		sg_log_info("stream %s/%s is recorded into %s", w->row.app, w->row.stream, w->row.name);
 		return;
@@ -152,18 +154,27 @@ static void write_one(struct sg_recorder *r, struct writing *w)
 	}
 }
 
-static void write_all(struct sg_recorder *r, bool sync)
+static void sync_one(struct sg_recorder *r, struct writing *w)
 {
-	bool room = !sync || free_bytes(r->cfg) >= r->cfg->recording_min_free;
+	int64_t now_ms = sg_mono_ms();
+
+	if (now_ms < w->sync_ms)
+		return;
+	w->sync_ms = now_ms + SYNC_MS;
+	if (sg_record_sync(w->file) != SG_OK)
+		give_up(r, w, strerror(errno));
+}
+
+static void write_all(struct sg_recorder *r, bool look)
+{
+	bool room = !look || free_bytes(r->cfg) >= r->cfg->recording_min_free;
 
 	for (struct writing *w = r->writing; w; w = w->next) {
 		write_one(r, w);
-		if (!w->file)
-			continue;
-		if (!room)
+		if (w->file && !room)
 			give_up(r, w, "there is too little space left on the disk ([recording] min_free)");
-		else if (sync && sg_record_sync(w->file) != SG_OK)
-			give_up(r, w, strerror(errno));
+		else if (w->file)
+			sync_one(r, w);
 	}
 }
 
@@ -201,12 +212,12 @@ static void *write_main(void *recorder)
 	pthread_setname_np(pthread_self(), "sg-record");
 	do {
 		int64_t now_ms = sg_mono_ms();
-		bool sync = now_ms >= second_ms;
-		if (sync) {
-			second_ms = now_ms + SYNC_MS;
+		bool look = now_ms >= second_ms;
+		if (look) {
+			second_ms = now_ms + LOOK_MS;
 			once_a_second(r, now_ms, &sweep_ms);
 		}
-		write_all(r, sync);
+		write_all(r, look);
 	} while (pause_a_little(r));
 	write_all(r, false); /* what the publishers' last words were */
 	while (r->writing) {
@@ -258,6 +269,10 @@ enum sg_result sg_recorder_open(struct sg_recorder **out, const struct sg_config
 	pthread_mutex_init(&r->lock, NULL);
 	sg_cond_init(&r->woken);
 	enum sg_result res = open_stores(r, error, error_size);
+	if (res == SG_OK && !(r->buffer = sg_record_buffer_new())) {
+		snprintf(error, error_size, "recording: %s", sg_result_text(SG_ERR_NO_MEMORY));
+		res = SG_ERR_NO_MEMORY;
+	}
 	if (res == SG_OK) {
 		(void)!sg_store_poll(r->store, &changed); /* what comes after this is seen */
 		modes_load(&r->modes, r->store);
@@ -308,6 +323,7 @@ void sg_recorder_close(struct sg_recorder *r)
 	}
 	sg_store_close(r->store);
 	sg_store_close(r->finish_store);
+	free(r->buffer);
 	free(r->modes.items);
 	pthread_cond_destroy(&r->woken);
 	pthread_mutex_destroy(&r->lock);

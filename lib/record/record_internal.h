@@ -62,6 +62,7 @@ struct writing {
 	struct sg_recording row;
 	uint64_t after;
 	int64_t retry_ms; /* not before */
+	int64_t sync_ms;  /* when it is synced next */
 	bool wanted;
 };
 struct sg_recorder {
@@ -70,6 +71,7 @@ struct sg_recorder {
 	struct sg_store *store, *finish_store; /* of each thread */
 	struct modes modes;
 	struct writing *writing;
+	void *buffer; /* the writer's */
 	pthread_t writer, finisher;
 	bool has_writer, has_finisher;
 	struct keep_clock keep; /* the writer's */
