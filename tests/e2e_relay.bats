@@ -515,3 +515,21 @@ far_has_tls() { # name
 	kill -HUP "$STREAMD_PID"
 	relay '.streamId == "moves" and .state == "running"'
 }
+
+log_time() { # text: when the log first had it, in seconds
+	date -d "$(grep -m 1 -F -e "$1" "$DIR/err" | cut -d " " -f 1)" +%s
+}
+
+@test "a source whose clock jumps is not held back for that" {
+	local jump=$BATS_TEST_TMPDIR/jump.ts port
+	ffmpeg -v error -nostdin -i "$SOURCE" -c copy -output_ts_offset 24 -f mpegts "$BATS_TEST_TMPDIR/later.ts"
+	cat "$TS_SOURCE" "$BATS_TEST_TMPDIR/later.ts" >"$jump" # 8 s of it; the clock says 28
+	read -r port _ < <(free_ports)
+	start python3 -m http.server --bind 127.0.0.1 --directory "$BATS_TEST_TMPDIR" "$port"
+	start_near "[pull here]
+		url = http://127.0.0.1:$port/jump.ts
+		when = always"
+	relay '.state == "running"'
+	relay '.state == "waiting" and .problem == "it ended, or fell silent"'
+	[ $(($(log_time ": it ended, or fell silent") - $(log_time "relay: pulls live/here"))) -lt 12 ]
+}

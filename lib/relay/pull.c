@@ -88,10 +88,11 @@ static void keep_pace(struct relay_line *l, struct pace *p, const struct sg_fram
 
 	if (f->flags & SG_FRAME_CONFIG)
 		return;
-	int64_t media_ms = (f->dts_90khz - p->first_dts) / 90,
-		ahead_ms = media_ms - (now_ms - p->start_ms);
-	if (!p->begun || ahead_ms < -AHEAD_MS ||
-	    ahead_ms > 10 * AHEAD_MS) { /* or timestamps that jump */
+	int64_t media_90khz;
+	bool jumps = !p->begun || __builtin_sub_overflow(f->dts_90khz, p->first_dts, &media_90khz);
+	int64_t ahead_ms = jumps ? 0 : media_90khz / 90 - (now_ms - p->start_ms);
+	/* Who is held back is never further ahead than that, but for timestamps that jump. */
+	if (jumps || ahead_ms < -AHEAD_MS || ahead_ms > 2 * AHEAD_MS) {
 		*p = (struct pace){true, now_ms, f->dts_90khz};
 		return;
 	}
