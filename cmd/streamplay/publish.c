@@ -2,7 +2,6 @@
 #include "rtc.h"
 #include "base/clock.h"
 #include "base/text.h"
-#include "media/codec.h"
 #include "webrtc/sdp.h"
 #include <jansson.h>
 #include <stdio.h>
@@ -10,82 +9,16 @@
 
 #define OPEN_PATIENCE_MS 10000
 
-struct lane { /* video, sound */
-	int index; /* of the file's stream; -1 = none */
-	enum sg_codec codec;
-	uint64_t frames;
-};
-
 struct sender {
 	const struct options *o;
 	struct source source; /* of the trouble and the patience alone */
-	AVFormatContext *file;
-	struct lane lanes[2];
+	struct feed *feed;
+	uint64_t frames[2]; /* sent: pictures, sounds */
 	struct rtc_link link;
 	struct rtc_http *http;
-	int64_t began_us, first_us; /* when, and which of the file's times, the first packet was */
+	int64_t began_us, zero_90khz; /* when, and which of the file's times, the first frame was */
 	double seconds;
 };
-
-/* ---- the file ---- */
-
-static enum sg_codec codec_of(const AVCodecParameters *par)
-{
-	static const enum sg_codec known[] = {
-	    SG_CODEC_H264, SG_CODEC_VP8, SG_CODEC_VP9, SG_CODEC_AV1, SG_CODEC_OPUS};
-
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (sg_codec_av_id(known[i]) == (int)par->codec_id)
-			return known[i];
-	return SG_CODEC_NONE;
-}
-
-static int choose(struct sender *p, int i, enum AVMediaType type)
-{
-	struct lane *l = &p->lanes[i];
-
-	l->index = av_find_best_stream(p->file, type, -1, -1, NULL, 0);
-	if (l->index < 0)
-		return PLAYED;
-	const AVCodecParameters *par = p->file->streams[l->index]->codecpar;
-	l->codec = codec_of(par);
-	if (!l->codec) {
-		play_warn("%s does not travel over WebRTC: %s is left out%s",
-		    avcodec_get_name(par->codec_id), i ? "the sound" : "the picture",
-		    i ? " (make it Opus: ffmpeg -c:v copy -c:a libopus)" : "");
-		l->index = -1;
-		return PLAYED;
-	}
-	if (l->codec == SG_CODEC_H264 && (par->extradata_size < 7 || par->extradata[0] != 1))
-		return play_fail(PLAY_FAILED,
-		    "this file's H.264 is not in MP4's form: ffmpeg -c copy "
-		    "turns it into an .mp4 or .mkv");
-	if (l->codec == SG_CODEC_H264 && par->video_delay > 0)
-		return play_fail(PLAY_FAILED,
-		    "the picture has B-frames, which browsers cannot play: "
-		    "encode it with -bf 0");
-	return PLAYED;
-}
-
-static int open_file(struct sender *p, const char *path)
-{
-	char text[200];
-	int err = avformat_open_input(&p->file, path, NULL, NULL), status;
-
-	if (!err)
-		err = avformat_find_stream_info(p->file, NULL);
-	if (err < 0) {
-		av_strerror(err, text, sizeof(text));
-		return play_fail(PLAY_FAILED, "cannot read %s: %s", path, text);
-	}
-	if ((status = choose(p, 0, AVMEDIA_TYPE_VIDEO)) != PLAYED ||
-	    (status = choose(p, 1, AVMEDIA_TYPE_AUDIO)) != PLAYED)
-		return status;
-	if (p->lanes[0].index < 0 && p->lanes[1].index < 0)
-		return play_fail(PLAY_FAILED,
-		    "%s has nothing to publish: H.264, VP8, VP9, AV1 and Opus can be", path);
-	return PLAYED;
-}
 
 /* ---- the connection ---- */
 
@@ -147,83 +80,53 @@ static int wait_until_open(struct sender *p)
 
 /* ---- sending ---- */
 
-static bool send_config(struct sender *p, int i)
-{
-	const AVCodecParameters *par =
-	    p->lanes[i].index < 0 ? NULL : p->file->streams[p->lanes[i].index]->codecpar;
-
-	if (!par || par->extradata_size <= 0)
-		return true;
-	struct sg_frame *f = sg_frame_new(
-	    i ? SG_FRAME_AUDIO : SG_FRAME_VIDEO, p->lanes[i].codec, (size_t)par->extradata_size);
-	if (!f)
-		return false;
-	f->flags = SG_FRAME_CONFIG;
-	memcpy(f->payload, par->extradata, (size_t)par->extradata_size);
-	bool ok = sg_rtc_client_write(p->link.client, f, sg_mono_us());
-	sg_frame_unref(f);
-	return ok;
-}
-
-static int send_packet(struct sender *p, int i, const AVPacket *pkt, int64_t us)
-{
-	struct sg_frame *f =
-	    sg_frame_new(i ? SG_FRAME_AUDIO : SG_FRAME_VIDEO, p->lanes[i].codec, (size_t)pkt->size);
-
-	if (!f)
-		return AVERROR(ENOMEM);
-	memcpy(f->payload, pkt->data, (size_t)pkt->size);
-	f->flags = pkt->flags & AV_PKT_FLAG_KEY ? SG_FRAME_KEY : 0;
-	f->pts_90khz = f->dts_90khz = us * 9 / 100;
-	if (sg_rtc_client_write(p->link.client, f, sg_mono_us()))
-		p->lanes[i].frames++;
-	sg_frame_unref(f);
-	return 0;
-}
-
 static bool over(const struct sender *p)
 {
 	return p->o->duration_ms && p->began_us &&
 	       sg_mono_us() - p->began_us >= p->o->duration_ms * 1000;
 }
 
-/* Waits until it is the packet's time. */
-static int keep_pace(struct sender *p, int64_t us)
+static void send_first(struct sender *p)
 {
-	int err = 0;
+	struct sg_frame *f = feed_take(p->feed);
 
+	f->pts_90khz = f->dts_90khz = f->pts_90khz - p->zero_90khz;
+	if (sg_rtc_client_write(p->link.client, f, sg_mono_us()) && !(f->flags & SG_FRAME_CONFIG))
+		p->frames[f->kind == SG_FRAME_AUDIO]++;
+	sg_frame_unref(f);
+}
+
+/* When the first in the queue is due; now, where there is more to be read before. */
+static int64_t due_us(struct sender *p, bool reading)
+{
+	const struct sg_frame *f = feed_peek(p->feed);
+
+	if (!f || (reading && !p->began_us))
+		return sg_mono_us();
 	if (!p->began_us) {
 		p->began_us = sg_mono_us();
-		p->first_us = us;
+		p->zero_90khz = f->pts_90khz;
 	}
-	int64_t due = p->began_us + us - p->first_us;
-	while (!(err = state_of(p)) && !over(p) && sg_mono_us() < due)
-		rtc_link_wait(&p->link, -1, due);
-	return err;
+	return p->began_us + (f->pts_90khz - p->zero_90khz) * 100 / 9;
 }
 
 static int send_all(struct sender *p)
 {
-	AVPacket *pkt = av_packet_alloc();
-	int err = pkt ? 0 : AVERROR(ENOMEM);
+	int err = 0;
 
-	if (!err && (!send_config(p, 0) || !send_config(p, 1)))
-		err = AVERROR_INVALIDDATA;
-	while (!err && !over(p) && (err = av_read_frame(p->file, pkt)) == 0) {
-		const AVStream *st = p->file->streams[pkt->stream_index];
-		int i = pkt->stream_index == p->lanes[0].index ? 0 : 1;
-		int64_t ts = pkt->pts != AV_NOPTS_VALUE ? pkt->pts : pkt->dts;
-		if (pkt->stream_index == p->lanes[i].index && ts != AV_NOPTS_VALUE) {
-			int64_t us = av_rescale_q(ts, st->time_base, AV_TIME_BASE_Q);
-			if (!(err = keep_pace(p, us)) && !over(p))
-				err = send_packet(p, i, pkt, us);
-		}
-		av_packet_unref(pkt);
+	while (!err && !over(p)) {
+		bool reading = feed_read(p->feed);
+		if (!reading && !feed_peek(p->feed))
+			break;
+		int64_t due = due_us(p, reading), now = sg_mono_us();
+		rtc_link_wait(&p->link, -1, reading || due < now ? now : due);
+		err = state_of(p);
+		if (!err && p->began_us && feed_peek(p->feed) && sg_mono_us() >= due)
+			send_first(p);
 	}
-	av_packet_free(&pkt);
 	if (p->began_us)
 		p->seconds = (double)(sg_mono_us() - p->began_us) / 1e6;
-	return err == AVERROR_EOF ? 0 : err;
+	return err ? err : feed_error(p->feed);
 }
 
 /* ---- all of it ---- */
@@ -240,8 +143,8 @@ static int report(struct sender *p, int status, const char *why)
 		char *shown = url_shown(p->o->url);
 		json_t *o = json_pack("{s:s?, s:s, s:i, s:f, s:I, s:I, s:I, s:I, s:I}", "url",
 		    shown, "status", status == PLAYED ? "published" : status_name(status), "exit",
-		    status, "seconds", p->seconds, "videoFrames", (json_int_t)p->lanes[0].frames,
-		    "audioFrames", (json_int_t)p->lanes[1].frames, "packets", (json_int_t)s.packets,
+		    status, "seconds", p->seconds, "videoFrames", (json_int_t)p->frames[0],
+		    "audioFrames", (json_int_t)p->frames[1], "packets", (json_int_t)s.packets,
 		    "bytes", (json_int_t)s.bytes, "retransmitted", (json_int_t)s.retransmitted);
 		free(shown);
 		if (o && s.round_trip_ms >= 0)
@@ -255,7 +158,7 @@ static int report(struct sender *p, int status, const char *why)
 		json_decref(o);
 	} else if (status == PLAYED) {
 		printf("published %.1f s  %llu frames  %llu packets  %llu bytes  %llu sent again\n",
-		    p->seconds, (unsigned long long)p->lanes[0].frames,
+		    p->seconds, (unsigned long long)p->frames[0],
 		    (unsigned long long)s.packets, (unsigned long long)s.bytes,
 		    (unsigned long long)s.retransmitted);
 	}
@@ -271,7 +174,7 @@ static int run(struct sender *p, const char *token)
 		err = wait_until_open(p);
 	if (!err)
 		err = send_all(p);
-	bool sent = p->lanes[0].frames || p->lanes[1].frames;
+	bool sent = p->frames[0] || p->frames[1];
 	if (err && !(err == AVERROR_EXIT && sent))
 		status = source_explain(&p->source, err, why, sizeof(why));
 	else if (!sent) {
@@ -285,14 +188,16 @@ int publish_run(const struct options *o)
 {
 	struct sender p = {.o = o, .link.fds = {-1, -1}};
 	char *token = NULL;
-	int status = open_file(&p, o->arg[OPT_PUBLISH]);
+	int status = feed_open(&p.feed, o->arg[OPT_PUBLISH]);
 
 	p.source.progress_ms = sg_mono_ms();
 	if (status == PLAYED && (status = token_read(o, &token)) == PLAYED) {
 		p.source.trouble.token = token;
 		if (rtc_link_open(&p.link,
 			(struct sg_rtc_client_config){
-			    .publish = true, .video = p.lanes[0].codec, .audio = p.lanes[1].codec}))
+			    .publish = true,
+			    .video = feed_codec(p.feed, SG_FRAME_VIDEO),
+			    .audio = feed_codec(p.feed, SG_FRAME_AUDIO)}))
 			status = run(&p, token);
 		else
 			status =
@@ -301,7 +206,7 @@ int publish_run(const struct options *o)
 	if (p.link.identity)
 		rtc_link_close(&p.link);
 	rtc_http_close(p.http);
-	avformat_close_input(&p.file);
+	feed_close(p.feed);
 	token_free(token);
 	return status;
 }

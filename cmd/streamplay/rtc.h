@@ -4,7 +4,8 @@
  * rtc_http.c    WHEP and WHIP: SDP over HTTP (RFC 9725, by libcurl)
  * rtc_socket.c  the WebSocket that Ant Media's clients speak (by libcurl and wslay)
  * rtc.c         the datagrams; a source that av_read_frame could have been
- * publish.c     --publish: a file over WHIP */
+ * publish.c     --publish: a file over WHIP
+ * publish_file.c   the file's frames, transcoded where that is needed */
 #ifndef STREAMPLAY_RTC_H
 #define STREAMPLAY_RTC_H
 
@@ -70,5 +71,19 @@ int rtc_open(struct source *s, const char *url, const char *token, bool analyze)
 int rtc_read(struct source *s, AVPacket *pkt);
 void rtc_close(struct rtc *r); /* NULL allowed */
 uint64_t rtc_lost(const struct rtc *r); /* packets that never came */
+
+/* ---- publish_file.c ---- */
+
+struct feed;
+/* PLAYED, and what is to be transcoded has been told; or the error has been printed. feed_close in either case. */
+int feed_open(struct feed **out, const char *path);
+void feed_close(struct feed *f); /* NULL allowed */
+enum sg_codec feed_codec(const struct feed *f, enum sg_frame_kind kind); /* of what is sent; NONE: no such track */
+/* Reads a packet, unless enough has been read ahead or nothing is left: false. */
+bool feed_read(struct feed *f);
+/* The earliest frame that has been read, borrowed; NULL none. pts_90khz is the file's own; dts_90khz is the same. */
+const struct sg_frame *feed_peek(const struct feed *f);
+struct sg_frame *feed_take(struct feed *f); /* the same, owned by the caller; there must be one */
+int feed_error(const struct feed *f); /* why the reading ended: 0 at the file's end, or an AVERROR */
 
 #endif

@@ -24,6 +24,30 @@ struct sg_transcoder *sg_transcoder_new(enum sg_codec to, uint64_t bit_rate, sg_
 	return NULL;
 }
 
+/* In the place of the former, not open yet. */
+static bool new_decoder(struct sg_transcoder *t, const AVCodec *codec)
+{
+	avcodec_free_context(&t->dec);
+	if (!codec || !(t->dec = avcodec_alloc_context3(codec)))
+		return false;
+	t->dec->pkt_timebase = (AVRational){ 1, 90000 };
+	t->dec->max_pixels = PIXELS_MAX;
+	t->dec->thread_count = 1; /* the thread is ours; more would only add delay */
+	return true;
+}
+
+/* Everything the decoder has. */
+static bool take_all(struct sg_transcoder *t)
+{
+	bool ok = true;
+
+	while (avcodec_receive_frame(t->dec, t->frame) == 0) {
+		ok = t->take(t, t->frame) && ok;
+		av_frame_unref(t->frame);
+	}
+	return ok;
+}
+
 void sg_transcoder_free(struct sg_transcoder *t)
 {
 	if (!t)
@@ -39,6 +63,21 @@ void sg_transcoder_free(struct sg_transcoder *t)
 bool sg_transcoder_write(struct sg_transcoder *t, const struct sg_frame *f)
 {
 	return t->write(t, f);
+}
+
+bool sg_transcoder_open(struct sg_transcoder *t, const struct AVCodecParameters *from)
+{
+	const AVCodec *codec = avcodec_find_decoder(from->codec_id);
+
+	t->from = SG_CODEC_NONE;
+	return new_decoder(t, codec) && avcodec_parameters_to_context(t->dec, from) >= 0 &&
+	       avcodec_open2(t->dec, codec, NULL) == 0;
+}
+
+void sg_transcoder_end(struct sg_transcoder *t)
+{
+	if (t->dec && avcodec_send_packet(t->dec, NULL) == 0)
+		take_all(t);
 }
 
 bool transcoder_keep_config(struct sg_transcoder *t, const struct sg_frame *f)
@@ -57,13 +96,9 @@ bool transcoder_open_decoder(struct sg_transcoder *t, enum sg_codec from)
 	const AVCodec *codec = avcodec_find_decoder((enum AVCodecID)sg_codec_av_id(from));
 	const struct sg_frame *c = t->config && t->config->codec == from ? t->config : NULL;
 
-	avcodec_free_context(&t->dec);
 	t->from = from;
-	if (!codec || !(t->dec = avcodec_alloc_context3(codec)))
+	if (!new_decoder(t, codec))
 		return false;
-	t->dec->pkt_timebase = (AVRational){ 1, 90000 };
-	t->dec->max_pixels = PIXELS_MAX;
-	t->dec->thread_count = 1; /* the thread is ours; more would only add delay */
 	if (c) {
 		t->dec->extradata = av_mallocz(c->size + AV_INPUT_BUFFER_PADDING_SIZE);
 		if (!t->dec->extradata)
@@ -87,7 +122,7 @@ bool transcoder_decode(struct sg_transcoder *t, const struct sg_frame *f)
 	t->pkt->flags = f->flags & SG_FRAME_KEY ? AV_PKT_FLAG_KEY : 0;
 	int res = avcodec_send_packet(t->dec, t->pkt);
 	av_packet_unref(t->pkt);
-	return res == 0;
+	return res == 0 && take_all(t);
 }
 
 struct sg_frame *transcoder_frame(enum sg_frame_kind kind, enum sg_codec codec, const void *p, size_t size)

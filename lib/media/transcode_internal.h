@@ -7,6 +7,7 @@
 
 struct sg_transcoder {
 	bool (*write)(struct sg_transcoder *t, const struct sg_frame *f);
+	bool (*take)(struct sg_transcoder *t, AVFrame *f); /* what was decoded; false: it cannot be encoded */
 	void (*free)(struct sg_transcoder *t);
 	sg_transcoder_out out;
 	void *user;
@@ -22,7 +23,7 @@ struct sg_transcoder {
 bool transcoder_open_decoder(struct sg_transcoder *t, enum sg_codec from);
 /* Takes over a configuration; true when it differs from the former. */
 bool transcoder_keep_config(struct sg_transcoder *t, const struct sg_frame *f);
-/* Sends a frame to the decoder. False: it cannot be decoded. */
+/* Decodes a frame and takes what comes out. False: it, or something of it, is left out. */
 bool transcoder_decode(struct sg_transcoder *t, const struct sg_frame *f);
 struct sg_frame *transcoder_frame(enum sg_frame_kind kind, enum sg_codec codec, const void *p, size_t size);
 

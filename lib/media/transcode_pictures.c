@@ -135,8 +135,9 @@ static void take_packets(struct pictures *p)
 
 /* ---- the way to it ---- */
 
-static bool take_picture(struct pictures *p, AVFrame *pic)
+static bool take_picture(struct sg_transcoder *t, AVFrame *pic)
 {
+	struct pictures *p = (struct pictures *)t;
 	int64_t pts = pic->best_effort_timestamp;
 
 	if (pts == AV_NOPTS_VALUE || !open_encoder(p, pic))
@@ -152,20 +153,11 @@ static bool take_picture(struct pictures *p, AVFrame *pic)
 
 static bool pictures_write(struct sg_transcoder *t, const struct sg_frame *f)
 {
-	struct pictures *p = (struct pictures *)t;
-	bool ok = true;
-
-	if (f->codec != SG_CODEC_H264)
+	if (f->codec != SG_CODEC_H264 && !(f->codec == SG_CODEC_NONE && t->from == SG_CODEC_NONE))
 		return false;
 	if (f->flags & SG_FRAME_CONFIG)
 		return !transcoder_keep_config(t, f) || transcoder_open_decoder(t, SG_CODEC_H264);
-	if (!t->dec || !transcoder_decode(t, f))
-		return false;
-	while (avcodec_receive_frame(t->dec, t->frame) == 0) {
-		ok = take_picture(p, t->frame) && ok;
-		av_frame_unref(t->frame);
-	}
-	return ok;
+	return t->dec && transcoder_decode(t, f);
 }
 
 struct sg_transcoder *transcoder_pictures_new(uint64_t bit_rate)
@@ -175,6 +167,7 @@ struct sg_transcoder *transcoder_pictures_new(uint64_t bit_rate)
 	if (!p)
 		return NULL;
 	p->t.write = pictures_write;
+	p->t.take = take_picture;
 	p->t.free = pictures_free;
 	p->bit_rate = bit_rate;
 	return &p->t;

@@ -193,8 +193,10 @@ static bool resample(struct sound *s, const AVFrame *in)
 	return ok;
 }
 
-static bool take_sound(struct sound *s, AVFrame *in)
+static bool take_sound(struct sg_transcoder *t, AVFrame *in)
 {
+	struct sound *s = (struct sound *)t;
+
 	if (in->nb_samples <= 0 || in->sample_rate <= 0 || !open_encoder(s) || !open_resampler(s, in))
 		return false;
 	if (in->pts != AV_NOPTS_VALUE)
@@ -206,7 +208,6 @@ static bool take_sound(struct sound *s, AVFrame *in)
 static bool sound_write(struct sg_transcoder *t, const struct sg_frame *f)
 {
 	struct sound *s = (struct sound *)t;
-	bool ok = true;
 
 	if (f->flags & SG_FRAME_CONFIG) {
 		if (!transcoder_keep_config(t, f) && t->dec && t->from == f->codec)
@@ -217,13 +218,7 @@ static bool sound_write(struct sg_transcoder *t, const struct sg_frame *f)
 	}
 	if ((!t->dec || t->from != f->codec) && !transcoder_open_decoder(t, (enum sg_codec)f->codec))
 		return false;
-	if (!transcoder_decode(t, f))
-		return false;
-	while (avcodec_receive_frame(t->dec, t->frame) == 0) {
-		ok = take_sound(s, t->frame) && ok;
-		av_frame_unref(t->frame);
-	}
-	return ok;
+	return transcoder_decode(t, f);
 }
 
 struct sg_transcoder *transcoder_sound_new(void)
@@ -233,6 +228,7 @@ struct sg_transcoder *transcoder_sound_new(void)
 	if (!s)
 		return NULL;
 	s->t.write = sound_write;
+	s->t.take = take_sound;
 	s->t.free = sound_free;
 	return &s->t;
 }

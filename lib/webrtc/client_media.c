@@ -364,6 +364,8 @@ bool sg_rtc_client_write(struct sg_rtc_client *c, const struct sg_frame *f, int6
 	if (res != SG_OK)
 		return false;
 	bool ok = c->state == SG_RTC_OPEN;
+	if (ok && !t->packets) /* before they have placed this track by when it came to them */
+		c->report_us = now_us;
 	for (unsigned i = 0; ok && i < packed->count; i++)
 		ok = send_slice(c, t, &packed->packets[i], packed->timestamp + t->offset);
 	if (ok) {
