@@ -41,6 +41,8 @@ play() { # URL stream [options]: streamplay's JSON
 	echo "$output"
 	[ "$status" -eq 0 ]
 	[ "$(jq .lost <<<"$output")" = 0 ]
+	jq -e '.webrtc | .packetsReceived > 100 and .packetsLost == 0 and .nackCount == 0 and
+		.retransmittedPacketsReceived == 0' <<<"$output"
 	[ "$(jq '.startupMs < 1500' <<<"$output")" = true ]
 }
 
@@ -117,8 +119,9 @@ play() { # URL stream [options]: streamplay's JSON
 }
 
 # A relay with losses at a port of the server's own address book: 1, 5 and 10 percent, with reordering.
-@test "the picture goes on over lines that lose and reorder" {
+@test "the picture goes on over lines that lose and reorder, and the losses are counted" {
 	stop "$RELAY"
+	before=0
 	for loss in 1 5 10; do
 		python3 "$BATS_TEST_DIRNAME/udp_relay.py" 127.0.0.9 127.0.0.1 "${WEBRTC##*:}" --loss "$loss" --delay 5 --jitter 10 \
 			--seconds 60 >"$DIR/relay-$loss" 3>&- &
@@ -129,8 +132,31 @@ play() { # URL stream [options]: streamplay's JSON
 		echo "$loss %: $output; $(tail -n 1 "$DIR/relay-$loss")" | tee -a "$DIR/losses" >&2
 		[ "$status" -eq 0 ]
 		[ "$(jq '.video.decoded' <<<"$output")" -ge 100 ]
+		# What the line lost is asked for again, and most of it comes in time; more is asked where more is lost.
+		jq -e --argjson loss "$loss" --argjson before "$before" '.webrtc | .nackCount > $before and
+			.retransmittedPacketsReceived > 0 and .packetsLost <= .packetsReceived * $loss / 100 and
+			.jitter > 0.0005 and .jitter < 0.2 and .freezeCount >= 0 and
+			(.freezeCount > 0) == (.totalFreezesDuration > 0)' <<<"$output"
+		before=$(jq .webrtc.nackCount <<<"$output")
 	done
 	cat "$DIR/losses"
 	python3 "$BATS_TEST_DIRNAME/udp_relay.py" 127.0.0.9 127.0.0.1 "${WEBRTC##*:}" --seconds 300 >"$DIR/relay" 3>&- &
 	RELAY=$!
+}
+
+@test "a line that stands still for a second is a freeze, in JSON and in the summary" {
+	STREAMGATE_TOKEN=$(token cam) "$BIN/streamplay" "whep+http://$HTTP/live/whep/cam" --no-window --duration 5s \
+		>"$DIR/frozen" 2>&1 3>&- &
+	viewer=$!
+	for _ in $(seq 100); do # a while in which it plays
+		"$BIN/tokenctl" sessions --json | jq -e '.items | any(.protocol == "whep" and .streamId == "cam" and .bytes > 100000)' \
+			>/dev/null && break
+		sleep 0.05
+	done
+	kill -STOP "$RELAY"
+	sleep 1 # the length of the freeze: what is measured
+	kill -CONT "$RELAY"
+	wait "$viewer"
+	cat "$DIR/frozen"
+	[[ $(cat "$DIR/frozen") =~ lost\ [0-9]+\ \ nacks\ [0-9]+\ \ retransmissions\ [0-9]+\ \ freezes\ [1-9][0-9]*\ \ jitter\ [0-9.]+\ ms$ ]]
 }

@@ -39,6 +39,7 @@ void measure_open(struct measure *m, const struct source *s)
 {
 	pthread_mutex_lock(&m->lock);
 	m->facts.live = s->live;
+	m->facts.over_webrtc = s->rtc != NULL;
 	m->connected_us = s->connected_us;
 	pthread_mutex_unlock(&m->lock);
 }
@@ -132,6 +133,29 @@ void measure_packet(struct measure *m, enum AVMediaType type, int64_t dts_us, co
 	pthread_mutex_unlock(&m->lock);
 }
 
+/* webrtc-stats, freezeCount: a picture stands for three times the mean of the last thirty, and for 150 ms more
+ * than it. Before there are five the mean means nothing. */
+static void keep_rhythm(struct measure *m, int64_t now_us)
+{
+	struct rhythm *r = &m->rhythm;
+	unsigned known = r->count < RHYTHM_FRAMES ? r->count : RHYTHM_FRAMES;
+	int64_t step_us = now_us - r->last_us, sum_us = 0;
+	bool first = !r->last_us;
+
+	r->last_us = now_us;
+	if (first)
+		return;
+	for (unsigned i = 0; i < known; i++)
+		sum_us += r->steps_us[i];
+	int64_t mean_us = known ? sum_us / known : 0;
+	if (known >= 5 && step_us >= 3 * mean_us && step_us >= mean_us + 150000) {
+		m->facts.freezes++;
+		m->facts.frozen_s += (double)step_us / 1e6;
+	} else {
+		r->steps_us[r->count++ % RHYTHM_FRAMES] = step_us;
+	}
+}
+
 void measure_frame(
     struct measure *m, enum AVMediaType type, int64_t pts_us, const AVFrame *frame, int64_t now_us)
 {
@@ -145,6 +169,8 @@ void measure_frame(
 			f->lost++;
 		if (pts_us != AV_NOPTS_VALUE)
 			track_step(&m->frames, pts_us);
+		if (f->over_webrtc) /* shown as they come; all else is buffered */
+			keep_rhythm(m, now_us);
 	} else {
 		f->samples++;
 		f->sample_rate = frame->sample_rate;
@@ -163,10 +189,10 @@ void measure_broken(struct measure *m)
 	pthread_mutex_unlock(&m->lock);
 }
 
-void measure_lost(struct measure *m, uint64_t total)
+void measure_line(struct measure *m, const struct line *line)
 {
 	pthread_mutex_lock(&m->lock);
-	m->transport_lost = total;
+	m->facts.line = *line;
 	pthread_mutex_unlock(&m->lock);
 }
 
@@ -186,7 +212,7 @@ void measure_facts(struct measure *m, int64_t now_us, struct facts *out)
 	if (m->ended_us)
 		now_us = m->ended_us;
 	*out = m->facts;
-	out->lost += m->transport_lost;
+	out->lost += m->facts.line.lost;
 	out->seconds = (double)(now_us - m->began_us) / 1e6;
 	out->media_s =
 	    max_double((double)m->packets[0].span_us, (double)m->packets[1].span_us) / 1e6;

@@ -53,8 +53,11 @@ static int read_all(struct player *p, struct decoding *d)
 		decoding_packet(d, fmt, pkt); /* first, so that the codecs are known */
 		if (pkt->stream_index == d->video.index || pkt->stream_index == d->sound.index)
 			measure_packet(&p->measure, type, us, pkt, now - asked > 2000, now);
-		if (p->source.rtc)
-			measure_lost(&p->measure, rtc_lost(p->source.rtc));
+		if (p->source.rtc) {
+			struct line line;
+			rtc_line(p->source.rtc, &line);
+			measure_line(&p->measure, &line);
+		}
 		if (p->record && !record_packet(p->record, fmt, pkt))
 			err = AVERROR_EXTERNAL; /* has been told */
 		av_packet_unref(pkt);

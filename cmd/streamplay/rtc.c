@@ -412,12 +412,17 @@ int rtc_read(struct source *s, AVPacket *pkt)
 	}
 }
 
-uint64_t rtc_lost(const struct rtc *r)
+void rtc_line(const struct rtc *r, struct line *out)
 {
-	struct sg_rtc_client_stats stats;
+	struct sg_rtc_client_stats s;
 
-	sg_rtc_client_stats(r->link.client, &stats);
-	return stats.lost;
+	sg_rtc_client_stats(r->link.client, &s);
+	*out = (struct line){.packets = s.packets,
+	    .lost = s.lost,
+	    .nacks = s.nacks,
+	    .plis = s.plis,
+	    .recovered = s.recovered,
+	    .jitter_s = s.jitter_s};
 }
 
 void rtc_close(struct rtc *r)

@@ -70,7 +70,7 @@ struct rtc;
 int rtc_open(struct source *s, const char *url, const char *token, bool analyze);
 int rtc_read(struct source *s, AVPacket *pkt);
 void rtc_close(struct rtc *r); /* NULL allowed */
-uint64_t rtc_lost(const struct rtc *r); /* packets that never came */
+void rtc_line(const struct rtc *r, struct line *out);
 
 /* ---- publish_file.c ---- */
 

@@ -73,6 +73,10 @@ void status_summary(const struct facts *f)
 	if (f->latency_ms >= 0)
 		sg_buf_printf(&b, "  latency %lld ms", (long long)f->latency_ms);
 	sg_buf_printf(&b, "  lost %llu", (unsigned long long)f->lost);
+	if (f->over_webrtc)
+		sg_buf_printf(&b, "  nacks %llu  retransmissions %llu  freezes %llu  jitter %.1f ms",
+		    (unsigned long long)f->line.nacks, (unsigned long long)f->line.recovered,
+		    (unsigned long long)f->freezes, f->line.jitter_s * 1000);
 	if (!b.failed)
 		printf("%.*s\n", (int)b.len, (char *)b.p);
 	sg_buf_reset(&b);
@@ -110,6 +114,16 @@ static json_t *audio_json(const struct facts *f)
 	    "channels", f->channels, "packets", (json_int_t)f->audio_packets);
 }
 
+/* In the words and units of webrtc-stats. */
+static json_t *webrtc_json(const struct facts *f)
+{
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "packetsReceived",
+	    (json_int_t)f->line.packets, "packetsLost", (json_int_t)f->line.lost, "nackCount",
+	    (json_int_t)f->line.nacks, "pliCount", (json_int_t)f->line.plis, "retransmittedPacketsReceived",
+	    (json_int_t)f->line.recovered, "freezeCount", (json_int_t)f->freezes, "totalFreezesDuration",
+	    f->frozen_s, "jitter", f->line.jitter_s);
+}
+
 void status_json(const char *url, const struct outcome *end, const struct facts *f)
 {
 	char *shown = url_shown(url);
@@ -121,6 +135,8 @@ void status_json(const char *url, const struct outcome *end, const struct facts 
 	    "discontinuities", (json_int_t)f->discontinuities);
 
 	free(shown);
+	if (o && f->over_webrtc)
+		json_object_set_new(o, "webrtc", webrtc_json(f));
 	if (o && *end->why)
 		json_object_set_new(o, "error", json_string(end->why));
 	if (o) {

@@ -124,6 +124,11 @@ int source_explain(const struct source *s, int err, char *why, size_t size);
 
 /* ---- measure.c: what came, and when ---- */
 
+struct line { /* what WebRTC's line did */
+	uint64_t packets, lost, nacks, plis, recovered;
+	double jitter_s;
+};
+
 struct facts { /* a snapshot */
 	char video[32], audio[32]; /* codecs; "" = none */
 	int width, height, sample_rate, channels;
@@ -134,18 +139,29 @@ struct facts { /* a snapshot */
 	double seconds, media_s, buffered_s;
 	int64_t startup_ms, latency_ms; /* -1 = not known */
 	bool live;
+	bool over_webrtc; /* then these too: */
+	struct line line;
+	uint64_t freezes;
+	double frozen_s;
 };
 
 struct track { /* of one kind of media */
 	int64_t last_us, span_us, steps; /* AV_NOPTS_VALUE: nothing yet */
 };
 
+#define RHYTHM_FRAMES 30
+struct rhythm { /* of the pictures as they are shown */
+	int64_t last_us, steps_us[RHYTHM_FRAMES]; /* the newest that were no freeze */
+	unsigned count;
+};
+
 struct measure {
 	pthread_mutex_t lock; /* guards all of it */
+	struct rhythm rhythm;
 	struct facts facts;
 	int64_t began_us, connected_us, ended_us;
 	struct track packets[2], frames; /* packets: video, sound */
-	uint64_t reads, transport_lost;
+	uint64_t reads;
 	bool settled; /* what had piled up before we read has been read */
 	int64_t settled_us, offset_min, offset_max, worst_us, first_dts;
 	bool have_offset;
@@ -162,7 +178,7 @@ void measure_codec(struct measure *m, const AVCodecParameters *par);
 void measure_frame(struct measure *m, enum AVMediaType type, int64_t pts_us, const AVFrame *frame,
     int64_t now_us);
 void measure_broken(struct measure *m);
-void measure_lost(struct measure *m, uint64_t total); /* as the transport counts it */
+void measure_line(struct measure *m, const struct line *line);
 void measure_facts(struct measure *m, int64_t now_us, struct facts *out);
 
 /* ---- decode.c ---- */

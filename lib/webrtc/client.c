@@ -106,6 +106,9 @@ void sg_rtc_client_stats(const struct sg_rtc_client *c, struct sg_rtc_client_sta
 {
 	*out = c->stats;
 	out->round_trip_ms = c->round_trip_ms;
+	const struct sg_rtcp_source *source = &c->tracks[!c->tracks[0].source.started].source;
+	if (source->started)
+		out->jitter_s = source->jitter_16 / 16.0 / source->rate;
 	for (int i = 0; i < 2; i++) {
 		struct sg_rtp_track_stats t;
 		if (!c->tracks[i].in)

@@ -76,7 +76,11 @@ bool sg_rtc_client_write(struct sg_rtc_client *c, const struct sg_frame *f, int6
 bool sg_rtc_client_key_wanted(struct sg_rtc_client *c);
 
 struct sg_rtc_client_stats {
-	uint64_t packets, bytes, lost, nacks, recovered, plis, retransmitted;
+	uint64_t packets, bytes;
+	uint64_t lost, nacks, recovered, plis; /* playing: packets that did not come in time; NACK packets sent,
+						  packets that came after one; PLIs sent */
+	uint64_t retransmitted; /* publishing */
+	double jitter_s; /* playing: of the picture, or of the sound where there is none (RFC 3550 section 6.4.1) */
 	double round_trip_ms; /* of the last check; -1 unknown */
 };
 void sg_rtc_client_stats(const struct sg_rtc_client *c, struct sg_rtc_client_stats *out);

@@ -143,7 +143,7 @@ static void ask_again(struct sg_rtc_client *c, struct client_track *t, int64_t n
 	size_t count = sg_rtp_track_nacks(t->in, now_us / 1000, rtt_ms, seqs, NACKS_MAX);
 	if (count) {
 		sg_rtcp_write_nack(&b, c->report_ssrc, t->ssrc, seqs, count);
-		c->stats.nacks += count;
+		c->stats.nacks++;
 	}
 	if (t == &c->tracks[0] && sg_rtp_track_wants_key(t->in) && now_us - t->pli_us > PLI_US) {
 		t->pli_us = now_us;
