@@ -10,10 +10,9 @@ setup_file() {
 	# The relay stands at another address with the server's port.
 	export WEBRTC_IP=127.0.0.9
 	start_streamd
-	python3 "$BATS_TEST_DIRNAME/udp_relay.py" 127.0.0.9 127.0.0.1 "${WEBRTC##*:}" --seconds 300 >"$DIR/relay" 3>&- &
-	RELAY=$!
+	relay
 	publish cam "$(token cam --type publish)"
-	export PUBLISHER RELAY
+	export PUBLISHER
 	whip live
 	export WHIP
 }
@@ -21,8 +20,23 @@ setup_file() {
 teardown_file() {
 	stop "$WHIP"
 	stop "$PUBLISHER"
-	stop "$RELAY"
+	stop_relay
 	stop_streamd
+}
+
+# The line, one at a time: its process id stands in $DIR/relay.pid, for tests share no variables.
+relay() { # [options of udp_relay.py]
+	: >"$DIR/relay"
+	python3 "$BATS_TEST_DIRNAME/udp_relay.py" 127.0.0.9 127.0.0.1 "${WEBRTC##*:}" --seconds 300 "$@" >"$DIR/relay" 3>&- &
+	echo $! >"$DIR/relay.pid"
+	until grep -q ready "$DIR/relay"; do sleep 0.05; done
+}
+
+stop_relay() {
+	local pid
+	pid=$(cat "$DIR/relay.pid")
+	kill "$pid"
+	while kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
 }
 
 whip() { # stream: publishes in the background until it is stopped; sets WHIP
@@ -120,16 +134,12 @@ play() { # URL stream [options]: streamplay's JSON
 
 # A relay with losses at a port of the server's own address book: 1, 5 and 10 percent, with reordering.
 @test "the picture goes on over lines that lose and reorder, and the losses are counted" {
-	stop "$RELAY"
 	before=0
 	for loss in 1 5 10; do
-		python3 "$BATS_TEST_DIRNAME/udp_relay.py" 127.0.0.9 127.0.0.1 "${WEBRTC##*:}" --loss "$loss" --delay 5 --jitter 10 \
-			--seconds 60 >"$DIR/relay-$loss" 3>&- &
-		relay=$!
-		until grep -q ready "$DIR/relay-$loss"; do sleep 0.05; done
+		stop_relay
+		relay --loss "$loss" --delay 5 --jitter 10
 		run play "whep+http://$HTTP/live/whep/cam" cam --duration 6s
-		stop "$relay"
-		echo "$loss %: $output; $(tail -n 1 "$DIR/relay-$loss")" | tee -a "$DIR/losses" >&2
+		echo "$loss %: $output" | tee -a "$DIR/losses" >&2
 		[ "$status" -eq 0 ]
 		[ "$(jq '.video.decoded' <<<"$output")" -ge 100 ]
 		# What the line lost is asked for again, and most of it comes in time; more is asked where more is lost.
@@ -140,11 +150,11 @@ play() { # URL stream [options]: streamplay's JSON
 		before=$(jq .webrtc.nackCount <<<"$output")
 	done
 	cat "$DIR/losses"
-	python3 "$BATS_TEST_DIRNAME/udp_relay.py" 127.0.0.9 127.0.0.1 "${WEBRTC##*:}" --seconds 300 >"$DIR/relay" 3>&- &
-	RELAY=$!
 }
 
-@test "a line that stands still for a second is a freeze, in JSON and in the summary" {
+@test "a line that stands still for a second is a freeze, which the summary tells" {
+	stop_relay
+	relay
 	STREAMGATE_TOKEN=$(token cam) "$BIN/streamplay" "whep+http://$HTTP/live/whep/cam" --no-window --duration 5s \
 		>"$DIR/frozen" 2>&1 3>&- &
 	viewer=$!
@@ -153,9 +163,9 @@ play() { # URL stream [options]: streamplay's JSON
 			>/dev/null && break
 		sleep 0.05
 	done
-	kill -STOP "$RELAY"
+	kill -STOP "$(cat "$DIR/relay.pid")"
 	sleep 1 # the length of the freeze: what is measured
-	kill -CONT "$RELAY"
+	kill -CONT "$(cat "$DIR/relay.pid")"
 	wait "$viewer"
 	cat "$DIR/frozen"
 	[[ $(cat "$DIR/frozen") =~ lost\ [0-9]+\ \ nacks\ [0-9]+\ \ retransmissions\ [0-9]+\ \ freezes\ [1-9][0-9]*\ \ jitter\ [0-9.]+\ ms$ ]]
