@@ -48,7 +48,7 @@ static int read_all(struct player *p, struct decoding *d)
 		int64_t us =
 		    ts == AV_NOPTS_VALUE ? ts : av_rescale_q(ts, st->time_base, AV_TIME_BASE_Q);
 		/* A parser holds the last packet back until it sees the end: it did not come now. */
-		if (p->source.live && fmt->pb && fmt->pb->eof_reached)
+		if (p->source.live && !p->source.rtc && source_at_end(&p->source))
 			us = AV_NOPTS_VALUE;
 		decoding_packet(d, fmt, pkt); /* first, so that the codecs are known */
 		if (pkt->stream_index == d->video.index || pkt->stream_index == d->sound.index)

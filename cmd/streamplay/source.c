@@ -7,8 +7,11 @@
 
 /* What a stream may be made of. The rest of libavformat (playlists of local files, scripts,
  * pictures) is nothing that streamgate serves, and need not see what a hostile server sends. */
-#define FORMATS "flv,live_flv,hls,mpegts,mov,matroska,webm,aac,mp3,ogg,wav"
-#define STREAMS_MAX "32"
+#define FORMATS "flv,live_flv,hls,dash,mpegts,mov,matroska,webm,aac,mp3,ogg,wav"
+#define STREAMS_MAX_TEXT "32"
+/* Of decoding times: what is further behind is no packet that was read before, but another timeline. */
+#define SEEN_S 60
+#define SEEN_PAUSE_US 5000
 
 static bool remote(const char *url)
 {
@@ -46,18 +49,28 @@ static void set_options(AVDictionary **opts, const char *url)
 	    remote(url) ? "rtmp,rtmps,rtmpt,ffrtmphttp,http,https,httpproxy,tcp,tls,crypto,srt,udp"
 			: "file,crypto",
 	    0);
-	av_dict_set(opts, "max_streams", STREAMS_MAX, 0);
+	av_dict_set(opts, "max_streams", STREAMS_MAX_TEXT, 0);
 	av_dict_set(opts, "user_agent", "streamplay/" SG_VERSION, 0);
 	/* Look at half a second, not at five: a viewer waits, and latency is measured. */
 	av_dict_set(opts, "analyzeduration", "1000000", 0);
 	av_dict_set(opts, "fpsprobesize", "0", 0);
 }
 
-/* Live is what has no length in bytes; a playlist, what has none in time. (The length in time that
+static bool is_dash(const AVFormatContext *fmt)
+{
+	return !strcmp(fmt->iformat->name, "dash");
+}
+
+static bool is_playlist(const AVFormatContext *fmt)
+{
+	return !strcmp(fmt->iformat->name, "hls") || is_dash(fmt);
+}
+
+/* Live is what has no length in bytes; a playlist or an MPD, what has none in time. (The length in time that
  * FLV states is not asked: a publisher that sends a file states the file's.) */
 static bool is_live(const AVFormatContext *fmt)
 {
-	if (!strcmp(fmt->iformat->name, "hls"))
+	if (is_playlist(fmt))
 		return fmt->duration <= 0; /* AV_NOPTS_VALUE is less */
 	return !fmt->pb || avio_size(fmt->pb) <= 0;
 }
@@ -68,6 +81,8 @@ int source_open(
 	AVDictionary *opts = NULL;
 
 	*s = (struct source){.stop = stop, .opened_us = sg_mono_us(), .progress_ms = sg_mono_ms()};
+	for (int i = 0; i < SOURCE_STREAMS_MAX; i++)
+		s->newest_dts[i] = AV_NOPTS_VALUE;
 	s->trouble.token = token;
 	s->trouble.srt_rejections = trouble_srt_rejections();
 	trouble_watch(&s->trouble);
@@ -97,18 +112,56 @@ void source_close(struct source *s)
 	trouble_watch(NULL);
 }
 
+/* At the end of a live MPD libavformat reads the newest segment again and again, until there is another. */
+static bool seen_before(struct source *s, const AVPacket *pkt)
+{
+	const AVStream *st = s->fmt->streams[pkt->stream_index];
+
+	if (!s->live || !is_dash(s->fmt) || pkt->stream_index >= SOURCE_STREAMS_MAX || pkt->dts == AV_NOPTS_VALUE)
+		return false;
+	int64_t *newest = &s->newest_dts[pkt->stream_index];
+	if (*newest != AV_NOPTS_VALUE && pkt->dts <= *newest &&
+	    pkt->dts > *newest - av_rescale_q(SEEN_S, (AVRational){1, 1}, st->time_base))
+		return true;
+	*newest = pkt->dts;
+	return false;
+}
+
+/* Passes over what was seen before, slowly, for all of it has come from the server. */
+static int read_unseen(struct source *s, AVPacket *pkt)
+{
+	int err;
+
+	while (!(err = av_read_frame(s->fmt, pkt)) && seen_before(s, pkt)) {
+		av_packet_unref(pkt);
+		if (source_gives_up(s))
+			return AVERROR_EXIT;
+		/* The server answers, but the stream does not go on: it has ended. */
+		if (sg_mono_ms() - s->read_ms > SOURCE_PATIENCE_MS)
+			return AVERROR_EOF;
+		usleep(SEEN_PAUSE_US);
+	}
+	return err;
+}
+
 int source_read(struct source *s, AVPacket *pkt)
 {
 	int err;
 
-	s->progress_ms = sg_mono_ms();
+	s->progress_ms = s->read_ms = sg_mono_ms();
 	if (s->rtc)
 		return rtc_read(s, pkt);
-	while ((err = av_read_frame(s->fmt, pkt)) == AVERROR(EAGAIN) && !give_up(s))
+	while ((err = read_unseen(s, pkt)) == AVERROR(EAGAIN) && !give_up(s))
 		usleep(5000);
 	if (!err) /* what was refused before was something else, and we got over it */
 		s->trouble.http_code = 0;
 	return err;
+}
+
+bool source_at_end(const struct source *s)
+{
+	/* A playlist has been read to its end every time. */
+	return s->fmt->pb && s->fmt->pb->eof_reached && !is_playlist(s->fmt);
 }
 
 bool source_ended(const struct source *s, int err)

@@ -97,6 +97,7 @@ void trouble_watch(struct trouble *t);
 /* ---- source.c: a stream that is open ---- */
 
 #define SOURCE_PATIENCE_MS 10000
+#define SOURCE_STREAMS_MAX 32
 
 struct rtc;
 struct source {
@@ -106,6 +107,8 @@ struct source {
 	const atomic_bool *stop; /* set by another thread */
 	int64_t opened_us, connected_us; /* open began; the server had answered */
 	int64_t progress_ms, bytes_seen;
+	int64_t read_ms; /* the last read began */
+	int64_t newest_dts[SOURCE_STREAMS_MAX]; /* DASH, by stream: see read_unseen */
 	bool live, silent; /* silent: nothing came for too long */
 };
 /* Opens `url`, which holds its token, in the calling thread; `analyze` finds out the parameters of
@@ -115,6 +118,8 @@ int source_open(struct source *s, const char *url, const char *token, const atom
 void source_close(struct source *s);
 /* av_read_frame that does not wait for ever. */
 int source_read(struct source *s, AVPacket *pkt);
+/* Has all of it come? Of what is one body: RTMP, a file, FLV over HTTP. */
+bool source_at_end(const struct source *s);
 /* Does this `err` of a read, after something was played, mean that the stream came to its end? */
 bool source_ended(const struct source *s, int err);
 /* To be asked again and again by what waits: interrupted, stopped, or nothing came for too long. */
