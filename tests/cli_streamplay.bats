@@ -118,6 +118,10 @@ succeeds() {
 	fails 2 streamplay x --clients 2 --record y.mp4
 	fails 2 streamplay x --clients 2 --token a --tokens b
 	fails 2 streamplay x --record y.doc
+	fails 2 streamplay rtmp://host/live/cam --publish "$media/cam.mp4"
+	fails 2 streamplay whep+http://host/live/whep/cam --publish "$media/cam.mp4"
+	fails 2 streamplay http://host/live/whip/cam --publish "$media/cam.mp4" --record y.mp4
+	fails 2 streamplay http://host/live/streams/cam.mpd --clients 2
 	fails 2 streamplay x --durtion 5s
 	[[ $errors == *"did you mean --duration"* ]]
 }
@@ -362,6 +366,70 @@ succeeds() {
 	fails 3 streamplay "$base/none.flv" --clients 2
 	fails 3 streamplay "$base/none.flv" --clients 2 --token "$token" --json
 	[[ $output$errors != *"$token"* ]]
+}
+
+@test "clients to whom nothing came in their time are told so" {
+	fails 1 streamplay "$base/hang/cam.flv" --clients 2 --duration 1s
+	[[ $errors == *"2 of 2 clients"*"nothing was played"* ]]
+}
+
+# ---- the end ----
+
+# An interrupt while it does what `where` is: it ends within two seconds, with that status and one line.
+interrupted() { # status command...
+	local wanted=$1 before
+	shift
+	"$@" >"$dir/out" 2>"$dir/errors" 3>&- &
+	player=$!
+	for _ in $(seq 100); do [ -s "$dir/asked" ] && break || sleep 0.05; done
+	before=$(date +%s%N)
+	kill -INT "$player"
+	status=0
+	wait "$player" || status=$?
+	echo "$*: $status after $((($(date +%s%N) - before) / 1000000)) ms: $(cat "$dir/errors")"
+	[ "$status" -eq "$wanted" ]
+	[ $((($(date +%s%N) - before) / 1000000)) -lt 2000 ]
+	[ "$(wc -l <"$dir/errors")" -eq 1 ]
+	[[ $(cat "$dir/errors") == *interrupted* ]]
+}
+
+@test "an interrupt ends it while a server keeps it waiting, whatever it speaks" {
+	# Takes connections, tells of it in "asked", and says nothing.
+	cat >"$dir/mute.py" <<-'END'
+		import os, socket, sys
+		tcp = socket.create_server(("127.0.0.1", 0))
+		tcp.settimeout(60)
+		with open("port.new", "w") as f:
+		    f.write(str(tcp.getsockname()[1]))
+		os.rename("port.new", "port")
+		held = []
+		while True:
+		    held.append(tcp.accept()[0])
+		    with open("asked", "w") as f:
+		        f.write("yes")
+	END
+	(cd "$dir" && exec timeout 60 python3 mute.py) 3>&- &
+	mute=$!
+	for _ in $(seq 100); do [ -s "$dir/port" ] && break || sleep 0.05; done
+	at=127.0.0.1:$(cat "$dir/port")
+	for url in "rtmp://$at/live/cam" "http://$at/cam.flv" "http://$at/cam.m3u8" "http://$at/cam.mpd" "whep+http://$at/live/whep/cam" \
+		"webrtc://$at/live/cam"; do
+		rm -f "$dir/asked"
+		interrupted 1 streamplay "$url"
+	done
+	rm -f "$dir/asked"
+	ffmpeg -v error -i "$media/cam.mp4" -c copy -an "$dir/picture.mp4"
+	interrupted 1 streamplay "http://$at/live/whip/cam" --publish "$dir/picture.mp4"
+	rm -f "$dir/asked"
+	interrupted 1 streamplay "http://$at/cam.flv" --clients 3
+	kill "$mute"
+}
+
+@test "a name that is no UTF-8 does not cost the JSON" {
+	name=$dir/$(printf 'cam\377.mp4')
+	cp "$media/cam.mp4" "$name"
+	succeeds streamplay "$name" --json
+	jq -e '.status == "played" and .url == null' <<<"$output"
 }
 
 # ---- the window ----

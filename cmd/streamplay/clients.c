@@ -89,7 +89,10 @@ static void *client_thread(void *arg)
 	bool ours = !err || atomic_load(&c->crowd->stop) || play_interrupted();
 	if (c->startup_ms >= 0 && !s.trouble.server[0] && (ours || source_ended(&s, err)))
 		c->status = PLAYED;
-	else
+	else if (ours && !play_interrupted() && !s.trouble.server[0]) {
+		c->status = PLAY_FAILED;
+		snprintf(c->why, sizeof(c->why), "nothing was played: no picture or sound came in this time");
+	} else
 		c->status = source_explain(&s, err, c->why, sizeof(c->why));
 	if (c->startup_ms >= 0)
 		atomic_fetch_sub(&c->crowd->open, 1);
@@ -233,7 +236,6 @@ static json_t *known(int64_t value)
 static void print_json(const struct crowd *w, const struct tally *t, double seconds)
 {
 	int status = verdict(t);
-	char *shown = url_shown(w->o->url);
 	json_t *clients = json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:{s:I, s:I, s:I}, "
 				    "s:{s:o, s:o, s:o}}",
 	    "wanted", (int)w->o->clients, "opened", (int)t->begun, "served", (int)t->served,
@@ -241,11 +243,10 @@ static void print_json(const struct crowd *w, const struct tally *t, double seco
 	    "stalled", (int)t->stalled, "frames", "min", (json_int_t)t->frames_min, "median",
 	    (json_int_t)t->frames_median, "max", (json_int_t)t->frames_max, "startupMs", "median",
 	    known(t->startup_median), "p95", known(t->startup_p95), "max", known(t->startup_max));
-	json_t *o = json_pack("{s:s?, s:s, s:i, s:f, s:I, s:o}", "url", shown, "status",
+	json_t *o = json_pack("{s:o, s:s, s:i, s:f, s:I, s:o}", "url", status_url_json(w->o->url), "status",
 	    status_name(status), "exit", status, "seconds", seconds, "bytes", (json_int_t)t->bytes,
 	    "clients", clients);
 
-	free(shown);
 	if (o && t->why)
 		json_object_set_new(o, "error", json_string(t->why));
 	if (o) {

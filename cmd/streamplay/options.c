@@ -2,6 +2,7 @@
  * Options may stand anywhere, "--" ends them; "--name value" and "--name=value" are the same. */
 #include "rtc.h"
 #include "base/text.h"
+#include "base/url.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,6 +112,14 @@ static bool parse_rate(const char *text, double *out)
 	return end != text && (!*end || !strcmp(end, "/s")) && *out > 0 && *out <= 1e6;
 }
 
+static bool names_dash(const char *url)
+{
+	struct sg_url u;
+
+	return sg_url_parse(sg_str_from(url), &u) && u.path.len > 4 &&
+	       !strncasecmp(u.path.p + u.path.len - 4, ".mpd", 4);
+}
+
 static int take_clients(struct options *o)
 {
 	uint64_t n;
@@ -130,6 +139,8 @@ static int take_clients(struct options *o)
 		    PLAY_USAGE, "--ramp %s is no rate: write it like 20/s", o->arg[OPT_RAMP]);
 	if (o->arg[OPT_TOKEN] && o->arg[OPT_TOKENS])
 		return play_fail(PLAY_USAGE, "--token and --tokens exclude each other: choose one");
+	if (names_dash(o->url))
+		return play_fail(PLAY_USAGE, "--clients does not speak DASH: give the stream's URL of HLS");
 	static const enum play_opt alone[] = {OPT_RECORD, OPT_WINDOW, OPT_EXPECT};
 	for (size_t i = 0; i < sizeof(alone) / sizeof(alone[0]); i++)
 		if (o->arg[alone[i]])
@@ -150,8 +161,9 @@ static int take_publish(struct options *o)
 		if (o->arg[others[i]])
 			return play_fail(PLAY_USAGE, "--%s is for playing: leave it or --publish out",
 			    table[others[i]].name);
-	if (rtc_way(o->url) != RTC_HTTP && strncasecmp(o->url, "http://", 7) &&
-	    strncasecmp(o->url, "https://", 8))
+	if (!strncasecmp(o->url, "whep+", 5) ||
+	    (rtc_way(o->url) != RTC_HTTP && strncasecmp(o->url, "http://", 7) &&
+	    strncasecmp(o->url, "https://", 8)))
 		return play_fail(PLAY_USAGE,
 		    "--publish speaks WHIP: give a URL like http://host:5080/live/whip/stream");
 	return PLAYED;

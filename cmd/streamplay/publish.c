@@ -140,13 +140,11 @@ static int report(struct sender *p, int status, const char *why)
 	if (*why)
 		play_fail(0, "%s", why);
 	if (p->o->arg[OPT_JSON]) {
-		char *shown = url_shown(p->o->url);
-		json_t *o = json_pack("{s:s?, s:s, s:i, s:f, s:I, s:I, s:I, s:I, s:I}", "url",
-		    shown, "status", status == PLAYED ? "published" : status_name(status), "exit",
+		json_t *o = json_pack("{s:o, s:s, s:i, s:f, s:I, s:I, s:I, s:I, s:I}", "url",
+		    status_url_json(p->o->url), "status", status == PLAYED ? "published" : status_name(status), "exit",
 		    status, "seconds", p->seconds, "videoFrames", (json_int_t)p->frames[0],
 		    "audioFrames", (json_int_t)p->frames[1], "packets", (json_int_t)s.packets,
 		    "bytes", (json_int_t)s.bytes, "retransmitted", (json_int_t)s.retransmitted);
-		free(shown);
 		if (o && s.round_trip_ms >= 0)
 			json_object_set_new(o, "roundTripMs", json_real(s.round_trip_ms));
 		if (o && *why)
@@ -191,6 +189,7 @@ int publish_run(const struct options *o)
 	int status = feed_open(&p.feed, o->arg[OPT_PUBLISH]);
 
 	p.source.progress_ms = sg_mono_ms();
+	p.source.publishing = true;
 	if (status == PLAYED && (status = token_read(o, &token)) == PLAYED) {
 		p.source.trouble.token = token;
 		if (rtc_link_open(&p.link,

@@ -126,6 +126,11 @@ static bool say(struct rtc_socket *w, json_t *message)
 
 /* ---- the beginning ---- */
 
+struct patience {
+	bool (*give_up)(void *user);
+	void *user;
+};
+
 static int wait_for(
     struct rtc_socket *w, short events, int64_t until_ms, bool (*give_up)(void *), void *user)
 {
@@ -201,8 +206,19 @@ static int take_response(
 	return AVERROR(EIO);
 }
 
-static int connect_to(struct rtc_socket *w, const char *endpoint, struct trouble *t)
+static int on_progress(void *user, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
 {
+	const struct patience *p = user;
+
+	(void)a, (void)b, (void)c, (void)d;
+	return p->give_up(p->user);
+}
+
+static int connect_to(struct rtc_socket *w, const char *endpoint, struct trouble *t, struct patience *patience)
+{
+	curl_easy_setopt(w->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+	curl_easy_setopt(w->curl, CURLOPT_XFERINFODATA, patience);
+	curl_easy_setopt(w->curl, CURLOPT_NOPROGRESS, 0L);
 	curl_easy_setopt(w->curl, CURLOPT_URL, endpoint);
 	curl_easy_setopt(w->curl, CURLOPT_CONNECT_ONLY, 1L);
 	curl_easy_setopt(w->curl, CURLOPT_NOSIGNAL, 1L);
@@ -210,12 +226,15 @@ static int connect_to(struct rtc_socket *w, const char *endpoint, struct trouble
 	curl_easy_setopt(w->curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(w->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)PATIENCE_MS);
 	CURLcode code = curl_easy_perform(w->curl);
+	curl_easy_setopt(w->curl, CURLOPT_NOPROGRESS, 1L); /* `patience` ends here */
 	if (code == CURLE_OK)
 		code = curl_easy_getinfo(w->curl, CURLINFO_ACTIVESOCKET, &w->fd);
 	if (code == CURLE_OK)
 		return 0;
 	snprintf(t->last, sizeof(t->last), "%s", curl_easy_strerror(code));
-	return code == CURLE_COULDNT_CONNECT ? AVERROR(ECONNREFUSED) : AVERROR(EIO);
+	return code == CURLE_ABORTED_BY_CALLBACK ? AVERROR_EXIT
+	       : code == CURLE_COULDNT_CONNECT	 ? AVERROR(ECONNREFUSED)
+						 : AVERROR(EIO);
 }
 
 int rtc_socket_open(struct rtc_socket **out, const char *endpoint, const char *stream,
@@ -238,7 +257,7 @@ int rtc_socket_open(struct rtc_socket **out, const char *endpoint, const char *s
 	    wslay_event_context_client_init(&w->frames, &callbacks, w) != 0)
 		return AVERROR(ENOMEM);
 	wslay_event_config_set_max_recv_msg_length(w->frames, MESSAGE_MAX);
-	if ((err = connect_to(w, endpoint, t)) || (err = send_request(w, endpoint)) ||
+	if ((err = connect_to(w, endpoint, t, &(struct patience){give_up, user})) || (err = send_request(w, endpoint)) ||
 	    (err = take_response(w, t, give_up, user)))
 		return err;
 	if (!say(w, json_pack("{s:s, s:s, s:s, s:s, s:[]}", "command", "play", "streamId",

@@ -7,7 +7,7 @@
 
 /* What a stream may be made of. The rest of libavformat (playlists of local files, scripts,
  * pictures) is nothing that streamgate serves, and need not see what a hostile server sends. */
-#define FORMATS "flv,live_flv,hls,dash,mpegts,mov,matroska,webm,aac,mp3,ogg,wav"
+#define FORMATS "flv,live_flv,hls,mpegts,mov,matroska,webm,aac,mp3,ogg,wav"
 #define STREAMS_MAX_TEXT "32"
 /* Of decoding times: what is further behind is no packet that was read before, but another timeline. */
 #define SEEN_S 60
@@ -41,9 +41,10 @@ static int give_up(void *opaque)
 	return source_gives_up(opaque);
 }
 
-static void set_options(AVDictionary **opts, const char *url)
+static void set_options(AVDictionary **opts, const char *url, bool alone)
 {
-	av_dict_set(opts, "format_whitelist", FORMATS, 0);
+	/* libavformat ends libxml2 for the whole process after each MPD: not beside other threads that read one. */
+	av_dict_set(opts, "format_whitelist", alone ? "dash," FORMATS : FORMATS, 0);
 	/* A playlist from the net may not name our files. */
 	av_dict_set(opts, "protocol_whitelist",
 	    remote(url) ? "rtmp,rtmps,rtmpt,ffrtmphttp,http,https,httpproxy,tcp,tls,crypto,srt,udp"
@@ -90,8 +91,9 @@ int source_open(
 		return AVERROR(ENOMEM);
 	if (rtc_way(url))
 		return rtc_open(s, url, token, analyze);
+	s->srt = !strncasecmp(url, "srt:", 4);
 	s->fmt->interrupt_callback = (AVIOInterruptCB){give_up, s};
-	set_options(&opts, url);
+	set_options(&opts, url, analyze);
 	int err = avformat_open_input(&s->fmt, url, NULL, &opts); /* frees s->fmt when it fails */
 	av_dict_free(&opts);
 	if (err < 0)
@@ -155,6 +157,10 @@ int source_read(struct source *s, AVPacket *pkt)
 		usleep(5000);
 	if (!err) /* what was refused before was something else, and we got over it */
 		s->trouble.http_code = 0;
+	if (!err && !s->begun) { /* likewise; later a parser may give packets after the end was complained of */
+		s->begun = true;
+		s->trouble.last[0] = '\0';
+	}
 	return err;
 }
 
@@ -172,6 +178,9 @@ bool source_ended(const struct source *s, int err)
 	 * error, and names the length it had expected, UINT64_MAX. */
 	if (err == AVERROR(EIO) && strstr(t->last, "Stream ends prematurely") &&
 	    strstr(t->last, "should be 18446744073709551615"))
+		return true;
+	/* libsrt has one word for a goodbye and for a line that is cut. */
+	if (err == AVERROR(EIO) && s->srt)
 		return true;
 	if (err != AVERROR_EOF || t->server[0])
 		return false;
@@ -270,7 +279,7 @@ static int other_failure(const struct source *s, int err, char *why, size_t size
 	/* What libav said last tells more than its result, but for the plain ones of the system. */
 	bool more = (err == AVERROR(EIO) || err == AVERROR_INVALIDDATA || err == AVERROR_UNKNOWN) &&
 		    s->trouble.last[0];
-	snprintf(why, size, "cannot play it: %s%s%s: %s", text, more ? ": " : "",
+	snprintf(why, size, "cannot %s it: %s%s%s: %s", s->publishing ? "publish" : "play", text, more ? ": " : "",
 	    more ? s->trouble.last : "", advice(err));
 	return PLAY_FAILED;
 }
@@ -294,7 +303,8 @@ int source_explain(const struct source *s, int err, char *why, size_t size)
 		return PLAY_FAILED;
 	}
 	if (play_interrupted()) {
-		snprintf(why, size, "interrupted before anything was played: begin again");
+		snprintf(why, size, "interrupted before anything was %s: begin again",
+		    s->publishing ? "published" : "played");
 		return PLAY_FAILED;
 	}
 	return other_failure(s, err, why, size);

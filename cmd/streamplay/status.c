@@ -97,6 +97,15 @@ static json_t *known(int64_t value)
 	return value < 0 ? json_null() : json_integer(value);
 }
 
+json_t *status_url_json(const char *url)
+{
+	char *shown = url_shown(url);
+	json_t *text = shown ? json_string(shown) : NULL;
+
+	free(shown);
+	return text ? text : json_null(); /* a file's name need not be UTF-8 */
+}
+
 static json_t *video_json(const struct facts *f)
 {
 	if (!*f->video)
@@ -126,15 +135,13 @@ static json_t *webrtc_json(const struct facts *f)
 
 void status_json(const char *url, const struct outcome *end, const struct facts *f)
 {
-	char *shown = url_shown(url);
-	json_t *o = json_pack("{s:s?, s:s, s:i, s:f, s:b, s:o, s:o, s:I, s:I, s:o, s:o, s:I, s:I}",
-	    "url", shown, "status", status_name(end->status), "exit", end->status, "seconds",
+	json_t *o = json_pack("{s:o, s:s, s:i, s:f, s:b, s:o, s:o, s:I, s:I, s:o, s:o, s:I, s:I}",
+	    "url", status_url_json(url), "status", status_name(end->status), "exit", end->status, "seconds",
 	    f->seconds, "live", f->live, "video", video_json(f), "audio", audio_json(f), "bitRate",
 	    (json_int_t)f->bit_rate, "bytes", (json_int_t)f->bytes, "startupMs",
 	    known(f->startup_ms), "latencyMs", known(f->latency_ms), "lost", (json_int_t)f->lost,
 	    "discontinuities", (json_int_t)f->discontinuities);
 
-	free(shown);
 	if (o && f->over_webrtc)
 		json_object_set_new(o, "webrtc", webrtc_json(f));
 	if (o && *end->why)

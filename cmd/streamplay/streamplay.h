@@ -110,9 +110,11 @@ struct source {
 	int64_t read_ms; /* the last read began */
 	int64_t newest_dts[SOURCE_STREAMS_MAX]; /* DASH, by stream: see read_unseen */
 	bool live, silent; /* silent: nothing came for too long */
+	bool begun; /* a packet was read */
+	bool srt, publishing;
 };
-/* Opens `url`, which holds its token, in the calling thread; `analyze` finds out the parameters of
- * the streams too. 0 or an AVERROR; source_close in either case. */
+/* Opens `url`, which holds its token, in the calling thread. `analyze`: the only source of the process; the
+ * parameters of its streams are found out too, and DASH is spoken. 0 or an AVERROR; source_close in either case. */
 int source_open(struct source *s, const char *url, const char *token, const atomic_bool *stop,
     bool analyze);
 void source_close(struct source *s);
@@ -264,6 +266,7 @@ void status_erase(void);
 void status_summary(const struct facts *f);
 void status_json(const char *url, const struct outcome *end, const struct facts *f);
 const char *status_name(int status);
+struct json_t *status_url_json(const char *url); /* fit to be shown; null where it is no UTF-8 */
 /* The URL fit to be shown. The caller frees it. */
 char *url_shown(const char *url);
 

@@ -102,7 +102,7 @@ const transmit = {
 const streamplay = {
 	name: 'streamplay',
 	publish: { WHIP: a => start(path.join(BIN, 'streamplay'), ['--publish', a.source.mkv, a.plain], { env: { STREAMGATE_TOKEN: a.token ?? '' } }) },
-	play: all('RTMP RTMPS SRT WHEP WebSocket HLS FLV TS MP4', a =>
+	play: all('RTMP RTMPS SRT WHEP WebSocket HLS DASH FLV TS MP4', a =>
 		start(path.join(BIN, 'streamplay'), ['--no-window', '--duration', '2s', '--record', `${a.out}.ts`, a.plain], { env: { STREAMGATE_TOKEN: a.token ?? '' } })),
 };
 
