@@ -2,7 +2,7 @@
 srt() {
 	local table
 	[ "${BENCH_QUICK-}" != 1 ] || local -x SRT_COUNTS=5 SRT_SECONDS=3
-	table=$(BUILD_DIR=$bin bash "$here/srt.sh") || broken "SRT"
+	table=$(BUILD_DIR=$bin timeout --foreground -k 5 240 bash "$here/srt.sh") || broken "SRT"
 	say "$table"
 	say ""
 }

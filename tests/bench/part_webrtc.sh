@@ -24,7 +24,7 @@ rtc_bare() { # viewers: sets VIEW
 	rm -f "$dir/rtc.in"
 	mkfifo "$dir/rtc.in"
 	exec 9<>"$dir/rtc.in"
-	taskset -c "$load_core" "$work/rtc_view" bare 0 0 "$1" "$seconds" <"$dir/rtc.in" >"$dir/rtc.out" 2>"$dir/view.err" &
+	timeout -k 5 240 taskset -c "$load_core" "$work/rtc_view" bare 0 0 "$1" "$seconds" <"$dir/rtc.in" >"$dir/rtc.out" 2>"$dir/view.err" &
 	local viewers=$!
 	pids="$pids $viewers"
 	await "$dir/rtc.out" ports

@@ -3,7 +3,8 @@
 # what was measured and of the ratios, and keeps them in BUILD_DIR/bench/RESULTS.md. It fails when something
 # is broken (a viewer starves, a token is refused), never because something is slow.
 # BENCH_QUICK=1: smaller counts. Some parts only: BENCH_ONLY="fan_out admissions", of those with viewers for
-# some numbers of them: BENCH_COUNTS="100 300 600". The parts that are not here are in part_*.sh.
+# some numbers of them: BENCH_COUNTS="100 300 600". The parts that are not here are in part_*.sh, what
+# several of those need in nginx.sh.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 bin=$(cd "${BUILD_DIR:-build}" && pwd)
@@ -21,7 +22,9 @@ fi
 counts=${BENCH_COUNTS-$counts}
 cores=$(nproc)
 server_core=0 load_core=$((cores > 1 ? 1 : 0))
-on_load() { taskset -c "$load_core" "$@"; }
+# Whatever is waited for ends: a run may fail, but not hang.
+on_load() { timeout --foreground -k 5 240 taskset -c "$load_core" "$@"; }
+curl() { command curl -m 30 "$@"; }
 
 results=$work/RESULTS.md
 : >"$results"
@@ -70,6 +73,8 @@ stop() {
 		pids=$left
 	done
 }
+
+cpu_us() { python3 -c 'import sys, time; print(time.clock_gettime_ns((~int(sys.argv[1]) << 3) | 2) // 1000)' "$1"; } # pid: its processor time so far
 
 # Four megabits of pictures at 30 a second, a keyframe each second, and AAC.
 source=$work/source.flv
@@ -245,99 +250,11 @@ memory() {
 	wanted "memory of an idle RTMP viewer, of $n" "<=" 32 %.1f "($after - $before) / $n" " KiB"
 }
 
-# ---- files and segments, against nginx with secure_link ----
-
-cpu_us() { python3 -c 'import sys, time; print(time.clock_gettime_ns((~int(sys.argv[1]) << 3) | 2) // 1000)' "$1"; }
-requests() { # pid url [wrk options]: sets RATE and COST (CPU µs of the server for a request)
-	local pid=$1 url=$2 before after
-	shift 2
-	before=$(cpu_us "$pid")
-	on_load wrk -t 1 -c 32 -d "${wrk_seconds}s" "$@" "$url" >"$dir/wrk"
-	after=$(cpu_us "$pid")
-	! grep -qE 'Non-2xx|Socket errors' "$dir/wrk" || broken "$url: not every answer was good" "$dir/wrk"
-	RATE=$(sed -n 's/^Requests\/sec: *//p' "$dir/wrk")
-	COST=$(calc %.1f "($after - $before) / $(sed -n 's/^ *\([0-9]*\) requests in.*/\1/p' "$dir/wrk")")
-}
-
-secure_link() { # path: with its signature
-	local until=$(($(date +%s) + 3600))
-	echo "$1?md5=$(printf '%s' "$until$1 secret" | openssl md5 -binary | base64 | tr '+/' '-_' | tr -d =)&expires=$until"
-}
-
-compare() { # what our_url their_url [wrk options]
-	local what=$1 mine=$2 theirs=$3 rate cost
-	shift 3
-	requests "$STREAMD" "$mine" "$@"
-	rate=$RATE cost=$COST
-	requests "$nginx" "$theirs" "$@"
-	say "| $what | $rate | $RATE | $cost | $COST |"
-	wanted "$what: requests per second against nginx" ">=" 1 %.2f "$rate / $RATE"
-}
-
-# Makes a segment and ends its publisher without a goodbye: for half a minute the stream waits for it, its
-# segments stay. Sets SEGMENT (a path with its session), SEGMENT_KIB; a copy is in $dir/web.
-keep_segment() {
-	local playlist name at=http://127.0.0.1:$HTTP/live/streams
-	tokens 1
-	playlist=$(curl -s "$at/cam.m3u8?token=$(cat "$dir/tokens")" | grep -v '^#' | head -n 1)
-	sleep 3
-	kill -9 "$PUBLISHER"
-	stop "$PUBLISHER"
-	sleep 0.2
-	name=$(curl -s "$at/$playlist" | grep -v '^#' | sed '$d' | tail -n 1)
-	SEGMENT=/live/streams/${playlist%/*}/$name
-	mkdir -p "$dir/web"
-	curl -sf -o "$dir/web/segment.m4s" "http://127.0.0.1:$HTTP$SEGMENT" || broken "no segment" "$dir"/streamd*
-	SEGMENT_KIB=$(($(stat -c %s "$dir/web/segment.m4s") / 1024))
-}
-
-web() {
-	local port nginx film
-	start_streamd auto
-	publish_ours "$source"
-	sleep 2
-	head -c 20000000 /dev/urandom >"$dir/sg/rec/live/film.mp4"
-	film=$(curl -s -o /dev/null -D - -r 0-0 "http://127.0.0.1:$HTTP/live/streams/film.mp4?token=$("$bin/tokenctl" create film --quiet)" |
-		sed -n 's/^content-location: //Ip' | tr -d '\r')
-	mkdir -p "$dir/web"
-	mv "$dir/sg/rec/live/film.mp4" "$dir/web/" && cp "$dir/web/film.mp4" "$dir/sg/rec/live/"
-	keep_segment
-	[ -n "$film" ] || broken "no film" "$dir"/streamd*
-
-	port=$(free_port)
-	cat >"$dir/web.conf" <<-END
-		daemon off; master_process off; worker_processes 1; pid $dir/web.pid; error_log $dir/web.log;
-		events { worker_connections 4096; }
-		http {
-			access_log off; sendfile on; keepalive_requests 100000000;
-			server {
-				listen 127.0.0.1:$port; root $dir/web;
-				location / {
-					secure_link \$arg_md5,\$arg_expires;
-					secure_link_md5 "\$secure_link_expires\$uri secret";
-					if (\$secure_link = "") { return 403; }
-					if (\$secure_link = "0") { return 410; }
-				}
-			}
-		}
-	END
-	start "$server_core" "$dir/nginx" nginx -c "$dir/web.conf" -p "$dir"
-	nginx=$PID
-	await "$dir/web.pid" .
-	say "| over HTTP, 32 connections kept open | streamd: requests/s | nginx with secure_link | streamd: CPU µs per request | nginx |"
-	say "| --- | ---: | ---: | ---: | ---: |"
-	compare "HLS segment of $SEGMENT_KIB KiB" "http://127.0.0.1:$HTTP$SEGMENT" "http://127.0.0.1:$port$(secure_link /segment.m4s)"
-	compare "MP4, ranges of 64 KiB" "http://127.0.0.1:$HTTP/live/streams/$film" \
-		"http://127.0.0.1:$port$(secure_link /film.mp4)" -s "$(dirname "$0")/ranges.lua"
-	say ""
-	stop "$nginx" "$STREAMD"
-}
-
 # ---- admissions and the token path: on the disk that the build is on ----
 
 fresh() { rm -rf "$dir/store" && mkdir "$dir/store"; }
 measured() { # mode where tokens seconds: sets FOUND
-	FOUND=$("$work/gate_load" "$@" 2>"$dir/gate.err") || broken "gate_load $1" "$dir/gate.err"
+	FOUND=$(timeout --foreground -k 5 240 "$work/gate_load" "$@" 2>"$dir/gate.err") || broken "gate_load $1" "$dir/gate.err"
 }
 admission_row() { # who lines
 	local l
@@ -387,7 +304,7 @@ token_path() {
 
 say "Measured $(date -u +%Y-%m-%d) on $cores cores ($(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)), $(awk '/MemTotal/ { printf "%.0f", $2 / 1048576 }' /proc/meminfo) GiB, $(df --output=fstype "$work" | tail -n 1), Linux $(uname -r | cut -d- -f1), $(. /etc/os-release && echo "$PRETTY_NAME"); load average $(cut -d' ' -f1 /proc/loadavg) at the start. The server has one core, the load the other; all of it on loopback."
 say ""
-for file in "$here"/part_*.sh; do . "$file"; done
+for file in "$here"/nginx.sh "$here"/part_*.sh; do . "$file"; done
 for part in ${BENCH_ONLY:-fan_out admissions token_path memory web https recording llhls webrtc srt}; do "$part"; done
 say "| what | wanted | measured | |"
 say "| --- | ---: | ---: | --- |${rows}"
