@@ -48,10 +48,12 @@ struct feed {
 enum place { IN_STEP, BLOCKED, ENDED };
 
 struct sg_follower {
+	/* What a write touches stands together: with many followers each visit finds it out of the cache. */
 	struct sg_follower *prev, *next; /* in the list of its place */
 	struct feed *feed;
 	struct sg_conn *conn;
-	uint64_t cursor;
+	uint64_t cursor, bytes_sent, frames_sent;
+	int64_t blocked_ms; /* since when nothing was taken */
 	struct sg_frame *partial; /* begun; `partial_sent` bytes of it are out */
 	uint32_t partial_sent;
 	uint8_t form, place, why;
@@ -59,8 +61,8 @@ struct sg_follower {
 	uint8_t lead_count, lead_next;
 	struct sg_frame *lead[4];
 	struct sg_buf own;
-	int64_t stall_ms, blocked_ms; /* blocked_ms: since when nothing was taken */
-	uint64_t bytes_sent, frames_sent, frames_skipped;
+	int64_t stall_ms;
+	uint64_t frames_skipped;
 	void (*ended)(void *user, enum sg_follower_end why);
 	void *user;
 };
@@ -419,6 +421,18 @@ static void pass_to(struct sg_follower *f, const struct batch *b, size_t first)
 	}
 }
 
+/* A write takes long enough to fetch, meanwhile, the socket of the next one and the one behind it. */
+static void look_ahead(const struct sg_follower *next)
+{
+	if (!next)
+		return;
+	__builtin_prefetch(next->conn);
+	if (!next->next)
+		return;
+	__builtin_prefetch(next->next, 1);
+	__builtin_prefetch(&next->next->partial, 1);
+}
+
 static void pass_on(struct feed *feed, size_t count)
 {
 	struct sg_frame **frames = feed->fo->frames;
@@ -428,6 +442,7 @@ static void pass_on(struct feed *feed, size_t count)
 	DL_FOREACH_SAFE(feed->in_step, f, tmp)
 	{
 		struct batch *b = &batches[f->form];
+		look_ahead(tmp);
 		if (f->paused)
 			continue;
 		if (!b->count)
