@@ -10,7 +10,8 @@
 #include "http/http_internal.h"
 #include <sys/socket.h>
 
-#define PUMP_BYTES 16384
+#define UP_BYTES 16384
+#define DOWN_BYTES 65536  /* what a write to the TLS side takes at once: four records */
 #define PAIR_BYTES 65536  /* of the plain socket's buffer, each way */
 #define LINGER_MS 10000   /* for a peer that has not read the end */
 
@@ -167,7 +168,7 @@ static void balance(struct http_pump *p)
 static void on_inner_readable(void *user)
 {
 	struct http_pump *p = user;
-	char buf[PUMP_BYTES];
+	char buf[DOWN_BYTES];
 
 	if (atomic_load(&p->cut)) {
 		end(p);
@@ -220,7 +221,7 @@ static bool join(struct http_pump *p)
 static void on_outer_readable(void *user)
 {
 	struct http_pump *p = user;
-	char buf[PUMP_BYTES];
+	char buf[UP_BYTES];
 	ssize_t n = sg_conn_read(p->outer, buf, sizeof(buf));
 
 	if (n < 0 && p->inner && !p->ended_ms) {
@@ -274,8 +275,8 @@ void http_tls_accepted(void *user, struct sg_loop *loop, int fd)
 		p->peer_len = sizeof(p->peer);
 		p->lane = lane_of(room, loop);
 		atomic_store(&p->refs, 1);
-		sg_buf_init(&p->up, PUMP_BYTES);
-		sg_buf_init(&p->down, PUMP_BYTES);
+		sg_buf_init(&p->up, UP_BYTES);
+		sg_buf_init(&p->down, DOWN_BYTES);
 	}
 	if (!p || getpeername(fd, (struct sockaddr *)&p->peer, &p->peer_len) != 0 ||
 	    sg_conn_open_tls(&p->outer, loop, fd, srv->cfg.tls, &outer_events, p) != SG_OK) {
