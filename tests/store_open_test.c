@@ -222,6 +222,15 @@ static void a_newer_stores_file_is_refused_and_left_alone(void **state)
 	free(log.p);
 }
 
+static void the_cache_is_as_large_as_asked(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(ask(f->st, "PRAGMA cache_size"), -65536);
+	sg_store_set_cache(f->st, 256);
+	assert_int_equal(ask(f->st, "PRAGMA cache_size"), -262144);
+}
+
 static void an_older_file_is_brought_up_to_date_step_by_step(void **state)
 {
 	struct fixture *f = *state;
@@ -302,6 +311,7 @@ int main(void)
 		what_is_no_database_is_refused_and_left_alone),
 	    CLAIM("a newer store's file is refused and left alone",
 		a_newer_stores_file_is_refused_and_left_alone),
+	    CLAIM("the cache is as large as asked", the_cache_is_as_large_as_asked),
 	    CLAIM("an older file is brought up to date step by step",
 		an_older_file_is_brought_up_to_date_step_by_step),
 	    CLAIM("the first format gets a place for the password",

@@ -1,6 +1,8 @@
 /* gate.c - opening and closing. */
 #include "gate/gate_internal.h"
 
+#define COMMIT_CACHE_MIB 256
+
 void sg_gate_unref(struct sg_gate *g)
 {
 	if (atomic_fetch_sub(&g->refs, 1) != 1)
@@ -25,6 +27,9 @@ static enum sg_result open_stores(struct sg_gate *g, const char *url, char *erro
 			return res;
 	}
 	sg_store_set_patience(g->stores[5], 0);
+	/* Any of a million tokens may be the next. Whoever only reads would keep so much in vain: each
+	 * write makes it read again. */
+	sg_store_set_cache(g->stores[1], COMMIT_CACHE_MIB);
 	return SG_OK;
 }
 

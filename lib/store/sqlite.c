@@ -341,9 +341,19 @@ static void set_patience(struct sg_store *st, int64_t ms)
 	sg_sqlite_of(st)->busy_ms = ms;
 }
 
+/* A wish: should it fail, the cache stays as it was. */
+static void set_cache(struct sg_store *st, int mib)
+{
+	char sql[64];
+
+	sqlite3_snprintf(sizeof(sql), sql, "PRAGMA cache_size=-%d", mib * 1024);
+	sqlite3_exec(sg_sqlite_of(st)->db, sql, NULL, NULL, NULL);
+}
+
 static const struct sg_store_backend sqlite_backend = {
     .close = sqlite_close,
     .set_patience = set_patience,
+    .set_cache = set_cache,
     .token_create = sg_sqlite_token_create,
     .token_get = sg_sqlite_token_get,
     .token_lookup = sg_sqlite_token_lookup,

@@ -176,6 +176,9 @@ static int open_file(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int fl
 
 static void register_vfs(void)
 {
+	/* Its statistics, which nobody reads, take one lock for all threads at every allocation. It
+	 * cannot be said later; a program that has used SQLite before us keeps them. */
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	system_vfs = sqlite3_vfs_find(NULL);
 	if (!system_vfs)
 		return;

@@ -38,6 +38,11 @@ void sg_store_set_patience(struct sg_store *st, int64_t ms)
 	st->backend->set_patience(st, ms);
 }
 
+void sg_store_set_cache(struct sg_store *st, int mib)
+{
+	st->backend->set_cache(st, mib);
+}
+
 const char *sg_store_error(const struct sg_store *st)
 {
 	return st->error;

@@ -69,6 +69,8 @@ void sg_store_close(struct sg_store *st); /* NULL allowed */
 /* From now on a call on this handle waits at most so long for another's lock, then SG_ERR_STORE_BUSY;
  * 0: not at all. */
 void sg_store_set_patience(struct sg_store *st, int64_t ms);
+/* How much of the store this handle keeps in memory, at most; 64 MiB as long as nothing is said. */
+void sg_store_set_cache(struct sg_store *st, int mib);
 /* One line about the last failure of this handle; valid until the next call. */
 const char *sg_store_error(const struct sg_store *st);
 

@@ -14,6 +14,7 @@
 struct sg_store_backend {
 	void (*close)(struct sg_store *st);
 	void (*set_patience)(struct sg_store *st, int64_t ms);
+	void (*set_cache)(struct sg_store *st, int mib);
 	enum sg_result (*token_create)(struct sg_store *st, const struct sg_token *model,
 	    int64_t now, struct sg_token_key *keys, size_t count);
 	enum sg_result (*token_get)(struct sg_store *st, uint64_t id, struct sg_token *out);
