@@ -63,6 +63,7 @@ keep_segment() {
 	playlist=$(curl -s "$at/cam.m3u8?token=$(cat "$dir/tokens")" | grep -v '^#' | head -n 1)
 	sleep 3
 	kill -9 "$PUBLISHER"
+	wait "$PUBLISHER" 2>/dev/null || true
 	stop "$PUBLISHER"
 	sleep 0.2
 	name=$(curl -s "$at/$playlist" | grep -v '^#' | sed '$d' | tail -n 1)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # make bench: everything in one run, the server on one core and the load on the other; prints tables of
 # what was measured and of the ratios, and keeps them in BUILD_DIR/bench/RESULTS.md. It fails when something
-# is broken (a viewer starves, a token is refused), never because something is slow.
+# is broken (a viewer starves, a token is refused), after the other parts, never because something is slow.
 # BENCH_QUICK=1: smaller counts. Some parts only: BENCH_ONLY="fan_out admissions", of those with viewers for
 # some numbers of them: BENCH_COUNTS="100 300 600". The parts that are not here are in part_*.sh, what
 # several of those need in nginx.sh.
@@ -11,8 +11,7 @@ bin=$(cd "${BUILD_DIR:-build}" && pwd)
 work=$bin/bench
 dir=$(mktemp -d "$work/run.XXXXXX")
 ulimit -n "$(ulimit -Hn)"
-pids=
-trap 'trap - EXIT; for p in $pids; do kill "$p" 2>/dev/null || true; done; wait 2>/dev/null; rm -rf "$dir"' EXIT
+trap 'rm -rf "$dir"' EXIT
 trap 'exit 130' INT TERM
 if [ "${BENCH_QUICK-}" = 1 ]; then
 	counts="100" seconds=1 admission_seconds=1 wrk_seconds=2 million=200000 large=1000000 large_name="1 million"
@@ -28,7 +27,7 @@ curl() { command curl -m 30 "$@"; }
 
 results=$work/RESULTS.md
 : >"$results"
-rows=
+rows=$dir/rows # of the last table
 say() { printf '%s\n' "$*" | tee -a "$results"; }
 calc() { awk "BEGIN { printf \"$1\", $2 }"; }
 field() { tr ' ' '\n' <<<"$2" | sed -n "s/^$1=//p"; }
@@ -37,8 +36,7 @@ wanted() {
 	local met=missed sign=≤ unit=${6-}
 	[ "$2" = "<=" ] || sign=≥
 	awk "BEGIN { exit !($5 $2 $3) }" && met=met
-	rows="$rows
-| $1 | $sign $3$unit | $(calc "$4" "$5")$unit | $met |"
+	echo "| $1 | $sign $3$unit | $(calc "$4" "$5")$unit | $met |" >>"$rows"
 }
 broken() {
 	echo "bench: $1" >&2
@@ -63,10 +61,16 @@ start() { # core output command...
 	PID=$!
 	pids="$pids $PID"
 }
+gone() { ! grep -qs '^State:[[:space:]]*[^Z[:space:]]' "/proc/$1/status"; }
 stop() {
 	local p left
 	for p; do
 		kill "$p" 2>/dev/null || true
+		for _ in $(seq 150); do
+			gone "$p" && break
+			sleep 0.1
+		done
+		kill -9 "$p" 2>/dev/null || true
 		wait "$p" 2>/dev/null || true
 		left=
 		for q in $pids; do [ "$q" = "$p" ] || left="$left $q"; done
@@ -305,6 +309,23 @@ token_path() {
 say "Measured $(date -u +%Y-%m-%d) on $cores cores ($(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)), $(awk '/MemTotal/ { printf "%.0f", $2 / 1048576 }' /proc/meminfo) GiB, $(df --output=fstype "$work" | tail -n 1), Linux $(uname -r | cut -d- -f1), $(. /etc/os-release && echo "$PRETTY_NAME"); load average $(cut -d' ' -f1 /proc/loadavg) at the start. The server has one core, the load the other; all of it on loopback."
 say ""
 for file in "$here"/nginx.sh "$here"/part_*.sh; do . "$file"; done
-for part in ${BENCH_ONLY:-fan_out admissions token_path memory web https recording llhls webrtc srt}; do "$part"; done
+# A part that breaks ends, with what it has started; the others are measured all the same.
+failed=
+run_part() {
+	set +e
+	(
+		set -e
+		pids=
+		trap 'trap - EXIT; stop $pids' EXIT
+		trap 'exit 130' INT TERM
+		"$1"
+	)
+	[ $? = 0 ] || failed="$failed $1"
+	set -e
+}
+: >"$rows"
+for part in ${BENCH_ONLY:-fan_out admissions token_path memory web https recording llhls webrtc srt}; do run_part "$part"; done
 say "| what | wanted | measured | |"
-say "| --- | ---: | ---: | --- |${rows}"
+say "| --- | ---: | ---: | --- |"
+say "$(cat "$rows")"
+[ -z "$failed" ] || broken "not all was measured:$failed"
