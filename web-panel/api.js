@@ -16,7 +16,7 @@ export const isGone = () => gone;
 
 export const SDP = 'application/sdp';
 
-/** JSON in and out; of SDP { text, url }. Throws ApiError; status 0 is a server that does not answer. */
+/** JSON in and out; of SDP its text. Throws ApiError; status 0 is a server that does not answer. */
 export async function call(method, path, body, { signal, quiet, type = 'application/json' } = {}) {
 	const headers = { Accept: 'application/json' };
 	if (method !== 'GET')
@@ -35,7 +35,7 @@ export async function call(method, path, body, { signal, quiet, type = 'applicat
 	}
 	const text = await answer.text().catch(() => '');
 	if (answer.ok && type === SDP)
-		return { text, url: answer.headers.get('Location') };
+		return text;
 	let json = null;
 	try {
 		json = text ? JSON.parse(text) : null;

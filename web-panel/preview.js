@@ -9,7 +9,7 @@ export function preview(first) {
 	const note = h('span.wait', 'Waiting for a picture…');
 	const video = h('video', { autoplay: true, playsinline: true, 'aria-hidden': 'true', tabindex: -1, on: { playing: () => say(note, '') } });
 	const knob = button('', toggle, 'small'), el = h('div.picture', video, note, knob);
-	let row = first, seen = false, paused = matchMedia('(prefers-reduced-motion: reduce)').matches, peer = null, url = null, next = 0, refused = false;
+	let row = first, seen = false, paused = matchMedia('(prefers-reduced-motion: reduce)').matches, peer = null, next = 0, refused = false;
 	const soon = later(look, 200), watcher = new IntersectionObserver(e => { seen = e.at(-1).isIntersecting; soon(); });
 	video.muted = true;
 	watcher.observe(el);
@@ -24,13 +24,8 @@ export function preview(first) {
 		mine.onconnectionstatechange = watch;
 		try {
 			await mine.setLocalDescription();
-			const answer = await call('POST', `/api/v1/streams/${at(row.app)}/${at(row.streamId)}/preview`, mine.localDescription.sdp, { type: SDP });
-			if (peer !== mine) {
-				leave(answer.url);
-				return;
-			}
-			url = answer.url;
-			await mine.setRemoteDescription({ type: 'answer', sdp: answer.text });
+			const sdp = await call('POST', `/api/v1/streams/${at(row.app)}/${at(row.streamId)}/preview?audio=false`, mine.localDescription.sdp, { type: SDP });
+			await mine.setRemoteDescription({ type: 'answer', sdp });
 			mine.getReceivers()[0].transport.onstatechange = watch; // the server's goodbye
 		} catch (e) {
 			if (peer === mine)
@@ -38,15 +33,11 @@ export function preview(first) {
 		}
 	}
 
-	const leave = url => call('DELETE', url, undefined, { quiet: true }).catch(() => {});
-
-	/* Its connection says goodbye by itself, where there is one. The last picture stays. */
+	/* The connection says goodbye; where there is none yet, the server's patience is short. The last picture stays. */
 	function close() {
 		video.pause();
-		if (url && peer.connectionState !== 'connected')
-			leave(url);
 		peer?.close();
-		peer = url = null;
+		peer = null;
 	}
 
 	function fail(why, status) {
@@ -68,8 +59,10 @@ export function preview(first) {
 		knob.setAttribute('aria-label', `${knob.textContent} ${row.streamId}`);
 		if (!there || !seen || paused || document.hidden)
 			close();
-		else if (!peer && Date.now() >= next)
+		else if (!peer && Date.now() >= next) {
+			refused = false;
 			open();
+		}
 	}
 
 	function toggle() {

@@ -44,6 +44,8 @@ test('a stream has a picture by WHEP, on one session of the panel, which spends 
 	assert.equal(one.token, null);
 	assert.equal(one.state, 'active');
 	assert.equal((await server.ctl('list', '--json')).items.length, tokens);
+	// The sound, which nobody hears, is not made into another one for it.
+	assert.match(await (await fetch(`${server.http}/metrics`)).text(), /^streamgate_transcoders_started_total 0$/m);
 	await card.getByText('Nobody is watching').waitFor();
 	await p.getByRole('link', { name: 'Audit' }).click();
 	await p.getByText('An administrator looks.').first().waitFor();
