@@ -10,6 +10,7 @@
  *   publish.c    packets to frames, frames to the hub, feedback to the browser
  *   channel.c    a stream's frames, packed once for a lane's viewers
  *   view.c       a viewer: where it begins, what it is sent, what it is sent again
+ *   move.c       a viewer that goes on elsewhere: another variant, a track more
  *   thin.c       a viewer whose line carries less than the stream
  *   report.c     RTCP that comes in from viewers, and reports that go out
  *
@@ -301,10 +302,15 @@ void rtc_viewer_tick(struct sg_webrtc_peer *p, int64_t now_ms);
 void rtc_viewer_end(struct sg_webrtc_peer *p);
 /* What its stream has now is not what this viewer can take: it looks for a variant that is. */
 void rtc_viewer_went_astray(struct rtc_viewer *v, bool video);
+/* It went astray: is there a variant of the stream, or an offer to make, that helps? */
+void rtc_viewer_move(struct rtc_viewer *v, int64_t now_ms);
 /* It has a track more. */
 void rtc_viewer_begin_again(struct rtc_viewer *v);
 void rtc_viewer_deliver(struct rtc_viewer *v, struct sg_rtp_frame *f);
 void rtc_viewer_catch_up(struct rtc_viewer *v);
+#define RTC_PRESS 20 /* quick motion: so much faster */
+int64_t rtc_live_pts(const struct sg_webrtc_peer *p); /* of the newest frame of what it watches */
+int rtc_h264_mode(const struct sg_webrtc_peer *p);
 /* May another number be looked for now? Counts it. */
 bool rtc_viewer_may_ask(struct rtc_viewer *v);
 void rtc_viewer_resend(struct rtc_viewer *v, int track, uint16_t seq);

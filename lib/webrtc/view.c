@@ -4,12 +4,10 @@
  * now is sent with its time pressed together, twenty to one: the browser shows it in quick motion and
  * is at the live edge, instead of staying behind by as much for good. */
 #include "webrtc/rtc_internal.h"
-#include <stdio.h>
 #include <stdlib.h>
 
 #define VIDEO 0
 #define AUDIO 1
-#define PRESS 20
 #define CATCH_UP_BATCH 16
 #define CATCH_UP_BYTES (128u << 10) /* in one go; then the loop turns */
 #define TCP_FULL (RTC_TCP_OUT_MAX / 4)
@@ -124,7 +122,7 @@ static void send_frame(struct rtc_viewer *v, int track, struct sg_rtp_frame *f)
 	int64_t pts = f->pts_90khz;
 	uint32_t timestamp = f->timestamp;
 	if (track == VIDEO) {
-		v->shown_pts = pts < v->live_pts ? v->live_pts - (v->live_pts - pts) / PRESS : pts;
+		v->shown_pts = pts < v->live_pts ? v->live_pts - (v->live_pts - pts) / RTC_PRESS : pts;
 		timestamp = (uint32_t)v->shown_pts;
 	}
 	timestamp += out->offset;
@@ -258,7 +256,7 @@ static int64_t newest_pts(struct sg_ring *ring)
 }
 
 /* Of the stream as it is published: in other codecs it may have begun this moment, at a keyframe of the past. */
-static int64_t live_pts(const struct sg_webrtc_peer *p)
+int64_t rtc_live_pts(const struct sg_webrtc_peer *p)
 {
 	struct sg_stream *s =
 	    sg_hub_find(p->srv->cfg.hub, sg_str_from(p->app), sg_str_from(p->stream_id));
@@ -289,14 +287,14 @@ static void close_out(struct rtc_out *out)
 	free(out->sent);
 }
 
-static int h264_mode(const struct sg_webrtc_peer *p)
+int rtc_h264_mode(const struct sg_webrtc_peer *p)
 {
 	return p->tracks[VIDEO].on ? p->tracks[VIDEO].h264_mode : SG_RTP_H264_NON_INTERLEAVED;
 }
 
 static struct rtc_viewer *new_viewer(struct sg_webrtc_peer *p)
 {
-	int mode = h264_mode(p);
+	int mode = rtc_h264_mode(p);
 	struct rtc_viewer *v = calloc(1, sizeof(*v));
 
 	if (!v)
@@ -305,7 +303,7 @@ static struct rtc_viewer *new_viewer(struct sg_webrtc_peer *p)
 	v->fir_number = -1;
 	v->catching_up = true;
 	v->skipping = true; /* to the first keyframe */
-	v->live_pts = live_pts(p);
+	v->live_pts = rtc_live_pts(p);
 	v->packer = rtc_packer_for(p->stream, mode, &v->cursor);
 	if (open_out(&v->out[VIDEO], RTC_SENT_VIDEO) && open_out(&v->out[AUDIO], RTC_SENT_AUDIO) && v->packer)
 		v->channel = rtc_channel_join(p->lane, p->stream, mode, v);
@@ -318,100 +316,7 @@ static struct rtc_viewer *new_viewer(struct sg_webrtc_peer *p)
 	return NULL;
 }
 
-/* ---- elsewhere ---- */
-
-/* Where a reader begins who comes now; `otherwise` when nothing is there yet. */
-static int64_t first_pts(struct sg_stream *s, int64_t otherwise)
-{
-	struct sg_frame *f;
-	struct sg_join join;
-
-	sg_stream_join(s, &join);
-	struct sg_ring_read rd = { .frames = &f, .max = 1, .next = join.cursor };
-	sg_ring_read(sg_stream_ring(s), &rd, false);
-	sg_stream_join_reset(&join);
-	if (!rd.count)
-		return otherwise;
-	int64_t pts = f->pts_90khz;
-	sg_frame_unref(f);
-	return pts < otherwise ? pts : otherwise;
-}
-
-/* The other one begins at a keyframe of the past, which is shown in quick motion like any beginning, but behind
- * what has been shown already: no timestamp comes twice. */
-static void begin_behind(struct rtc_viewer *v, struct sg_stream *s)
-{
-	int64_t from = first_pts(s, first_pts(sg_stream_source(s), v->shown_pts));
-	int64_t newest = live_pts(v->peer);
-
-	v->live_pts = v->shown_pts + (v->shown_pts - from) / (PRESS - 1) + 1;
-	if (v->live_pts < newest)
-		v->live_pts = newest;
-}
-
-static bool follow(struct rtc_viewer *v, struct sg_stream *s)
-{
-	struct sg_webrtc_peer *p = v->peer;
-	int mode = h264_mode(p);
-	uint64_t cursor;
-	struct sg_rtp_packer *packer = rtc_packer_for(s, mode, &cursor);
-
-	if (!packer)
-		return false;
-	rtc_channel_leave(v->channel, v);
-	if (!(v->channel = rtc_channel_join(p->lane, s, mode, v))) {
-		sg_rtp_packer_free(packer);
-		return false;
-	}
-	sg_rtp_packer_free(v->packer);
-	v->packer = packer;
-	v->cursor = cursor;
-	v->catching_up = v->skipping = true;
-	begin_behind(v, s);
-	sg_stream_ref(s); /* it may be the same */
-	sg_stream_unref(p->stream);
-	p->stream = s;
-	return true;
-}
-
-void rtc_viewer_begin_again(struct rtc_viewer *v)
-{
-	if (!follow(v, v->peer->stream))
-		rtc_peer_drop(v->peer, SG_OVERLOAD, SG_BYE_NO_MEDIA, "");
-}
-
-static void end_of_agreement(struct sg_webrtc_peer *p, enum sg_codec codec)
-{
-	char why[120];
-
-	snprintf(why, sizeof(why), "the stream's picture is %s now, which this viewer has not agreed to",
-	    sg_codec_name(codec));
-	rtc_peer_drop(p, SG_ADMITTED, SG_BYE_STREAM_ENDED, why);
-}
-
-/* What came was not what had been agreed on: is there a variant of the stream that is? Sound may be missing, as
- * it may be from the beginning; without its picture a viewer is told and ended. */
-static void move(struct rtc_viewer *v, int64_t now_ms)
-{
-	struct sg_webrtc_peer *p = v->peer;
-	struct sg_stream_info info;
-
-	v->moved_ms = now_ms;
-	v->astray = false;
-	struct sg_stream *s = rtc_find_variant(p);
-	if (!s)
-		return; /* its ring's end tells */
-	sg_stream_info(s, &info);
-	if (p->tracks[VIDEO].on && info.video != SG_CODEC_NONE && !rtc_track_takes(&p->tracks[VIDEO], info.video))
-		end_of_agreement(p, info.video);
-	else if (p->tracks[VIDEO].on && info.video == SG_CODEC_H264 && info.has_b_frames)
-		rtc_refuse_b_frames(p);
-	else if (s != p->stream && !follow(v, s))
-		rtc_peer_drop(p, SG_OVERLOAD, SG_BYE_NO_MEDIA, "");
-	else
-		rtc_describe_more(p);
-	sg_stream_unref(s);
-}
+/* ---- committed, and gone ---- */
 
 /* All that is between is sending. */
 void rtc_viewer_connected(struct sg_webrtc_peer *p)
@@ -513,7 +418,7 @@ void rtc_viewer_tick(struct sg_webrtc_peer *p, int64_t now_ms)
 	struct rtc_viewer *v = p->viewer;
 
 	if (v->astray && now_ms - v->moved_ms >= MOVE_PAUSE_MS)
-		move(v, now_ms);
+		rtc_viewer_move(v, now_ms);
 	if (v->catching_up && !p->dead)
 		rtc_viewer_catch_up(v);
 	if (p->dead || now_ms - v->report_ms < REPORT_MS)
