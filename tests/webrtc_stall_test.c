@@ -270,7 +270,7 @@ static void a_thin_line_loses_pictures_up_to_a_keyframe_and_stalls_nobody(void *
 	    wide.pictures, wide.gaps);
 	/* A third fits, of which large ones; what the line's queue cannot hold is not sent. */
 	assert_true(seen * 16 >= sent);
-	assert_true(thin.cut - cut < sent); /* of about three for each picture */
+	assert_true(thin.cut - cut < 2 * sent); /* seven for each picture without a limit, packets sent again among them */
 	assert_true(stats.keyframes - keys >= 3);
 	assert_int_equal(thin.broken, 0);
 	assert_int_equal(wide.gaps, 0);
