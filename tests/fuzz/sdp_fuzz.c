@@ -25,6 +25,12 @@ static void answer(const struct sg_sdp *offer, bool viewer)
 		sections[i].codec = !viewer ? sg_sdp_choose(m)
 					    : sg_sdp_match(m, m->kind == SG_SDP_VIDEO ? SG_CODEC_H264 : SG_CODEC_OPUS,
 						  (const uint8_t *)"\1\x64\0\x1f", 4);
+		static const enum sg_codec others[] = { SG_CODEC_VP8, SG_CODEC_VP9, SG_CODEC_AV1 };
+		for (size_t k = 0, n = 0; viewer && k < SG_SDP_OTHERS_MAX; k++) {
+			const struct sg_sdp_codec *c = sg_sdp_match(m, others[k], NULL, 0);
+			if (c)
+				sections[i].others[n++] = c;
+		}
 	}
 	sg_buf_init(&b, 4 * SG_SDP_MAX);
 	sg_sdp_write_answer(&b, offer, &local, sections);
