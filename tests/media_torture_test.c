@@ -547,7 +547,7 @@ static void run_ts(struct show *w, const unsigned *pieces, size_t count)
 	struct sg_intake *in;
 	struct sg_frame *f;
 	const char *why;
-	int64_t last = INT64_MIN;
+	int64_t last = INT64_MIN / 2; /* far back, and yet to be reckoned with */
 
 	sg_buf_init(&m.bytes, 64u << 20);
 	for (size_t i = 0; i < count; i++)
