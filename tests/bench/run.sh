@@ -33,10 +33,15 @@ calc() { awk "BEGIN { printf \"$1\", $2 }"; }
 field() { tr ' ' '\n' <<<"$2" | sed -n "s/^$1=//p"; }
 # A line of the last table: what, "<=" or ">=", the value wanted, how to print it, the value, after it.
 wanted() {
-	local met=missed sign=≤ unit=${6-}
+	local met=missed sign=≤ unit=${6-} found
 	[ "$2" = "<=" ] || sign=≥
+	found=$(calc "$4" "$5" 2>/dev/null) || found=
+	if [ -z "$found" ]; then
+		echo "| $1 | $sign $3$unit | not measured | |" >>"$rows"
+		return
+	fi
 	awk "BEGIN { exit !($5 $2 $3) }" && met=met
-	echo "| $1 | $sign $3$unit | $(calc "$4" "$5")$unit | $met |" >>"$rows"
+	echo "| $1 | $sign $3$unit | $found$unit | $met |" >>"$rows"
 }
 broken() {
 	echo "bench: $1" >&2
