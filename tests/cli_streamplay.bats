@@ -306,9 +306,11 @@ succeeds() {
 @test "ps does not show the token for long" {
 	streamplay "$base/hang/cam.flv" --token "$token" 2>/dev/null 3>&- &
 	player=$!
-	for _ in $(seq 40); do grep -q hang "$media/requests" && break || sleep 0.05; done
-	sleep 0.3
-	tr '\0' ' ' <"/proc/$player/cmdline" >"$dir/cmdline"
+	for _ in $(seq 100); do
+		tr '\0' ' ' <"/proc/$player/cmdline" >"$dir/cmdline"
+		! grep -q "streamplay.*xxxx" "$dir/cmdline" || break
+		sleep 0.05
+	done
 	kill "$player"
 	wait "$player" || true
 	grep -q streamplay "$dir/cmdline"
