@@ -190,7 +190,7 @@ void pull_run(struct relay_line *l)
 		} else if (!pub) {
 			line_sleep(l, 60000);
 		} else if ((why = attempt(l, pub))) {
-			finish(l, atomic_load(&l->stop));
+			finish(l, atomic_load(&l->stop) && !atomic_load(&l->moves));
 			line_failed(l, why);
 		} else {
 			finish(l, true);

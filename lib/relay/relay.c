@@ -83,6 +83,7 @@ static bool pull_is_due(struct sg_relay *r, struct relay_line *l)
 			continue;
 		char *url = url_for(pc->url, pc->stream);
 		bool same = url && strcmp(url, l->url) == 0, always = pc->when == SG_PULL_ALWAYS;
+		atomic_store(&l->moves, !same);
 		if (same && atomic_exchange(&l->always, always) != always)
 			line_wake(l);
 		line_free_url(url);

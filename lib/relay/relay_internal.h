@@ -38,6 +38,7 @@ struct relay_line {
 	struct sg_stream *source; /* a push: what is sent */
 	struct sg_ring_waiter waiter;
 	atomic_bool stop; /* for good */
+	atomic_bool moves; /* a pull: its successor goes on with the stream from elsewhere */
 	atomic_bool finished; /* the thread has nothing more to do: it may be joined */
 	atomic_llong heard_ms; /* monotonic: the far end last did something */
 	atomic_ullong bytes;
