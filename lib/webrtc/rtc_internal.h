@@ -272,6 +272,9 @@ struct rtc_thin {
 	double room; /* bytes, at filled_ms; less than nothing after a large picture */
 	int64_t filled_ms, bound_ms; /* bound: when it last kept something back */
 	unsigned heavy_reports; /* in a row */
+	unsigned tightened;     /* times in a row */
+	uint8_t lost_at_first;  /* when it was tightened first */
+	uint8_t floor;          /* is lost however little is sent; as the others of 256 */
 };
 /* A report about the pictures, while so much is sent. True: nothing more up to the next keyframe. */
 bool rtc_thin_report(struct rtc_thin *t, uint64_t bit_rate, uint64_t estimate, uint8_t lost, int64_t now_ms);
