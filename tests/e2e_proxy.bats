@@ -147,6 +147,10 @@ address_of() { # token: where its session is
 	[ "$(ask 11 "$main")" = 200 ]
 	# Shown out, it is out for its own URLs, too.
 	"$BIN/tokenctl" revoke "$(token_id "$t")"
+	for _ in $(seq 20); do # a second, by R6
+		[ "$(ask 11 "$main")" = 403 ] && break
+		sleep 0.05
+	done
 	for url in $urls; do [ "$(ask 11 "$url")" = 403 ]; done
 }
 
