@@ -492,6 +492,10 @@ far_has_tls() { # name
 	since=$(jq '.items[] | select(.streamId == "stays") | .since' "$BATS_TEST_TMPDIR/relays")
 	start ffmpeg -v error -nostdin -i "rtmp://$RTMP/live/moves" -t 100 -f null -
 	viewer=$CLIENT
+	for _ in $(seq 100); do
+		"$BIN/tokenctl" sessions --json | jq -e '.items | any(.type == "play" and .streamId == "moves" and .bytes > 0)' && break
+		sleep 0.1
+	done
 	sed -i "/^\s*\[pull goes/,\$d; /^\[pull moves/,/when/s/one/two/" "$DIR/sg.conf"
 	printf '[pull new]\nurl = rtmp://127.0.0.1:%s/live/two\n' "$FAR_RTMP" >>"$DIR/sg.conf"
 	kill -HUP "$STREAMD_PID"
