@@ -47,6 +47,7 @@ run_streamd() {
 		return 1
 	}
 	STREAMD_PID=$(pgrep -P "$STREAMD_JOB" streamd)
+	echo "$STREAMD_PID" >"$DIR/pid" # for teardown_file, where a test started it again
 	RTMP=$(sed -n 's/^listening rtmp //p' "$DIR/out")
 	HTTP=$(sed -n 's/^listening http //p' "$DIR/out")
 	SRT=$(sed -n 's/^listening srt //p' "$DIR/out")
@@ -55,10 +56,11 @@ run_streamd() {
 }
 
 stop_streamd() { # [signal]
-	[ -n "${STREAMD_PID-}" ] || return 0
-	kill "-${1:-TERM}" "$STREAMD_PID" 2>/dev/null || true
+	local pid
+	pid=$(cat "${DIR-}/pid" 2>/dev/null) || return 0
+	kill "-${1:-TERM}" "$pid" 2>/dev/null || true
 	for _ in $(seq 100); do
-		kill -0 "$STREAMD_PID" 2>/dev/null || break
+		kill -0 "$pid" 2>/dev/null || break
 		sleep 0.05
 	done
 }

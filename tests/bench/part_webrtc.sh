@@ -64,7 +64,7 @@ glass() {
 }
 
 webrtc() {
-	local n ours before after transcoded
+	local n ours before after transcoded used
 	make_webrtc_source
 	say "| WebRTC, 2 Mb/s H.264 and Opus | viewers | CPU µs per viewer-second (middle of 3; range) | packets per second | lost | delay ms, p50 / p95 / p99 |"
 	say "| --- | ---: | ---: | ---: | ---: | ---: |"
@@ -83,6 +83,11 @@ webrtc() {
 	stop "$PUBLISHER" "$STREAMD"
 	for n in $counts; do
 		rtc_bare "$n" && before=$VIEW && rtc_row "bare loop: encrypt, send" "$before"
+		used=$(calc %.0f "$(field cpu_us "$before") * $n / 10000")
+		if [ "$used" -gt 85 ]; then # there is no room for anything more
+			echo "| WebRTC to $n: CPU against the bare loop | ≤ 1.5 | not measured: the bare loop alone takes $used % of the core | |" >>"$rows"
+			continue
+		fi
 		webrtc_listen=127.0.0.1:0 start_streamd auto
 		publish_ours "$webrtc_source"
 		rtc_ours "$n" && ours=$VIEW && rtc_row "streamd, WHEP" "$ours"

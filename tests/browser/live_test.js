@@ -87,9 +87,10 @@ test('shown out it ends, and so it does with a new password and with signing out
 	const [p, card] = await livePage(t, { allow: /401/ });
 	await pictureOf(card);
 	const [{ id }] = await previews();
+	const told = card.getByText('The connection was lost.').waitFor(); // for five seconds
 	await server.ctl('kick', id);
 	assert.ok(!(await previews()).some(s => s.id === id));
-	await card.getByText('The connection was lost.').waitFor();
+	await told;
 	await pictureOf(card); // it is asked for again
 	// Nothing of the page's own: a second window does not know that the first has signed out.
 	await p.evaluate(() => fetch('/api/v1/logout', { method: 'POST', headers: { 'X-Streamgate': '1' } }));
@@ -97,7 +98,7 @@ test('shown out it ends, and so it does with a new password and with signing out
 	await signIn(p, server);
 	await pictureOf(card);
 	await server.ctl('passwd', '-', { input: PASSWORD });
-	await until(async () => !(await previews()).length, 'its end with the password', 1000);
+	await until(async () => !(await previews()).length, 'its end with the password', 2000); // a second, and what asking takes
 	await p.getByText('Your sign-in has ended.').first().waitFor();
 });
 
