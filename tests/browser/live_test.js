@@ -89,7 +89,7 @@ test('shown out it ends, and so it does with a new password and with signing out
 	const [{ id }] = await previews();
 	const told = card.getByText('The connection was lost.').waitFor(); // for five seconds
 	await server.ctl('kick', id);
-	assert.ok(!(await previews()).some(s => s.id === id));
+	await until(async () => !(await previews()).some(s => s.id === id), 'its end', 2000);
 	await told;
 	await pictureOf(card); // it is asked for again
 	// Nothing of the page's own: a second window does not know that the first has signed out.
