@@ -142,3 +142,22 @@ last_audit_is() { # field value
 	echo "the audit's newest $1 is '$is', not '$2'"
 	return 1
 }
+
+# In front of streamd, by write_nginx_conf, which the test has. Nginx takes no port of the system's choosing: one that is free now is tried, and then another.
+start_nginx() {
+	mkdir -p "$DIR/nginx"
+	for _ in 1 2 3 4 5; do
+		NGINX=127.0.0.1:$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+		write_nginx_conf
+		nginx -c "$DIR/nginx/nginx.conf" -p "$DIR/nginx" 2>>"$DIR/nginx/log" 3>&- &
+		NGINX_PID=$!
+		for _ in $(seq 50); do
+			curl -s -o /dev/null "http://$NGINX/" && break 2
+			kill -0 "$NGINX_PID" 2>/dev/null || break
+			sleep 0.05
+		done
+	done
+	export NGINX NGINX_PID
+}
+
+stop_nginx() { [ -z "${NGINX_PID-}" ] || kill "$NGINX_PID"; }

@@ -15,29 +15,12 @@ setup_file() {
 }
 
 teardown_file() {
-	[ -z "${NGINX_PID-}" ] || kill "$NGINX_PID"
+	stop_nginx
 	stop "$PUBLISHER"
 	stop_streamd
 }
 
 setup() { BODY=$BATS_TEST_TMPDIR/body HEAD=$BATS_TEST_TMPDIR/head; }
-
-# Nginx takes no port of the system's choosing: one that is free now is tried, and then another.
-start_nginx() {
-	mkdir -p "$DIR/nginx"
-	for _ in 1 2 3 4 5; do
-		NGINX=127.0.0.1:$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-		write_nginx_conf
-		nginx -c "$DIR/nginx/nginx.conf" -p "$DIR/nginx" 2>>"$DIR/nginx/log" 3>&- &
-		NGINX_PID=$!
-		for _ in $(seq 50); do
-			curl -s -o /dev/null "http://$NGINX/" && break 2
-			kill -0 "$NGINX_PID" 2>/dev/null || break
-			sleep 0.05
-		done
-	done
-	export NGINX NGINX_PID
-}
 
 # Whatever does not say that it must not be kept is kept for ten minutes, refusals too. Left to itself a cache
 # asks for the whole of a file, and by GET where the player asked by HEAD.
