@@ -6,6 +6,8 @@
 #define SESSION 's'
 #define LOCAL 'l'
 
+_Static_assert(API_PROOF_SIZE > SG_APIKEY_TEXT_SIZE, "a key, and what it is");
+
 void api_proof_of(const struct api_call *c, char out[API_PROOF_SIZE])
 {
 	struct sg_str text = c->via == API_VIA_KEY ? api_bearer(c->req)
