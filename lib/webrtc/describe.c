@@ -164,7 +164,7 @@ static bool can_play(struct sg_webrtc_peer *p, const struct source *s)
 
 	sg_stream_info(p->stream, &info);
 	if (p->want_video && s->codec[VIDEO] != SG_CODEC_NONE && !travels(s->codec[VIDEO])) {
-		snprintf(why, sizeof(why), "%s cannot be played over WebRTC", 
+		snprintf(why, sizeof(why), "%s cannot be played over WebRTC",
 		    s->codec[VIDEO] == SG_CODEC_HEVC ? "H.265" : sg_codec_name(s->codec[VIDEO]));
 		refuse(p, SG_BYE_NO_MEDIA, why);
 		return false;

@@ -388,8 +388,8 @@ void rtc_viewer_resend(struct rtc_viewer *v, int track, uint16_t seq)
 	struct rtc_sent *s = find_sent(&v->out[track], seq, v->peer->lane->now_ms);
 	struct batch b;
 
-	if (!s || is_full(v) || v->resent >= RESEND_MAX || !rtc_thin_has_room(&v->thin, true, v->peer->lane->now_ms) ||
-	    !begin(&b, v))
+	if (!s || is_full(v) || v->resent >= RESEND_MAX ||
+	    (track == VIDEO && !rtc_thin_has_room(&v->thin, true, v->peer->lane->now_ms)) || !begin(&b, v))
 		return;
 	v->resent++;
 	uint16_t i = (uint16_t)(seq - (uint16_t)s->index);
