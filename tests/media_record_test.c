@@ -1,30 +1,19 @@
 /* One recording: what is written, wherever it is cut off; a full disk; another format. */
 #include "hls_fixture.h"
-#include "media/record.h"
+#include "record_fixture.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char dir[] = "/tmp/sg-record-test.XXXXXX";
-static char part[64], whole[64];
-static void *buffer;
-
 static int begin(void **state)
 {
-	if (source_open(state) != 0 || !mkdtemp(dir) || !(buffer = sg_record_buffer_new()))
-		return -1;
-	snprintf(part, sizeof(part), "%s/a.part", dir);
-	snprintf(whole, sizeof(whole), "%s/a.mp4", dir);
-	return 0;
+	return source_open(state) != 0 ? -1 : record_place_open();
 }
 
 static int end(void **state)
 {
-	unlink(part);
-	unlink(whole);
-	rmdir(dir);
-	free(buffer);
+	record_place_close();
 	return source_close(state);
 }
 

@@ -2,35 +2,24 @@
  * SRT), HLS with its parts, recordings. */
 #include "hls_fixture.h"
 #include "media/intake.h"
-#include "media/record.h"
 #include "media/silence.h"
+#include "record_fixture.h"
 #include <fcntl.h>
 #include <libavcodec/avcodec.h>
 
 #define SOURCE_MS 4000
 #define HOUR_MS 3600000u
 
-static char dir[] = "/tmp/sg-torture-test.XXXXXX";
-static char part[64], whole[64];
-static void *buffer;
 static struct source larger;
 
 static int begin(void **state)
 {
-	if (source_open(state) != 0 || source_encode(&larger, "480x270") != 0 || !mkdtemp(dir) ||
-	    !(buffer = sg_record_buffer_new()))
-		return -1;
-	snprintf(part, sizeof(part), "%s/a.part", dir);
-	snprintf(whole, sizeof(whole), "%s/a.mp4", dir);
-	return 0;
+	return source_open(state) != 0 || source_encode(&larger, "480x270") != 0 ? -1 : record_place_open();
 }
 
 static int end(void **state)
 {
-	unlink(part);
-	unlink(whole);
-	rmdir(dir);
-	free(buffer);
+	record_place_close();
 	sg_buf_reset(&larger.file);
 	return source_close(state);
 }
