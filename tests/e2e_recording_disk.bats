@@ -169,9 +169,9 @@ until_gone() { # file
 	publish cam none
 	until_grown .cam.mp4.part 60000
 	clock -2h
-	until_grown .cam.mp4.part 160000
-	clock +2h
 	until_grown .cam.mp4.part 260000
+	clock +2h
+	until_grown .cam.mp4.part 460000
 	stop "$PUBLISHER"
 	until_there cam.mp4
 	plays "$DIR/rec/live/cam.mp4"

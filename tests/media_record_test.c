@@ -41,6 +41,9 @@ static struct media read_file(const char *path)
 	return m;
 }
 
+#define PUMP_MS 250u
+#define PUMPS ((SOURCE_ALL_MS - 500u + PUMP_MS - 1) / PUMP_MS)
+
 /* Records the source's four seconds. */
 static void record_source(struct sg_hub *hub)
 {
@@ -49,8 +52,8 @@ static void record_source(struct sg_hub *hub)
 
 	feed(pub, BOTH, 0, 500, 0);
 	assert_int_equal(sg_record_open(&r, sg_publisher_stream(pub), 0, fresh(), buffer), SG_OK);
-	for (uint32_t ms = 500; ms < SOURCE_ALL_MS; ms += 250) {
-		feed(pub, BOTH, ms, ms + 250 < SOURCE_ALL_MS ? ms + 250 : SOURCE_ALL_MS, 0);
+	for (uint32_t ms = 500; ms < SOURCE_ALL_MS; ms += PUMP_MS) {
+		feed(pub, BOTH, ms, ms + PUMP_MS < SOURCE_ALL_MS ? ms + PUMP_MS : SOURCE_ALL_MS, 0);
 		assert_int_equal(sg_record_pump(r), SG_OK);
 	}
 	assert_int_equal(sg_record_sync(r), SG_OK);
@@ -129,7 +132,7 @@ static void every_fragment_fills_whole_blocks(void **state)
 	}
 	assert_int_equal(at, lseek(fd, 0, SEEK_END));
 	assert_int_equal(at % 4096, 0);
-	assert_in_range(moofs, 7, 10);
+	assert_in_range(moofs, 14, PUMPS + 1); /* one of each pump that had something to write, and the last frames */
 	close(fd);
 	sg_hub_close(hub);
 }

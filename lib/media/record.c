@@ -32,7 +32,7 @@ struct sg_record_file {
 	size_t filled;
 	uint64_t cursor;
 	int64_t zero_90khz; /* the file's beginning on the stream's timeline */
-	int64_t fragment_90khz, last_90khz;
+	int64_t last_90khz;
 	struct track video, audio;
 	int frame_samples;
 	uint32_t sequence;
@@ -212,11 +212,8 @@ static void take(struct sg_record_file *r, struct sg_frame *f)
 		return;
 	int64_t at = place(r, t, f);
 	settle(r, t, at);
-	if (f->dts_90khz - r->fragment_90khz >= SG_RECORD_FRAGMENT_MS * TICKS_PER_MS ||
-	    r->gathered > FRAGMENT_MAX_BYTES) {
+	if (r->gathered > FRAGMENT_MAX_BYTES)
 		write_fragment(r);
-		r->fragment_90khz = f->dts_90khz;
-	}
 	t->held = sg_frame_ref(f);
 	t->held_at = at;
 	if (f->dts_90khz > r->last_90khz)
@@ -238,6 +235,8 @@ enum sg_result sg_record_pump(struct sg_record_file *r)
 			sg_frame_unref(frames[i]);
 		}
 	} while (rd.count && !r->changed && !r->error);
+	if (!r->error)
+		write_fragment(r);
 	if (r->error) {
 		errno = r->error;
 		return SG_ERR_IO;
@@ -382,7 +381,7 @@ enum sg_result sg_record_open(
 	r->stream = sg_stream_ref(s);
 	r->fd = fd;
 	r->cursor = cursor;
-	r->zero_90khz = r->fragment_90khz = r->last_90khz = zero;
+	r->zero_90khz = r->last_90khz = zero;
 	r->audio.next_sample = -1;
 	r->buffer = buffer;
 	write_past_cache(fd);

@@ -1,15 +1,14 @@
 /* record.h - one recording: a stream's frames into a file, and the file made ready for players.
  *
- * While it is written it is fragmented MP4, two fragments a second, so that whatever happens to the program
- * the file can be played up to the last second; up to the last sg_record_sync() after a power cut. In the end it is rewritten as plain MP4 with its index in
- * front. A recording belongs to one thread, which waits for the disk; it follows the stream's ring as a
- * viewer does, so a slow disk costs the recording pictures, and nobody else. */
+ * While it is written it is fragmented MP4, a fragment at each sg_record_pump(), so that whatever happens to
+ * the program the file can be played up to the last one of these; up to the last sg_record_sync() after a
+ * power cut. In the end it is rewritten as plain MP4 with its index in front. A recording belongs to one
+ * thread, which waits for the disk; it follows the stream's ring as a viewer does, so a slow disk costs the
+ * recording pictures, and nobody else. */
 #ifndef SG_MEDIA_RECORD_H
 #define SG_MEDIA_RECORD_H
 
 #include "media/stream.h"
-
-#define SG_RECORD_FRAGMENT_MS 500
 
 struct sg_record_file;
 
@@ -26,7 +25,8 @@ bool sg_record_may_begin(struct sg_stream *s, uint64_t after);
  *   SG_ERR_IO           it cannot be written (likewise) */
 SG_MUST_CHECK enum sg_result sg_record_open(
     struct sg_record_file **out, struct sg_stream *s, uint64_t after, int fd, void *buffer);
-/* Writes what has come. To be called a few times a second.
+/* Writes what has come as one fragment, but for the last frame of each track, whose duration the next one
+ * tells. How often it is called is how much may be lost, and most of what a recording costs.
  *   SG_OK             there may be more
  *   SG_ERR_NOT_FOUND  the stream has ended
  *   SG_ERR_EXISTS     another configuration has come: close it, and go on in another file after

@@ -4,9 +4,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-#define TICK_MS 400 /* with SG_RECORD_FRAGMENT_MS: less than a second is only in memory */
-#define IDLE_TICK_MS 1000 /* while nothing is recorded: as often as it looks around */
-#define LOOK_MS 1000  /* settings, streams, space */
+#define TICK_MS 900 /* a fragment of each recording: less than a second is only in memory */
 #define SYNC_MS 5000  /* what a power cut may cost; the program's own death costs no more than is in memory */
 #define SWEEP_MS 60000 /* how often what is kept too long is looked for */
 #define RETRY_MS 60000 /* after a disk that was full or broken */
@@ -165,9 +163,9 @@ static void sync_one(struct sg_recorder *r, struct writing *w)
 		give_up(r, w, strerror(errno));
 }
 
-static void write_all(struct sg_recorder *r, bool look)
+static void write_all(struct sg_recorder *r)
 {
-	bool room = !look || free_bytes(r->cfg) >= r->cfg->recording_min_free;
+	bool room = free_bytes(r->cfg) >= r->cfg->recording_min_free;
 
 	for (struct writing *w = r->writing; w; w = w->next) {
 		write_one(r, w);
@@ -178,8 +176,9 @@ static void write_all(struct sg_recorder *r, bool look)
 	}
 }
 
-static void once_a_second(struct sg_recorder *r, int64_t now_ms, int64_t *sweep_ms)
+static void look_at_settings(struct sg_recorder *r, int64_t *sweep_ms)
 {
+	int64_t now_ms = sg_mono_ms();
 	bool changed = false;
 
 	if (sg_store_poll(r->store, &changed) == SG_OK && changed)
@@ -194,7 +193,7 @@ static void once_a_second(struct sg_recorder *r, int64_t now_ms, int64_t *sweep_
 /* False: it is to stop. */
 static bool pause_a_little(struct sg_recorder *r)
 {
-	struct timespec until = sg_mono_in_us((r->writing ? TICK_MS : IDLE_TICK_MS) * 1000);
+	struct timespec until = sg_mono_in_us(TICK_MS * 1000);
 
 	pthread_mutex_lock(&r->lock);
 	while (!r->stopping && pthread_cond_timedwait(&r->woken, &r->lock, &until) == 0)
@@ -207,19 +206,14 @@ static bool pause_a_little(struct sg_recorder *r)
 static void *write_main(void *recorder)
 {
 	struct sg_recorder *r = recorder;
-	int64_t second_ms = 0, sweep_ms = 0;
+	int64_t sweep_ms = 0;
 
 	pthread_setname_np(pthread_self(), "sg-record");
 	do {
-		int64_t now_ms = sg_mono_ms();
-		bool look = now_ms >= second_ms;
-		if (look) {
-			second_ms = now_ms + LOOK_MS;
-			once_a_second(r, now_ms, &sweep_ms);
-		}
-		write_all(r, look);
+		look_at_settings(r, &sweep_ms);
+		write_all(r);
 	} while (pause_a_little(r));
-	write_all(r, false); /* what the publishers' last words were */
+	write_all(r); /* what the publishers' last words were */
 	while (r->writing) {
 		struct writing *w = r->writing;
 		r->writing = w->next;

@@ -9,7 +9,7 @@ web() {
 	film=$(curl -s -o /dev/null -D - -r 0-0 "http://127.0.0.1:$HTTP/live/streams/film.mp4?token=$("$bin/tokenctl" create film --quiet)" |
 		sed -n 's/^content-location: //Ip' | tr -d '\r')
 	mkdir -p "$dir/web"
-	mv "$dir/sg/rec/live/film.mp4" "$dir/web/" && cp "$dir/web/film.mp4" "$dir/sg/rec/live/"
+	ln "$dir/sg/rec/live/film.mp4" "$dir/web/"
 	keep_segment
 	[ -n "$film" ] || broken "no film" "$dir"/streamd*
 	start_nginx "" ""
