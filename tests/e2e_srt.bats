@@ -31,6 +31,55 @@ srt_publish() { # stream token [url options]
 	wait_live "$1"
 }
 
+make_piece() { # file size first-pid: two seconds
+	[ -e "$1" ] || ffmpeg -v error -nostdin -f lavfi -i "testsrc2=size=$2:rate=25:duration=2" -f lavfi -i sine=sample_rate=48000:duration=2 \
+		-c:v libx264 -preset ultrafast -tune zerolatency -g 25 -c:a aac -mpegts_start_pid "$3" -f mpegts "$1"
+}
+
+srt_publish_pieces() { # stream token seconds file...: one behind the other, again and again, two seconds each
+	start bash -c 'url=$1; shift; python3 - "$@" <<<"$PACER" | srt-live-transmit -q -chunk:1316 file://con "$url"' - \
+		"srt://$SRT?streamid=#!::r=live/$1,m=publish,token=$2" "${@:3}"
+	wait_live "$1"
+}
+
+PACER="
+import sys, time
+out, at = sys.stdout.buffer, time.time()
+end = at + float(sys.argv[1])
+while time.time() < end:
+    for name in sys.argv[2:]:
+        data = open(name, 'rb').read()
+        for i in range(0, len(data), 1316):
+            out.write(data[i:i + 1316])
+            out.flush()
+            at += 2 * 1316 / len(data)
+            time.sleep(max(0, at - time.time()))
+"
+export PACER
+
+sizes() { # url: which widths FFmpeg decodes in seven seconds, and whether time goes on
+	timeout 40 ffmpeg -v error -nostdin -i "$1" -t 7 -map 0:v -vf showinfo=checksum=0 -fps_mode passthrough -f null - -loglevel info 2>&1 |
+		sed -n 's/.*pts_time: *\([0-9.]*\).* s:\([0-9]*\)x.*/\1 \2/p' |
+		awk '{ if ($1 + 0 <= last + 0 && NR > 1) back = 1; last = $1; seen[$2] = 1 }
+			END { for (w in seen) print w; if (back) print "back" }' | sort | paste -sd,
+}
+
+hls_sizes() { # stream: which widths ffprobe finds in the segments that are listed, each behind its initialization
+	local master=http://$HTTP/live/streams/$1.m3u8?token=$2 list map= line
+	list=$(curl -sf "$master" | grep -m 1 main.m3u8)
+	[[ $list == http* ]] || list=http://$HTTP$([[ $list == /* ]] || echo /live/streams/)$list
+	curl -sf "$list" | while read -r line; do
+		case $line in
+		'#EXT-X-MAP:'*) map=${line#*URI=\"} map=${map%%\"*} ;;
+		'#'*) ;;
+		*)
+			curl -sf "${list%/*}/$map" "${list%/*}/$line" |
+				ffprobe -v error -select_streams v -show_entries frame=width -of csv=p=0 - | grep -o '[0-9]*'
+			;;
+		esac
+	done | sort -u | paste -sd,
+}
+
 frames() { # url [input options]: how many pictures FFmpeg decodes in two seconds
 	timeout 30 ffmpeg -v error -nostdin "${@:2}" -i "$1" -t 2 -f null - -progress - 2>/dev/null |
 		sed -n 's/^frame= *//p' | tail -n 1
@@ -125,4 +174,14 @@ codecs() { # file: of its tracks, in the order of their names
 	[ "$(uses "$t" j publish)" = 1 ]
 	"$BIN/tokenctl" sessions --json | jq -e '.items // . | any(.streamId == "j" and .type == "play" and .state == "active")'
 	stop "$viewer"
+}
+
+@test "tracks that change within one connection are followed: other numbers, another size, and back" {
+	a=$BATS_TEST_TMPDIR/a.ts b=$BATS_TEST_TMPDIR/b.ts
+	make_piece "$a" 320x180 0x100
+	make_piece "$b" 640x360 0x300
+	srt_publish_pieces k "$(token k --type publish)" 60 "$a" "$b"
+	curl -sf -o /dev/null "http://$HTTP/live/streams/k.m3u8?token=$(token k)" # HLS is made from the first question on
+	[ "$(sizes "http://$HTTP/live/streams/k.flv?token=$(token k)")" = 320,640 ]
+	[ "$(hls_sizes k "$(token k)")" = 320,640 ]
 }

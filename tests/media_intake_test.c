@@ -1,4 +1,4 @@
-/* A hostile source of MPEG-TS: pictures that never end. */
+/* A hostile source of MPEG-TS: pictures that never end, tables that are never the same. */
 #include "media_fixture.h"
 #include "media/intake.h"
 #include <libavutil/crc.h>
@@ -12,8 +12,10 @@ enum { PMT_PID = 0x100, VIDEO_PID = 0x101, AUDIO_PID = 0x102, TS = 188 };
 
 struct source {
 	bool has_audio;
+	bool renumbers, retypes; /* the pictures' PID, or what it is said to be, is another in each PMT */
+	unsigned tables;
 	int64_t packets, read;
-	unsigned counters[0x103];
+	unsigned counters[8192];
 	int64_t pts;
 	size_t most_memory;
 	uint8_t packet[TS];
@@ -50,10 +52,17 @@ static void put_pat(struct source *s)
 	put_table(s, 0, pat, sizeof(pat));
 }
 
+static unsigned video_pid(const struct source *s)
+{
+	return s->renumbers ? AUDIO_PID + s->tables : VIDEO_PID;
+}
+
 static void put_pmt(struct source *s)
 {
-	uint8_t pmt[] = { 0x02, 0xb0, 18, 0, 1, 0xc1, 0, 0, 0xe0 | VIDEO_PID >> 8, VIDEO_PID & 0xff, 0xf0, 0,
-		0x1b, 0xe0 | VIDEO_PID >> 8, VIDEO_PID & 0xff, 0xf0, 0,
+	s->tables++;
+	unsigned video = video_pid(s);
+	uint8_t pmt[] = { 0x02, 0xb0, 18, 0, 1, 0xc1, 0, 0, (uint8_t)(0xe0 | video >> 8), (uint8_t)video, 0xf0, 0,
+		s->retypes && s->tables % 2 ? 0x24 : 0x1b, (uint8_t)(0xe0 | video >> 8), (uint8_t)video, 0xf0, 0,
 		0x0f, 0xe0 | AUDIO_PID >> 8, AUDIO_PID & 0xff, 0xf0, 0 };
 	size_t len = s->has_audio ? sizeof(pmt) : sizeof(pmt) - 5;
 
@@ -74,8 +83,8 @@ static uint8_t *put_pes_head(struct source *s, uint8_t *p, uint8_t stream_id, si
 /* One slice that goes on and on: no start code comes behind its first. */
 static void put_video(struct source *s, bool start)
 {
-	bool first = !s->counters[VIDEO_PID];
-	uint8_t *p = begin_packet(s, VIDEO_PID, start);
+	bool first = !s->counters[video_pid(s)];
+	uint8_t *p = begin_packet(s, video_pid(s), start);
 
 	if (start)
 		p = put_pes_head(s, p, 0xe0, 0);
@@ -147,7 +156,7 @@ static bool go_on(void *user)
 }
 
 /* Reads to the end; answers how many frames came. */
-static unsigned read_all(struct source *s, enum sg_result *res)
+static unsigned read_all(struct source *s, enum sg_result *res, const char **trouble)
 {
 	const struct sg_intake_config cfg = {
 		.read = read_source, .format = "mpegts", .stop = go_on, .user = s };
@@ -161,6 +170,7 @@ static unsigned read_all(struct source *s, enum sg_result *res)
 		frames++;
 		sg_frame_unref(f);
 	}
+	*trouble = sg_intake_trouble(in);
 	sg_intake_close(in);
 	return frames;
 }
@@ -170,10 +180,11 @@ static unsigned read_all(struct source *s, enum sg_result *res)
 static void a_picture_without_an_end_ends_its_source(void **state)
 {
 	struct source s = { 0 };
+	const char *trouble;
 	enum sg_result res;
 
 	(void)state;
-	assert_int_equal(read_all(&s, &res), 0);
+	assert_int_equal(read_all(&s, &res, &trouble), 0);
 	assert_int_equal(res, SG_ERR_LIMIT);
 	assert_true(s.read < READ_MAX);
 	assert_true(s.most_memory < MEMORY_MAX);
@@ -182,13 +193,36 @@ static void a_picture_without_an_end_ends_its_source(void **state)
 static void a_picture_without_an_end_beside_sound_takes_no_memory_without_end(void **state)
 {
 	struct source s = { .has_audio = true };
+	const char *trouble;
 	enum sg_result res;
 
 	(void)state;
-	unsigned frames = read_all(&s, &res);
+	unsigned frames = read_all(&s, &res, &trouble);
 	assert_true(frames >= READ_MAX / TS / 1000 - 20); /* the sound is there */
 	assert_true(res == SG_ERR_CLOSED || res == SG_ERR_LIMIT); /* what was left came out at the end, or not */
 	assert_true(s.most_memory < MEMORY_MAX);
+}
+
+static void assert_ends_soon(struct source *s)
+{
+	const char *trouble;
+	enum sg_result res;
+
+	read_all(s, &res, &trouble);
+	assert_int_equal(res, SG_ERR_LIMIT);
+	assert_string_equal(trouble, "its tracks are replaced again and again");
+	assert_true(s->tables < 80);
+	assert_true(s->most_memory < MEMORY_MAX);
+}
+
+static void tracks_that_are_replaced_again_and_again_end_their_source(void **state)
+{
+	struct source renumbers = { .has_audio = true, .renumbers = true };
+	struct source retypes = { .has_audio = true, .retypes = true };
+
+	(void)state;
+	assert_ends_soon(&renumbers);
+	assert_ends_soon(&retypes);
 }
 
 int main(void)
@@ -196,6 +230,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_picture_without_an_end_ends_its_source),
 		cmocka_unit_test(a_picture_without_an_end_beside_sound_takes_no_memory_without_end),
+		cmocka_unit_test(tracks_that_are_replaced_again_and_again_end_their_source),
 	};
 
 	av_log_set_level(AV_LOG_QUIET);

@@ -2,6 +2,8 @@
 #include "media/annexb.h"
 #include "media/codec.h"
 #include "media/far_tls.h"
+#include "media/ts_tables.h"
+#include "base/clock.h"
 #include <libavcodec/bsf.h>
 #include <libavformat/avformat.h>
 #include <stdlib.h>
@@ -10,6 +12,19 @@
 #define PROBE_BYTES "2000000"
 #define ANALYZE_US "2000000"
 #define STREAMS_MAX 32
+/* While a source goes on nobody is kept waiting for a track that is announced and does not come. */
+#define ANALYZE_AGAIN_US "300000"
+/* libavformat forgets no stream: so many may turn up later, then somebody plays with us. So often may it be
+ * begun anew. */
+#define LATER_MAX 32
+#define AGAIN_MAX 32
+#define AGAIN_WINDOW_MS 60000
+/* Heirs that have said nothing at all for UNREAD_MAX: their parsers may be full. */
+#define SILENT_HEIRS_MAX 2
+/* More than that lies in a parser only where a picture does not end. */
+#define USUALLY_UNSEEN (1 << 20)
+/* A track is taken for gone when another of its kind has gone on for so long without it. */
+#define GONE_US 1000000
 /* libavformat's parsers gather a frame until its end comes, however long that takes: so much may come in
  * without one. Several frames' worth, since filler of a constant rate stands in a source's gaps. */
 #define UNREAD_MAX (4ll * SG_FRAME_MAX_BYTES)
@@ -25,15 +40,20 @@ struct track {
 	struct sg_annexb annexb;
 	AVBSFContext *adts; /* AAC: takes ADTS headers off */
 	uint32_t adts_kind; /* what the headers say of profile, rate and channels */
+	int64_t frame_lasts; /* of AAC, by the headers; 0 = not known */
 	bool has_config; /* one has been handed out */
+	bool needs_key; /* nothing before its first keyframe: another one's pictures stand there */
 	int64_t last_dts;
+	int heir; /* the stream that takes its place if it stops, -1 = none */
+	int64_t heir_since; /* its time when it began to be alone */
 };
 
 struct sg_intake {
 	struct sg_intake_config cfg;
 	AVFormatContext *ic;
 	/* libavformat's own, behind ours. */
-	int (*open_url)(AVFormatContext *ic, AVIOContext **io, const char *url, int flags, AVDictionary **options);
+	int (*open_url)(AVFormatContext *ic, AVIOContext **io, const char *url, int flags,
+	    AVDictionary **options);
 	AVIOContext *io; /* ours, when bytes are read from the caller */
 	AVPacket *pkt;
 	struct track video, audio;
@@ -41,7 +61,19 @@ struct sg_intake {
 	struct sg_buf scratch;
 	unsigned bad;
 	unsigned known; /* streams of libavformat's that have been looked at */
-	int64_t unread, unseen; /* bytes since the last packet of ours, of the picture's; read from the caller */
+	unsigned at_opening; /* how many there were */
+	int64_t unread,
+	    unseen; /* bytes since the last packet of ours, of the picture's; read from the caller */
+	int64_t unheard; /* ... and of an heir's, or since there is one */
+	unsigned silent_heirs;
+	/* Of MPEG-TS that is read from the caller: where libavformat is to begin anew, and with which bytes. */
+	struct sg_ts_tables *tables;
+	bool is_cut;
+	uint8_t rest[2 * SG_TS_PACKET + IO_BUFFER];
+	size_t rest_at, rest_len;
+	bool is_unsteady; /* its tracks change more often than they may */
+	unsigned again;
+	int64_t again_since_ms;
 };
 
 /* ---- opening ---- */
@@ -53,17 +85,51 @@ static int on_interrupt(void *opaque)
 	return in->cfg.stop(in->cfg.user);
 }
 
+/* The tables, then what came behind them. */
+static void keep_rest(struct sg_intake *in, const uint8_t *p, size_t len)
+{
+	const struct sg_ts_tables *t = in->tables;
+	size_t left = in->rest_len - in->rest_at;
+
+	memmove(in->rest + 2 * SG_TS_PACKET + len, in->rest + in->rest_at, left);
+	memcpy(in->rest, t->pat, SG_TS_PACKET);
+	memcpy(in->rest + SG_TS_PACKET, t->packet, SG_TS_PACKET);
+	memcpy(in->rest + 2 * SG_TS_PACKET, p, len);
+	in->rest_at = 0;
+	in->rest_len = 2 * SG_TS_PACKET + len + left;
+}
+
+static int take_bytes(struct sg_intake *in, uint8_t *p, int size)
+{
+	size_t left = in->rest_len - in->rest_at;
+
+	if (!left)
+		return in->cfg.read(in->cfg.user, p, size);
+	if (left > (size_t)size)
+		left = (size_t)size;
+	memcpy(p, in->rest + in->rest_at, left);
+	in->rest_at += left;
+	return (int)left;
+}
+
 static int on_read(void *opaque, uint8_t *p, int size)
 {
 	struct sg_intake *in = opaque;
-	bool over = in->cfg.stop(in->cfg.user) || in->unread > UNREAD_MAX;
-	int n = over ? -1 : in->cfg.read(in->cfg.user, p, size);
+	bool over = in->is_cut || in->cfg.stop(in->cfg.user) || in->unread > UNREAD_MAX;
+	int n = over ? -1 : take_bytes(in, p, size < IO_BUFFER ? size : IO_BUFFER);
+	size_t before, behind;
 
 	if (n <= 0)
 		return AVERROR_EOF;
 	in->unread += n;
 	in->unseen += n;
-	return n;
+	in->unheard += n;
+	if (in->tables && sg_ts_tables_watch(in->tables, p, (size_t)n, &before, &behind)) {
+		in->is_cut = true;
+		keep_rest(in, p + behind, (size_t)n - behind);
+		n = (int)before;
+	}
+	return n ? n : AVERROR_EOF;
 }
 
 static bool open_io(struct sg_intake *in)
@@ -80,11 +146,14 @@ static bool open_io(struct sg_intake *in)
 	in->io->seekable = 0;
 	in->ic->pb = in->io;
 	in->ic->flags |= AVFMT_FLAG_CUSTOM_IO;
+	if (!in->tables && in->cfg.format && !strcmp(in->cfg.format, "mpegts"))
+		in->tables = calloc(1, sizeof(*in->tables));
 	return true;
 }
 
 /* A URL, and those that its playlist names: the demuxer of HLS does not hand on what it was told of TLS. */
-static int open_checked(AVFormatContext *ic, AVIOContext **io, const char *url, int flags, AVDictionary **options)
+static int open_checked(
+    AVFormatContext *ic, AVIOContext **io, const char *url, int flags, AVDictionary **options)
 {
 	struct sg_intake *in = ic->opaque;
 	AVDictionary *own = NULL, **all = options ? options : &own;
@@ -95,7 +164,8 @@ static int open_checked(AVFormatContext *ic, AVIOContext **io, const char *url, 
 	return res;
 }
 
-static const char *why_not_opened(const struct sg_intake *in, int res, const AVIOInterruptCB *interrupt)
+static const char *why_not_opened(
+    const struct sg_intake *in, int res, const AVIOInterruptCB *interrupt)
 {
 	if (res == AVERROR_INVALIDDATA)
 		return "it is not in a container that is understood";
@@ -104,7 +174,7 @@ static const char *why_not_opened(const struct sg_intake *in, int res, const AVI
 	return "it cannot be opened";
 }
 
-static enum sg_result open_input(struct sg_intake *in, const char **why)
+static enum sg_result open_input(struct sg_intake *in, const char *analyze_us, const char **why)
 {
 	AVDictionary *options = NULL;
 	const AVInputFormat *format = in->cfg.format ? av_find_input_format(in->cfg.format) : NULL;
@@ -121,7 +191,7 @@ static enum sg_result open_input(struct sg_intake *in, const char **why)
 	in->ic->fps_probe_size = 0;
 	av_dict_parse_string(&options, in->cfg.options ? in->cfg.options : "", "=", ":", 0);
 	av_dict_set(&options, "probesize", PROBE_BYTES, 0);
-	av_dict_set(&options, "analyzeduration", ANALYZE_US, 0);
+	av_dict_set(&options, "analyzeduration", analyze_us, 0);
 	int res = avformat_open_input(&in->ic, in->cfg.url ? in->cfg.url : "", format, &options);
 	av_dict_free(&options);
 	if (res >= 0)
@@ -176,6 +246,7 @@ static bool open_track(struct track *t, const AVStream *st)
 	const AVCodecParameters *par = st->codecpar;
 
 	t->index = st->index;
+	t->heir = -1;
 	t->codec = codec_of(par);
 	t->time_base = st->time_base;
 	t->last_dts = AV_NOPTS_VALUE;
@@ -194,18 +265,37 @@ static bool is_picture_still(const AVStream *st)
 	return st->disposition & AV_DISPOSITION_ATTACHED_PIC;
 }
 
-/* The first of its kind is taken, also where it turns up later; for others nothing is gathered. */
+static struct track *track_of(struct sg_intake *in, const AVStream *st)
+{
+	if (codec_of(st->codecpar) == SG_CODEC_NONE || is_picture_still(st))
+		return NULL;
+	return st->codecpar->codec_type == AVMEDIA_TYPE_VIDEO	? &in->video
+	       : st->codecpar->codec_type == AVMEDIA_TYPE_AUDIO ? &in->audio
+								: NULL;
+}
+
+static void set_heir(struct sg_intake *in, struct track *t, int index)
+{
+	if (t->heir >= 0)
+		in->ic->streams[t->heir]->discard = AVDISCARD_ALL;
+	t->heir = index;
+	t->heir_since = AV_NOPTS_VALUE;
+	in->unheard = 0;
+}
+
+/* The first of its kind is taken, also where it turns up later; one that turns up beside it is its heir; for
+ * others nothing is gathered. */
 static enum sg_result meet(struct sg_intake *in, AVStream *st)
 {
-	bool video = st->codecpar->codec_type == AVMEDIA_TYPE_VIDEO;
-	struct track *t = video ? &in->video : &in->audio;
+	struct track *t = track_of(in, st);
 
-	if ((!video && st->codecpar->codec_type != AVMEDIA_TYPE_AUDIO) || t->index >= 0 ||
-	    codec_of(st->codecpar) == SG_CODEC_NONE || is_picture_still(st)) {
+	if (t && t->index < 0)
+		return open_track(t, st) ? SG_OK : SG_ERR_NO_MEMORY;
+	if (t && in->at_opening && in->silent_heirs < SILENT_HEIRS_MAX)
+		set_heir(in, t, st->index);
+	else
 		st->discard = AVDISCARD_ALL;
-		return SG_OK;
-	}
-	return open_track(t, st) ? SG_OK : SG_ERR_NO_MEMORY;
+	return SG_OK;
 }
 
 static enum sg_result meet_new(struct sg_intake *in)
@@ -221,12 +311,96 @@ static enum sg_result choose_tracks(struct sg_intake *in, const char **why)
 {
 	enum sg_result res = meet_new(in);
 
+	in->at_opening = in->ic->nb_streams;
+	/* Of a multiplex that has more already, the rest stays away. */
+	if (in->at_opening && in->at_opening < STREAMS_MAX)
+		in->ic->max_streams = (int)in->at_opening + LATER_MAX + 1;
 	if (res != SG_OK || in->video.index >= 0 || in->audio.index >= 0)
 		return res;
 	*why = in->ic->nb_streams ? "it has no track in H.264, HEVC, AAC, Opus or MP3"
 				  : "it has no tracks";
 	return SG_ERR_UNSUPPORTED;
 }
+
+/* ---- tracks that change ---- */
+
+/* `got` is libavformat's answer: it has no memory for more than it may have. */
+static bool too_many_came(const struct sg_intake *in, int got)
+{
+	const AVFormatContext *ic = in->ic;
+
+	return ic && (ic->nb_streams > in->at_opening + LATER_MAX ||
+			 (got == AVERROR(ENOMEM) && ic->nb_streams >= (unsigned)ic->max_streams));
+}
+
+static void close_track(struct track *t)
+{
+	sg_annexb_reset(&t->annexb);
+	av_bsf_free(&t->adts);
+}
+
+static enum sg_result replace_track(struct sg_intake *in, struct track *t, AVStream *st)
+{
+	if (t->heir == st->index)
+		t->heir = -1;
+	set_heir(in, t, -1);
+	in->ic->streams[t->index]->discard = AVDISCARD_ALL;
+	if (in->unseen > USUALLY_UNSEEN)
+		avformat_flush(in->ic);
+	close_track(t);
+	*t = (struct track){.needs_key = t == &in->video};
+	st->discard = AVDISCARD_DEFAULT;
+	return open_track(t, st) ? SG_OK : SG_ERR_NO_MEMORY;
+}
+
+/* MPEG-TS: a new PAT or PMT may have left it out. */
+static bool is_announced(const AVFormatContext *ic, int index)
+{
+	return !ic->nb_programs || av_find_program_from_stream((AVFormatContext *)ic, NULL, index);
+}
+
+static enum sg_result follow_program(struct sg_intake *in, struct track *t)
+{
+	if (t->index < 0 || is_announced(in->ic, t->index))
+		return SG_OK;
+	for (unsigned i = 0; i < in->known; i++) {
+		AVStream *st = in->ic->streams[i];
+		if (track_of(in, st) == t && is_announced(in->ic, st->index))
+			return replace_track(in, t, st);
+	}
+	return SG_OK;
+}
+
+/* Where nothing is announced, or both are, silence tells. */
+static enum sg_result follow_heir(struct sg_intake *in, struct track *t, const AVPacket *pkt)
+{
+	AVStream *st = in->ic->streams[pkt->stream_index];
+
+	if (pkt->stream_index == t->index)
+		t->heir_since = AV_NOPTS_VALUE;
+	if (pkt->stream_index == t->heir)
+		in->unheard = 0;
+	if (pkt->stream_index != t->heir || pkt->dts == AV_NOPTS_VALUE)
+		return SG_OK;
+	if (t->heir_since == AV_NOPTS_VALUE || pkt->dts < t->heir_since)
+		t->heir_since = pkt->dts;
+	if (av_rescale_q(pkt->dts - t->heir_since, st->time_base, AV_TIME_BASE_Q) < GONE_US ||
+	    (t == &in->video && !(pkt->flags & AV_PKT_FLAG_KEY)))
+		return SG_OK;
+	return replace_track(in, t, st);
+}
+
+/* What an heir gathers has a limit too. */
+static void drop_silent_heirs(struct sg_intake *in)
+{
+	if (in->unheard <= UNREAD_MAX || (in->video.heir < 0 && in->audio.heir < 0))
+		return;
+	set_heir(in, &in->video, -1);
+	set_heir(in, &in->audio, -1);
+	in->silent_heirs++;
+}
+
+/* ---- configurations ---- */
 
 /* A configuration that stands in the container's header. */
 static enum sg_result take_header_config(struct track *t, const AVStream *st, struct sg_frame **out)
@@ -257,6 +431,52 @@ static enum sg_result take_header_config(struct track *t, const AVStream *st, st
 	return SG_OK;
 }
 
+static void close_input(struct sg_intake *in)
+{
+	avformat_close_input(&in->ic);
+	if (in->io) {
+		av_freep(&in->io->buffer);
+		avio_context_free(&in->io);
+	}
+	close_track(&in->video);
+	close_track(&in->audio);
+	in->video = in->audio = (struct track){.index = -1, .heir = -1};
+	in->known = in->at_opening = 0;
+}
+
+static void tell_what_is_followed(struct sg_intake *in)
+{
+	const struct track *tracks[] = {&in->video, &in->audio};
+
+	for (int i = 0; in->tables && i < 2; i++)
+		in->tables->followed[i] =
+		    tracks[i]->index < 0 ? 0 : in->ic->streams[tracks[i]->index]->id;
+}
+
+/* What came before the cut is out; its tracks are others from here on. */
+static enum sg_result begin_again(struct sg_intake *in, const char **why)
+{
+	bool had_pictures = in->video.index >= 0;
+	int64_t now_ms = sg_mono_ms();
+
+	if (now_ms - in->again_since_ms > AGAIN_WINDOW_MS) {
+		in->again_since_ms = now_ms;
+		in->again = 0;
+	}
+	in->is_unsteady = ++in->again > AGAIN_MAX;
+	if (in->is_unsteady)
+		return SG_ERR_LIMIT;
+	close_input(in);
+	in->is_cut = false;
+	sg_ts_tables_begin(in->tables);
+	enum sg_result res = open_input(in, ANALYZE_AGAIN_US, why);
+	if (res == SG_OK)
+		res = choose_tracks(in, why);
+	in->video.needs_key |= had_pictures;
+	tell_what_is_followed(in);
+	return in->is_cut && res != SG_ERR_NO_MEMORY ? SG_OK : res; /* it is begun once more */
+}
+
 enum sg_result sg_intake_open(
     struct sg_intake **out, const struct sg_intake_config *cfg, const char **why)
 {
@@ -268,37 +488,34 @@ enum sg_result sg_intake_open(
 	if (!in)
 		return res;
 	in->cfg = *cfg;
-	in->video.index = in->audio.index = -1;
+	in->video.index = in->audio.index = in->video.heir = in->audio.heir = -1;
 	sg_buf_init(&in->scratch, SG_FRAME_MAX_BYTES + 4096);
-	if (!(in->pkt = av_packet_alloc()) || (res = open_input(in, why)) != SG_OK ||
-	    (res = choose_tracks(in, why)) != SG_OK) {
-		sg_intake_close(in);
-		return res;
-	}
+	if (!(in->pkt = av_packet_alloc()))
+		goto fail;
+	res = open_input(in, ANALYZE_US, why);
+	if (res == SG_OK)
+		res = choose_tracks(in, why);
+	while (res != SG_OK && in->is_cut) /* before a track was there */
+		res = begin_again(in, why);
+	if (res != SG_OK)
+		goto fail;
+	tell_what_is_followed(in);
 	*out = in;
 	return SG_OK;
-}
-
-static void close_track(struct track *t)
-{
-	sg_annexb_reset(&t->annexb);
-	av_bsf_free(&t->adts);
+fail:
+	sg_intake_close(in);
+	return res;
 }
 
 void sg_intake_close(struct sg_intake *in)
 {
 	if (!in)
 		return;
-	avformat_close_input(&in->ic);
-	if (in->io) {
-		av_freep(&in->io->buffer);
-		avio_context_free(&in->io);
-	}
+	close_input(in);
 	av_packet_free(&in->pkt);
-	close_track(&in->video);
-	close_track(&in->audio);
 	sg_frame_unref(in->pending);
 	sg_buf_reset(&in->scratch);
+	free(in->tables);
 	free(in);
 }
 
@@ -319,11 +536,14 @@ static int64_t ticks(const struct track *t, int64_t time)
 	return av_rescale_q(time, t->time_base, (AVRational){1, 90000});
 }
 
-/* False: nobody knows when this is due. */
+/* False: nobody knows when this is due. libavformat does not know it of the frames of AAC behind a packet's
+ * first, where the track came later. */
 static bool set_times(struct track *t, struct sg_frame *f, const AVPacket *pkt)
 {
 	int64_t dts = pkt->dts != AV_NOPTS_VALUE ? pkt->dts : pkt->pts;
 
+	if (dts == AV_NOPTS_VALUE && t->last_dts != AV_NOPTS_VALUE && t->frame_lasts)
+		dts = t->last_dts + t->frame_lasts;
 	if (dts == AV_NOPTS_VALUE)
 		return false;
 	f->dts_90khz = ticks(t, dts);
@@ -418,6 +638,11 @@ static struct sg_frame *take_asc(struct sg_intake *in, AVPacket *pkt)
 	return f;
 }
 
+#define ADTS_SAMPLES 1024
+static const int adts_rates[] = {
+    96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350};
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
 /* The filter tells of the first header alone; a source may go on with another rate. */
 static bool follow_adts(struct sg_intake *in, const AVPacket *pkt)
 {
@@ -434,6 +659,11 @@ static bool follow_adts(struct sg_intake *in, const AVPacket *pkt)
 		ok = open_adts(t, in->ic->streams[t->index]);
 	}
 	t->adts_kind = kind;
+	unsigned index = p[2] >> 2 & 15; /* ISO/IEC 14496-3 table 1.18 */
+	t->frame_lasts =
+	    index >= COUNT(adts_rates)
+		? 0
+		: av_rescale_q(ADTS_SAMPLES, (AVRational){1, adts_rates[index]}, t->time_base);
 	return ok;
 }
 
@@ -471,15 +701,19 @@ static enum sg_result take_packet(struct sg_intake *in, struct sg_frame **out)
 	enum sg_result res = SG_OK;
 	bool ours = true;
 
+	if (pkt->flags & AV_PKT_FLAG_KEY && pkt->stream_index == in->video.index)
+		in->video.needs_key = false;
 	if (pkt->size > (int)SG_FRAME_MAX_BYTES)
 		res = SG_ERR_LIMIT;
+	else if (pkt->stream_index == in->video.index && in->video.needs_key)
+		ours = false;
 	else if (pkt->stream_index == in->video.index)
 		res = take_video(in, pkt, out);
 	else if (pkt->stream_index == in->audio.index)
 		res = take_audio(in, pkt, out);
 	else
 		ours = false;
-	if (ours)
+	if (ours || pkt->stream_index == in->video.index)
 		in->unread = 0;
 	if (pkt->stream_index == in->video.index)
 		in->unseen = 0;
@@ -500,22 +734,51 @@ static void drop_endless(struct sg_intake *in)
 	avformat_flush(in->ic);
 }
 
+static enum sg_result follow_tracks(struct sg_intake *in, bool has_packet)
+{
+	struct track *const tracks[] = {&in->video, &in->audio};
+	enum sg_result res = meet_new(in);
+
+	for (int i = 0; i < 2 && res == SG_OK; i++) {
+		res = follow_program(in, tracks[i]);
+		if (res == SG_OK && has_packet)
+			res = follow_heir(in, tracks[i], in->pkt);
+	}
+	drop_silent_heirs(in);
+	tell_what_is_followed(in);
+	return res;
+}
+
 enum sg_result sg_intake_next(struct sg_intake *in, struct sg_frame **out)
 {
 	enum sg_result res = SG_OK;
+	const char *why;
 
 	*out = in->pending;
 	in->pending = NULL;
 	while (!*out && res == SG_OK) {
-		int got = av_read_frame(in->ic, in->pkt);
-		if (in->unread > UNREAD_MAX)
+		int got = in->ic ? av_read_frame(in->ic, in->pkt) : AVERROR_EOF;
+		in->is_unsteady = too_many_came(in, got);
+		if (in->unread > UNREAD_MAX || in->is_unsteady)
 			return SG_ERR_LIMIT;
-		if (in->cfg.stop(in->cfg.user) || (got < 0 && got != AVERROR(EAGAIN)))
+		if (in->cfg.stop(in->cfg.user))
 			return SG_ERR_CLOSED;
-		res = meet_new(in);
+		if (got == AVERROR_EOF && in->is_cut) {
+			res = begin_again(in, &why);
+			continue;
+		}
+		if (got < 0 && got != AVERROR(EAGAIN))
+			return SG_ERR_CLOSED;
+		res = follow_tracks(in, got >= 0);
 		drop_endless(in);
 		if (got >= 0 && res == SG_OK)
 			res = take_packet(in, out);
 	}
 	return res;
+}
+
+const char *sg_intake_trouble(const struct sg_intake *in)
+{
+	return in->is_unsteady ? "its tracks are replaced again and again"
+			       : "what it sends makes no sense";
 }

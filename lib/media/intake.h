@@ -1,6 +1,10 @@
 /* intake.h - a container's packets as frames: MPEG-TS that a peer sends, or whatever a URL has, through
  * libavformat. H.264, HEVC, AAC, Opus and MP3 are taken, the first picture and the first sound track.
  *
+ * Tracks may change while it goes on: a first sound or picture may come later, and another track takes the place
+ * of one that the source announces no longer (MPEG-TS: a new PAT or PMT), or that is silent while the other goes
+ * on; pictures then go on at a keyframe. Of those that come later there may be 32.
+ *
  * An intake belongs to one thread, and its calls wait for the source: give it a thread of its own. */
 #ifndef SG_MEDIA_INTAKE_H
 #define SG_MEDIA_INTAKE_H
@@ -31,8 +35,10 @@ void sg_intake_close(struct sg_intake *in); /* NULL allowed */
 
 /* The next frame, for sg_publisher_write: configurations come before the frames that need them. Times are
  * the source's own. SG_ERR_CLOSED: the end, or stopped; SG_ERR_LIMIT: a frame larger than any may be,
- * or one whose end does not come;
+ * or one whose end does not come, or too many tracks;
  * SG_ERR_BAD_INPUT: what comes does not make sense (too many packets in a row that are no frames). */
 SG_MUST_CHECK enum sg_result sg_intake_next(struct sg_intake *in, struct sg_frame **out);
+/* Behind an error of sg_intake_next: one line about what came. */
+const char *sg_intake_trouble(const struct sg_intake *in);
 
 #endif

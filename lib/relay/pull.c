@@ -123,7 +123,7 @@ static const char *carry(struct relay_line *l, struct sg_intake *in, struct sg_p
 		if (!is_wanted(l))
 			return NULL;
 	}
-	return res == SG_ERR_CLOSED ? "it ended, or fell silent" : "it sends what cannot be taken";
+	return res == SG_ERR_CLOSED ? "it ended, or fell silent" : sg_intake_trouble(in);
 }
 
 static const char *attempt(struct relay_line *l, struct sg_publisher *pub)

@@ -126,14 +126,16 @@ static void bad_input(struct srt_peer *p, const char *what)
 	p->thread_bye = SG_BYE_BAD_INPUT;
 }
 
-static enum sg_result carry(struct srt_peer *p, struct sg_intake *in, struct sg_frame *f)
+static enum sg_result carry(struct srt_peer *p, struct sg_intake *in, struct sg_frame *f, const char **why)
 {
-	enum sg_result res = SG_OK;
+	enum sg_result res;
 
-	while (res == SG_OK) {
-		res = sg_publisher_write(p->publisher, f);
-		if (res == SG_OK)
-			res = sg_intake_next(in, &f);
+	*why = "media that is malformed";
+	while ((res = sg_publisher_write(p->publisher, f)) == SG_OK) {
+		if ((res = sg_intake_next(in, &f)) != SG_OK) {
+			*why = sg_intake_trouble(in);
+			break;
+		}
 	}
 	return res;
 }
@@ -153,8 +155,7 @@ static void serve(struct srt_peer *p)
 	}
 	if (res == SG_OK) {
 		if (commit(p) == SG_ADMITTED && start_stream(p)) {
-			why = "media that is malformed";
-			res = carry(p, in, first);
+			res = carry(p, in, first, &why);
 			sg_log_info("srt %s: no longer publishes %s/%s", p->name,
 			    sg_session_app(p->session), sg_session_stream(p->session));
 		} else {

@@ -1,0 +1,210 @@
+/* Sources of MPEG-TS whose tracks change while they go on: pieces with other tables, one behind the other. */
+#include "media_fixture.h"
+#include "media/codec.h"
+#include "media/intake.h"
+#include <libavutil/log.h>
+
+#define PIECES 4
+#define FRAMES_S 25 /* pictures in a second */
+
+/* Two seconds, a keyframe each; what differs from the usual. */
+#define V "-map 0:v -c:v libx264 -preset ultrafast -tune zerolatency -g 25 "
+#define A "-map 1:a -c:a aac "
+#define MOVED "-mpegts_start_pid 0x300 "
+#define OTHER_PROGRAM "-mpegts_service_id 7 -mpegts_pmt_start_pid 0x400 "
+
+struct bytes {
+	uint8_t *p;
+	size_t len, at;
+};
+
+static void append_piece(struct bytes *b, const char *size, const char *options)
+{
+	char command[1024];
+	size_t n;
+
+	snprintf(command, sizeof(command),
+	    "ffmpeg -nostdin -v error -f lavfi -i testsrc2=size=%s:rate=25:duration=2 "
+	    "-f lavfi -i sine=sample_rate=48000:duration=2 %s -f mpegts -",
+	    size, options);
+	FILE *f = popen(command, "r");
+	assert_non_null(f);
+	do {
+		assert_non_null(b->p = realloc(b->p, b->len + 65536));
+		n = fread(b->p + b->len, 1, 65536, f);
+		b->len += n;
+	} while (n);
+	assert_int_equal(pclose(f), 0);
+}
+
+static int read_bytes(void *user, uint8_t *out, int size)
+{
+	struct bytes *b = user;
+	size_t n = b->len - b->at < (size_t)size ? b->len - b->at : (size_t)size;
+
+	memcpy(out, b->p + b->at, n);
+	b->at += n;
+	return n ? (int)n : -1;
+}
+
+static bool go_on(void *user)
+{
+	(void)user;
+	return false;
+}
+
+/* What came out. */
+struct seen {
+	unsigned pictures, keys, sounds;
+	struct sg_frame *config; /* until its keyframe */
+	int width; /* the last */
+	enum sg_codec video, audio;
+};
+
+static void look_at(struct seen *seen, struct sg_frame *f)
+{
+	struct sg_video_params vp;
+
+	if (f->kind == SG_FRAME_AUDIO) {
+		seen->sounds += !(f->flags & SG_FRAME_CONFIG);
+		seen->audio = f->codec;
+		return;
+	}
+	seen->video = f->codec;
+	if (f->flags & SG_FRAME_CONFIG) {
+		sg_frame_unref(seen->config);
+		seen->config = sg_frame_ref(f);
+		return;
+	}
+	if (seen->config) {
+		assert_true(f->flags & SG_FRAME_KEY); /* it must stand on its own */
+		assert_int_equal(sg_video_params_parse(
+				     f->codec, seen->config->payload, seen->config->size, f, &vp),
+		    SG_OK);
+		seen->width = vp.width;
+		sg_frame_unref(seen->config);
+		seen->config = NULL;
+	}
+	seen->pictures++;
+	seen->keys += (f->flags & SG_FRAME_KEY) != 0;
+}
+
+static struct seen read_all(struct bytes *b)
+{
+	const struct sg_intake_config cfg = {
+	    .read = read_bytes, .format = "mpegts", .stop = go_on, .user = b};
+	struct sg_intake *in;
+	struct seen seen = {0};
+	struct sg_frame *f;
+	const char *why;
+	enum sg_result res;
+
+	if (sg_intake_open(&in, &cfg, &why) != SG_OK)
+		fail_msg("%s", why);
+	while ((res = sg_intake_next(in, &f)) == SG_OK) {
+		look_at(&seen, f);
+		sg_frame_unref(f);
+	}
+	assert_int_equal(res, SG_ERR_CLOSED);
+	sg_intake_close(in);
+	free(b->p);
+	return seen;
+}
+
+static const struct change {
+	const char *what;
+	struct {
+		const char *size, *options;
+	} pieces[PIECES];
+	int seconds_of_pictures, seconds_of_sound;
+	int width; /* at the end */
+	enum sg_codec video, audio; /* at the end */
+} changes[] = {
+    {"sound comes later", {{"320x180", V}, {"320x180", V A}}, 4, 2, 320, SG_CODEC_H264,
+	SG_CODEC_AAC},
+    {"pictures come later", {{"320x180", "-mpegts_start_pid 0x101 " A}, {"320x180", V A}}, 2, 4,
+	320, SG_CODEC_H264, SG_CODEC_AAC},
+    {"sound ends", {{"320x180", V A}, {"320x180", V}}, 4, 2, 320, SG_CODEC_H264, SG_CODEC_AAC},
+    {"sound ends and comes again elsewhere",
+	{{"320x180", V A}, {"320x180", V}, {"320x180", MOVED V A}}, 6, 4, 320, SG_CODEC_H264,
+	SG_CODEC_AAC},
+    {"other numbers", {{"320x180", V A}, {"320x180", MOVED V A}}, 4, 4, 320, SG_CODEC_H264,
+	SG_CODEC_AAC},
+    {"other numbers and back", {{"320x180", V A}, {"320x180", MOVED V A}, {"320x180", V A}}, 6, 6,
+	320, SG_CODEC_H264, SG_CODEC_AAC},
+    {"another program", {{"320x180", V A}, {"320x180", MOVED OTHER_PROGRAM V A}}, 4, 4, 320,
+	SG_CODEC_H264, SG_CODEC_AAC},
+    {"another table's number",
+	{{"320x180", V A}, {"320x180", MOVED "-mpegts_pmt_start_pid 0x400 " V A}}, 4, 4, 320,
+	SG_CODEC_H264, SG_CODEC_AAC},
+    {"another size", {{"320x180", V A}, {"640x360", V A}}, 4, 4, 640, SG_CODEC_H264, SG_CODEC_AAC},
+    {"another size and other numbers", {{"320x180", V A}, {"640x360", MOVED V A}}, 4, 4, 640,
+	SG_CODEC_H264, SG_CODEC_AAC},
+    {"other codecs and other numbers",
+	{{"320x180", V A},
+	    {"320x180", MOVED
+		"-map 0:v -c:v libx265 -preset ultrafast -x265-params keyint=25:log-level=none "
+		"-map 1:a -c:a libmp3lame "}},
+	4, 4, 320, SG_CODEC_HEVC, SG_CODEC_MP3},
+    {"the first of two kinds of sound ends",
+	{{"320x180", V A A}, {"320x180", V A "-streamid 1:0x102 "}}, 4, 4, 320, SG_CODEC_H264,
+	SG_CODEC_AAC},
+    {"pictures take the number that sound had", {{"320x180", A}, {"320x180", V A}}, 2, 4, 320,
+	SG_CODEC_H264, SG_CODEC_AAC},
+    {"the same number, another codec",
+	{{"320x180", V A}, {"320x180", V "-map 1:a -c:a libmp3lame "}}, 4, 4, 320, SG_CODEC_H264,
+	SG_CODEC_MP3},
+};
+
+static void assert_about(
+    const char *what, const char *of, unsigned is, unsigned whole, unsigned may_lack)
+{
+	if (is > whole + may_lack || is + may_lack < whole)
+		fail_msg("%s: %u of %u %s", what, is, whole, of);
+}
+
+static void a_source_goes_on_when_its_tracks_change(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(changes); i++) {
+		const struct change *c = &changes[i];
+		struct bytes b = {0};
+		for (int j = 0; j < PIECES && c->pieces[j].size; j++)
+			append_piece(&b, c->pieces[j].size, c->pieces[j].options);
+		struct seen seen = read_all(&b);
+		/* A piece's last frames may be in libavformat's hands still when the next begins. */
+		assert_about(c->what, "pictures", seen.pictures,
+		    (unsigned)c->seconds_of_pictures * FRAMES_S, 2 * PIECES);
+		assert_about(c->what, "sounds", seen.sounds,
+		    (unsigned)c->seconds_of_sound * 48000 / 1024, 4 * PIECES);
+		if (seen.width != c->width || seen.video != c->video || seen.audio != c->audio)
+			fail_msg("%s: ends %d wide, with %s and %s", c->what, seen.width,
+			    sg_codec_name(seen.video), sg_codec_name(seen.audio));
+	}
+}
+
+/* Both are announced all the time. */
+static void a_picture_that_falls_silent_gives_place_to_the_other(void **state)
+{
+	struct bytes b = {0};
+
+	(void)state;
+	append_piece(&b, "320x180", V);
+	append_piece(&b, "640x360",
+	    "-f lavfi -i testsrc2=size=320x180:rate=25:duration=0.2 -map 2:v -map 0:v "
+	    "-c:v libx264 -preset ultrafast -tune zerolatency -g 10 ");
+	struct seen seen = read_all(&b);
+	assert_int_equal(seen.width, 640);
+	assert_about("silent", "pictures", seen.pictures, 2 * FRAMES_S + 5 + 20, 3);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_source_goes_on_when_its_tracks_change),
+	    cmocka_unit_test(a_picture_that_falls_silent_gives_place_to_the_other),
+	};
+
+	av_log_set_level(AV_LOG_QUIET);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
