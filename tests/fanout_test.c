@@ -660,6 +660,58 @@ static void followers_come_and_go_while_frames_are_written(void **state)
 	sg_fanout_close(NULL);
 }
 
+/* Those for which nothing has to be kept up one by one. */
+static void those_who_stand_together_go_in_any_order(void **state)
+{
+	enum { SIZE = 1000, VIEWERS = 6 };
+	struct room room;
+	struct viewer v[VIEWERS] = { 0 };
+
+	(void)state;
+	room_open(&room, 0, 256);
+	for (int i = 0; i < VIEWERS; i++)
+		viewer_open(&room, &v[i], SG_FORM_RAW, 0);
+	for (int turn = 0; turn < 3; turn++) {
+		write_video(&room, 10, 10, SIZE);
+		settle(&room);
+	}
+	for (int i = 0; i < VIEWERS; i++) {
+		assert_true(take(&v[i], 30 * SIZE));
+		assert_int_equal(stats_of(&v[i])->frames_sent, 30);
+		assert_int_equal(v[i].stats.bytes_sent, 30 * SIZE);
+		assert_int_equal(v[i].stats.frames_skipped, 0);
+	}
+	viewer_close(&v[1]);
+	pause_viewer(&v[3], true);
+	assert_int_equal(send_own(&v[0], "pong", 4), SG_OK);
+	close(v[4].fd[1]); /* its socket breaks in the middle of the row */
+	v[4].fd[1] = -1;
+	write_video(&room, 15, 10, SIZE); /* a keyframe at 40 */
+	await(&v[4].ended);
+	assert_int_equal(atomic_load(&v[4].why), SG_FOLLOWER_BROKEN);
+	pause_viewer(&v[3], false);
+	write_video(&room, 5, 10, SIZE);
+	settle(&room);
+	const int left[] = { 0, 2, 3, 5 };
+	const uint64_t frames[] = { 50, 50, 40, 50 };
+	for (int i = 0; i < 4; i++) {
+		struct viewer *w = &v[left[i]];
+		size_t own = left[i] == 0 ? 4 : 0;
+		assert_true(take(w, frames[i] * SIZE + own));
+		assert_int_equal(stats_of(w)->frames_sent, frames[i]);
+		assert_int_equal(w->stats.bytes_sent, frames[i] * SIZE + own);
+		assert_int_equal(w->got.p[w->got.len - SIZE + 3], 49);
+		assert_no_more(w);
+	}
+	sg_ring_end(room.ring);
+	for (int i = 0; i < 4; i++)
+		await(&v[left[i]].ended);
+	for (int i = 0; i < VIEWERS; i++)
+		if (i != 1)
+			viewer_close(&v[i]);
+	room_close(&room);
+}
+
 static void configurations_and_metadata_are_not_the_first_media(void **state)
 {
 	struct room room;
@@ -868,6 +920,7 @@ int main(void)
 		cmocka_unit_test(a_follower_and_its_fanout_close_before_the_end_is_told),
 		cmocka_unit_test(a_follower_closes_while_news_of_a_frame_are_on_their_way),
 		cmocka_unit_test(followers_come_and_go_while_frames_are_written),
+		cmocka_unit_test(those_who_stand_together_go_in_any_order),
 		cmocka_unit_test(configurations_and_metadata_are_not_the_first_media),
 		cmocka_unit_test(ungathered_each_frame_is_written_at_once),
 		cmocka_unit_test(writes_are_gathered_for_as_long_as_was_asked),

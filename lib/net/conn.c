@@ -249,6 +249,18 @@ ssize_t sg_conn_read(struct sg_conn *c, void *buf, size_t size)
 	return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) ? 0 : -1;
 }
 
+static ssize_t moved(ssize_t n)
+{
+	if (n >= 0)
+		return n;
+	return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? 0 : -1;
+}
+
+ssize_t sg_socket_send(int fd, const void *p, size_t len)
+{
+	return moved(send(fd, p, len, MSG_NOSIGNAL));
+}
+
 ssize_t sg_conn_writev(struct sg_conn *c, const struct iovec *iov, int iovcnt)
 {
 	struct msghdr msg = { .msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)iovcnt };
@@ -260,16 +272,18 @@ ssize_t sg_conn_writev(struct sg_conn *c, const struct iovec *iov, int iovcnt)
 		settle_tls(c);
 		return sealed;
 	}
-	ssize_t n = iovcnt == 1 ? send(c->fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL)
-				: sendmsg(c->fd, &msg, MSG_NOSIGNAL);
-	if (n >= 0)
-		return n;
-	return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? 0 : -1;
+	return iovcnt == 1 ? sg_socket_send(c->fd, iov->iov_base, iov->iov_len)
+			   : moved(sendmsg(c->fd, &msg, MSG_NOSIGNAL));
 }
 
 int sg_conn_fd(const struct sg_conn *c)
 {
 	return c->fd;
+}
+
+int sg_conn_plain_fd(const struct sg_conn *c)
+{
+	return c->tls ? -1 : c->fd;
 }
 
 const struct sg_addr *sg_conn_peer(const struct sg_conn *c)

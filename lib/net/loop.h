@@ -66,6 +66,10 @@ void sg_conn_want_write(struct sg_conn *c, bool on);
 ssize_t sg_conn_read(struct sg_conn *c, void *buf, size_t size);
 ssize_t sg_conn_writev(struct sg_conn *c, const struct iovec *iov, int iovcnt);
 int sg_conn_fd(const struct sg_conn *c); /* stays the conn's */
+/* For whoever writes the same to many: the socket, to which sg_socket_send() writes as sg_conn_writev() would; -1
+ * where it would not (TLS, or closed). */
+int sg_conn_plain_fd(const struct sg_conn *c);
+ssize_t sg_socket_send(int fd, const void *p, size_t len);
 const struct sg_addr *sg_conn_peer(const struct sg_conn *c);
 const char *sg_conn_peer_text(const struct sg_conn *c); /* "192.0.2.1:50000" */
 
