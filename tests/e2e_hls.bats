@@ -95,6 +95,24 @@ keeps_the_rules() { # stream seconds
 	[ "$(curl -s -o /dev/null -w '%{http_code}' "http://$HTTP/live/streams/dash.mpd?token=$t")" = 403 ]
 }
 
+@test "whoever comes when a camera has sent nothing but sound so far gets its pictures" {
+	local late=$BATS_FILE_TMPDIR/late.mkv t
+	ffmpeg -v error -nostdin -itsoffset 2.5 -f lavfi -i testsrc2=size=320x180:rate=30 -f lavfi -i sine=sample_rate=48000 \
+		-c:v libx264 -preset ultrafast -tune zerolatency -g 30 -c:a libopus -t 8 "$late"
+	t=$(token camera --type publish)
+	timeout --kill-after=2 60 "$BIN/streamplay" "http://$HTTP/live/whip/camera" --publish "$late" --token - <<<"$t" \
+		>"$BATS_TEST_TMPDIR/publish.log" 2>&1 3>&- &
+	ENCODER=$!
+	wait_live camera
+	curl -sf "http://$HTTP/live/streams/camera.m3u8?token=$(token camera)" >"$BATS_TEST_TMPDIR/master" &
+	local hls=$!
+	curl -sf "http://$HTTP/live/streams/camera.mpd?token=$(token camera)" >"$BATS_TEST_TMPDIR/mpd"
+	wait "$hls"
+	cat "$BATS_TEST_TMPDIR/master"
+	grep -q main.m3u8 "$BATS_TEST_TMPDIR/master"
+	grep -q 'mimeType="video/mp4"' "$BATS_TEST_TMPDIR/mpd"
+}
+
 @test "what waits for a part is answered when the stream stops for good" {
 	encode short 30 30
 	sleep 3

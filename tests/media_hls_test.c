@@ -306,6 +306,106 @@ static void a_track_that_comes_late_is_taken_in(void **state)
 	sg_hub_close(hub);
 }
 
+/* A player numbers what it expects, and is not to take it for the former publisher's. */
+static void a_discontinuity_is_told_before_what_is_behind_it(void **state)
+{
+	struct sg_hub *hub = hub_open();
+	struct sg_publisher *pub = publish_wanted(hub);
+	struct sg_stream *s = sg_stream_ref(sg_publisher_stream(pub));
+
+	(void)state;
+	feed(pub, BOTH, 0, 3000, 0);
+	assert_true(!strstr(playlist(s), "#EXT-X-DISCONTINUITY"));
+	sg_publisher_close(pub, true);
+	assert_has(playlist(s), "\n#EXT-X-DISCONTINUITY\n#EXT-X-RENDITION-REPORT");
+	assert_has(text_of(s, "audio.m3u8"), "\n#EXT-X-DISCONTINUITY\n#EXT-X-RENDITION-REPORT");
+	pub = publish(hub);
+	feed(pub, BOTH, 0, 3000, 0);
+	assert_int_equal(occurrences(playlist(s), "#EXT-X-DISCONTINUITY\n"), 1);
+	assert_int_equal(occurrences(text_of(s, "audio.m3u8"), "#EXT-X-DISCONTINUITY\n"), 1);
+	sg_publisher_close(pub, true);
+	sg_stream_unref(s);
+	sg_hub_close(hub);
+}
+
+/* Of a source that tells of no pictures. */
+static void feed_sound_alone(struct sg_publisher *pub, uint32_t to_ms)
+{
+	write_tag_at(pub, source.aac, 0);
+	feed(pub, AUDIO, 1, to_ms, 0);
+}
+
+/* The multivariant playlist; static storage, "" when there is none. */
+static const char *master(struct sg_stream *s)
+{
+	static char text[4096];
+	struct sg_blob *b = sg_hls_master(s, "");
+
+	snprintf(text, sizeof(text), "%.*s", b ? (int)b->size : 0, b ? (const char *)b->p : "");
+	sg_blob_unref(b);
+	return text;
+}
+
+/* onMetaData tells of pictures, and comes with the sound. */
+static void pictures_that_are_announced_are_waited_for(void **state)
+{
+	struct sg_hub *hub = hub_open();
+	struct sg_publisher *pub = publish_wanted(hub);
+	struct sg_stream *s = sg_publisher_stream(pub);
+
+	(void)state;
+	for (uint32_t ms = 0; ms < 3000; ms += 500) {
+		feed(pub, AUDIO, ms, ms + 500, 0);
+		assert_string_equal(master(s), "");
+	}
+	write_tag_at(pub, source.avc, 3000);
+	for (uint32_t ms = 3000; ms < SOURCE_ALL_MS; ms += 500) {
+		feed(pub, BOTH, ms, ms + 500, 0);
+		assert_true(!*master(s) || strstr(master(s), "main.m3u8"));
+	}
+	feed(pub, BOTH, 1000, 2000, SOURCE_ALL_MS - 1000);
+	assert_has(master(s), "main.m3u8\n");
+	assert_true(!strstr(playlist(s), "#EXT-X-DISCONTINUITY"));
+	sg_publisher_close(pub, true);
+	sg_hub_close(hub);
+}
+
+static void pictures_that_are_announced_and_do_not_come_are_waited_for_a_while(void **state)
+{
+	struct sg_hub *hub = hub_open();
+	struct sg_publisher *pub = publish_wanted(hub);
+	struct sg_stream *s = sg_publisher_stream(pub);
+
+	(void)state;
+	feed(pub, AUDIO, 0, 4500, 0);
+	assert_has(master(s), "audio.m3u8\n");
+	assert_true(!strstr(master(s), "main.m3u8"));
+	sg_publisher_close(pub, true);
+	sg_hub_close(hub);
+}
+
+/* What nobody could know: those who are there go on with the sound, whoever comes gets both. */
+static void pictures_that_nobody_announced_come_into_the_master_playlist(void **state)
+{
+	struct sg_hub *hub = hub_open();
+	struct sg_publisher *pub = publish_wanted(hub);
+	struct sg_stream *s = sg_publisher_stream(pub);
+
+	(void)state;
+	feed_sound_alone(pub, 4000);
+	assert_has(master(s), "audio.m3u8\n");
+	assert_true(!strstr(master(s), "main.m3u8"));
+	write_tag_at(pub, source.avc, 4000);
+	assert_string_equal(master(s), "");
+	feed(pub, BOTH, 0, SOURCE_ALL_MS, 4000);
+	assert_has(master(s), "main.m3u8\n");
+	assert_has(master(s), "audio.m3u8\n");
+	assert_has(text_of(s, "audio.m3u8"), "#EXT-X-DISCONTINUITY\n");
+	assert_has(text_of(s, "audio.m3u8"), "audio-0.m4s\n");
+	sg_publisher_close(pub, true);
+	sg_hub_close(hub);
+}
+
 static void a_source_without_further_keyframes_is_cut_all_the_same(void **state)
 {
 	struct sg_hub *hub = hub_plain();
@@ -419,7 +519,7 @@ static void a_codec_without_a_record_takes_over_from_one_that_has_one(void **sta
 	struct sg_stream *s = sg_publisher_stream(pub);
 
 	(void)state;
-	feed(pub, AUDIO, 0, 2500, 0);
+	feed_sound_alone(pub, 2500);
 	for (uint32_t i = 0; i < 200; i++)
 		assert_int_equal(
 		    sg_publisher_write_flv(pub, SG_FLV_AUDIO, 2500 + i * 26, mp3, sizeof(mp3)), SG_OK);
@@ -476,6 +576,10 @@ int main(void)
 		cmocka_unit_test(audio_alone_is_cut_every_two_seconds),
 		cmocka_unit_test(video_alone_begins_when_audio_is_no_longer_waited_for),
 		cmocka_unit_test(a_track_that_comes_late_is_taken_in),
+		cmocka_unit_test(a_discontinuity_is_told_before_what_is_behind_it),
+		cmocka_unit_test(pictures_that_are_announced_are_waited_for),
+		cmocka_unit_test(pictures_that_are_announced_and_do_not_come_are_waited_for_a_while),
+		cmocka_unit_test(pictures_that_nobody_announced_come_into_the_master_playlist),
 		cmocka_unit_test(a_source_without_further_keyframes_is_cut_all_the_same),
 		cmocka_unit_test(a_segment_that_holds_too_many_bytes_is_cut),
 		cmocka_unit_test(sound_without_pictures_is_not_gathered_for_ever),

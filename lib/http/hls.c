@@ -193,16 +193,19 @@ static enum play_state prepare(struct http_play *p)
 static void start(struct http_play *p)
 {
 	struct sg_http_request *req = p->req;
+	struct sg_http_media *m = p->lane->media;
 	struct sg_stream *stream = sg_stream_ref(p->stream);
-	bool dash = p->kind == &play_dash;
 	char sid[SG_SID_TEXT_SIZE], prefix[HLS_PREFIX_SIZE];
+	const struct hls_wanted w = { .what = p->kind == &play_dash ? HLS_MPD : HLS_MASTER, .prefix = prefix };
 
 	sg_gate_detach(p->session, sid);
 	p->session = NULL;
 	hls_prefix(prefix, sid, sg_str_from(p->name));
 	play_end(p, SG_BYE_CLOSED);
 	media_add_cookie(req, sid);
-	hls_answer(req, dash ? sg_hls_mpd(stream, prefix) : sg_hls_master(stream, prefix), dash);
+	/* Tracks may have changed since it was ready: the use is spent, and is not lost for that. */
+	if (!hls_try(req, stream, &w))
+		hls_wait(m, req, stream, &w);
 	sg_stream_unref(stream);
 	sg_wipe(sid, sizeof(sid));
 	sg_wipe(prefix, sizeof(prefix));

@@ -30,6 +30,7 @@ struct hls_desk {
 static void finish(struct waiting *w)
 {
 	sg_stream_unref(w->stream);
+	sg_wipe(w->prefix, sizeof(w->prefix));
 	free(w);
 }
 

@@ -200,3 +200,17 @@ enum sg_result sg_flv_parse_script(struct sg_reader body, struct sg_flv_tag *out
 	out->ignored = !skip_string(&body, "onMetaData") || out->data.left > SCRIPT_MAX;
 	return SG_OK;
 }
+
+/* AMF0 (2.2, 2.4): a name behind its length, then a number or, as some encoders have it, a string. */
+bool sg_flv_meta_has_pictures(const uint8_t *p, size_t len)
+{
+	static const char name[] = "\0\014videocodecid";
+	const uint8_t *at = memmem(p, len, name, sizeof(name) - 1), *end = p + len;
+
+	if (!at)
+		return false;
+	at += sizeof(name) - 1;
+	if (end - at >= 9 && at[0] == 0) /* 0 is FFmpeg's "none" */
+		return memcmp(at + 1, "\0\0\0\0\0\0\0", 8);
+	return end - at >= 3 && at[0] == 2 && (at[1] || at[2]);
+}

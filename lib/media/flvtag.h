@@ -21,5 +21,7 @@ SG_MUST_CHECK enum sg_result sg_flv_parse_video(struct sg_reader body, struct sg
 SG_MUST_CHECK enum sg_result sg_flv_parse_audio(struct sg_reader body, struct sg_flv_tag *out);
 /* The script data without "@setDataFrame" in front; ignored unless it is onMetaData. */
 SG_MUST_CHECK enum sg_result sg_flv_parse_script(struct sg_reader body, struct sg_flv_tag *out);
+/* Does an onMetaData, as sg_flv_parse_script gives it, say that there are pictures? */
+bool sg_flv_meta_has_pictures(const uint8_t *p, size_t len);
 
 #endif

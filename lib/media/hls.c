@@ -19,6 +19,8 @@
 #define USUAL_TARGET_S 2 /* as long as the source's keyframes are not known */
 /* How long the first frames wait for the other track to show itself. */
 #define OTHER_TRACK_TICKS 63000
+/* How long pictures that are announced are waited for where there is sound. */
+#define PICTURES_WAIT_MS 3500
 /* A frame that lasts so long, and so many times as long as the former, is a gap of the source. */
 #define GAP_TICKS (3 * 90000)
 #define GAP_TIMES 8
@@ -417,6 +419,8 @@ static bool may_begin(struct sg_hls *h, const struct sg_frame *f)
 	pthread_mutex_unlock(&s->lock);
 	if (has_video && !(f->flags & SG_FRAME_KEY))
 		return false;
+	if (!has_video && sg_mono_ms() < h->pictures_by_ms)
+		return false;
 	return (has_video && has_audio) || s->last_dts - h->first_dts >= OTHER_TRACK_TICKS;
 }
 
@@ -696,10 +700,30 @@ void sg_hls_write(struct sg_hls *h, struct sg_frame *f)
 
 /* ---- ending ---- */
 
+void sg_hls_expect_pictures(struct sg_hls *h)
+{
+	pthread_mutex_lock(&h->lock);
+	h->pictures_by_ms = sg_mono_ms() + PICTURES_WAIT_MS;
+	pthread_mutex_unlock(&h->lock);
+}
+
+/* Their configuration is here, and they are not in what there is. */
+static void expect_known_pictures(struct sg_hls *h)
+{
+	struct sg_stream *s = h->stream;
+
+	pthread_mutex_lock(&s->lock);
+	bool has_video = carried(s->info.video);
+	pthread_mutex_unlock(&s->lock);
+	if (has_video && h->run && !h->run->init[HLS_MAIN])
+		sg_hls_expect_pictures(h);
+}
+
 void sg_hls_break(struct sg_hls *h)
 {
 	h->refused = false;
 	h->first_dts = h->cut_at = -1;
+	expect_known_pictures(h);
 	if (!h->open)
 		return;
 	for (int i = HLS_TRACKS - 1; i >= 0; i--) { /* the sound first: the main rendition takes it */

@@ -19,7 +19,8 @@
 #define SG_HLS_PART_MS 200 /* as long as nothing is said */
 void sg_hub_set_hls_part(struct sg_hub *hub, int64_t part_ms);
 
-/* Is there enough to begin playing? A segment of each rendition. */
+/* Is there enough to begin playing? A segment of each rendition; and pictures, where they are announced or have
+ * just begun, for 3.5 seconds at most. */
 bool sg_hls_is_ready(struct sg_stream *s);
 /* The multivariant playlist, and DASH's description, with `prefix` in front of what they link to.
  * The description's own further readings go to prefix "index.mpd". NULL: not ready (use the waiter)

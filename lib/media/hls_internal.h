@@ -91,6 +91,7 @@ struct sg_hls {
 	struct hls_track tracks[HLS_TRACKS];
 	struct hls_run *run;   /* the newest; also when it is over */
 	bool open;             /* the run goes on */
+	int64_t pictures_by_ms; /* monotonic: until then those that are announced are waited for */
 	int64_t target_s;      /* EXT-X-TARGETDURATION */
 	int64_t part_us;       /* EXT-X-PART-INF:PART-TARGET */
 	int64_t zero_wall_ms;  /* when the stream's timeline began; 0 = not known */

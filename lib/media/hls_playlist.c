@@ -110,6 +110,13 @@ static void put_reports(struct sg_buf *b, struct sg_hls *h, int track)
 	}
 }
 
+/* What comes next is of another run: players number what they expect, and are not to take it for the former's
+ * (hls.js gives up then). */
+static bool is_about_to_break(const struct sg_hls *h, const struct hls_segment *last)
+{
+	return !h->open || last->run != h->run;
+}
+
 struct sg_blob *hls_playlist(struct sg_hls *h, int track, bool skip)
 {
 	struct hls_track *t = &h->tracks[track];
@@ -124,6 +131,8 @@ struct sg_blob *hls_playlist(struct sg_hls *h, int track, bool skip)
 		if (seg->whole || h->part_us)
 			put_segment(&b, h, seg, i > w.first ? seg - 1 : NULL, track, w.behind[i]);
 	}
+	if (is_about_to_break(h, hls_last(t)))
+		sg_buf_puts(&b, "#EXT-X-DISCONTINUITY\n");
 	if (h->ended) {
 		sg_buf_puts(&b, "#EXT-X-ENDLIST\n");
 	} else if (h->part_us) {

@@ -20,7 +20,7 @@ static struct sg_hls *want(struct sg_stream *s)
 /* Ordinary players of HLS, and DASH, know whole segments only. */
 static bool is_ready(struct sg_hls *h)
 {
-	if (!h->run)
+	if (!h->run || (!h->run->init[HLS_MAIN] && sg_mono_ms() < h->pictures_by_ms))
 		return false;
 	for (int i = 0; i < HLS_TRACKS; i++) {
 		const struct hls_track *t = &h->tracks[i];

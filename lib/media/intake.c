@@ -519,6 +519,11 @@ void sg_intake_close(struct sg_intake *in)
 	free(in);
 }
 
+bool sg_intake_has_pictures(const struct sg_intake *in)
+{
+	return in->video.index >= 0;
+}
+
 /* ---- frames ---- */
 
 static struct sg_frame *frame_of(

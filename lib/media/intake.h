@@ -32,6 +32,7 @@ struct sg_intake_config {
 SG_MUST_CHECK enum sg_result sg_intake_open(
     struct sg_intake **out, const struct sg_intake_config *cfg, const char **why);
 void sg_intake_close(struct sg_intake *in); /* NULL allowed */
+bool sg_intake_has_pictures(const struct sg_intake *in); /* a track of them, whether anything has come or not */
 
 /* The next frame, for sg_publisher_write: configurations come before the frames that need them. Times are
  * the source's own. SG_ERR_CLOSED: the end, or stopped; SG_ERR_LIMIT: a frame larger than any may be,

@@ -170,6 +170,8 @@ static enum sg_result write_config(struct sg_publisher *pub, struct sg_frame *f)
 
 	f->dts_90khz = f->pts_90khz = first ? 0 : s->last_dts;
 	sg_frame_seal(f);
+	if (f->kind == SG_FRAME_META && sg_flv_meta_has_pictures(f->payload, f->size))
+		sg_publisher_expect_pictures(pub);
 	enum sg_result res = keep_config(pub, f, &changed);
 	if (res != SG_OK || !changed) {
 		sg_frame_unref(f);
@@ -242,6 +244,15 @@ enum sg_result sg_publisher_write(struct sg_publisher *pub, struct sg_frame *f)
 	count(pub, f);
 	hand_on(s, f);
 	return SG_OK;
+}
+
+void sg_publisher_expect_pictures(struct sg_publisher *pub)
+{
+	bool is_first = !pub->expects_pictures;
+
+	pub->expects_pictures = true;
+	if (is_first && pub->stream->hls)
+		sg_hls_expect_pictures(pub->stream->hls);
 }
 
 void sg_publisher_end_media(struct sg_publisher *pub)

@@ -49,6 +49,9 @@ SG_MUST_CHECK enum sg_result sg_hub_publish(struct sg_hub *hub, struct sg_str ap
     struct sg_str stream, const char *protocol, struct sg_publisher **out);
 void sg_publisher_close(struct sg_publisher *pub, bool goodbye); /* NULL allowed */
 struct sg_stream *sg_publisher_stream(struct sg_publisher *pub);  /* borrowed */
+/* The source has said that it will send pictures: where its sound comes first, HLS and DASH wait for them a
+ * while. What onMetaData says of it is found without. */
+void sg_publisher_expect_pictures(struct sg_publisher *pub);
 
 /* One FLV tag body as RTMP carries it (message types 8, 9, 18; timestamp in milliseconds, already
  * unwrapped by the caller or not: jumps of over 2^30 ms are wraps of 31 or 32 bits). Parses

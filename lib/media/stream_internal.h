@@ -83,6 +83,7 @@ struct sg_publisher {
 	bool is_silent; /* the last sound was silence */
 	int64_t silence_from, silent_samples, silence_end, silence_after_ms;
 
+	bool expects_pictures; /* they were announced */
 	bool seen_key;
 	bool video_probed;
 	int nal_length; /* of the source's prefixes; ours are 4 */
@@ -121,6 +122,8 @@ void sg_hls_free(struct sg_hls *h);
 /* A sealed frame, after it went to the ring; the caller keeps its reference. */
 void sg_hls_write(struct sg_hls *h, struct sg_frame *f);
 void sg_hls_break(struct sg_hls *h); /* the publisher left, or the configuration changed */
+/* They are announced: a stream that has none yet is not described without them for a while. */
+void sg_hls_expect_pictures(struct sg_hls *h);
 void sg_hls_end(struct sg_hls *h);
 size_t sg_hls_bytes(struct sg_hls *h);
 

@@ -109,6 +109,8 @@ static const char *carry(struct relay_line *l, struct sg_intake *in, struct sg_p
 	enum sg_result res;
 	bool live = false;
 
+	if (sg_intake_has_pictures(in))
+		sg_publisher_expect_pictures(pub);
 	while ((res = sg_intake_next(in, &f)) == SG_OK) {
 		line_heard(l, f->size);
 		line_set(l, SG_RELAY_RUNNING);

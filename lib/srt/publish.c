@@ -131,6 +131,8 @@ static enum sg_result carry(struct srt_peer *p, struct sg_intake *in, struct sg_
 	enum sg_result res;
 
 	*why = "media that is malformed";
+	if (sg_intake_has_pictures(in))
+		sg_publisher_expect_pictures(p->publisher);
 	while ((res = sg_publisher_write(p->publisher, f)) == SG_OK) {
 		if ((res = sg_intake_next(in, &f)) != SG_OK) {
 			*why = sg_intake_trouble(in);

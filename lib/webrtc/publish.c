@@ -423,6 +423,8 @@ static void try_publish(struct sg_webrtc_peer *p)
 		rtc_peer_drop(p, res == SG_ERR_EXISTS ? SG_ALREADY_PUBLISHING : SG_OVERLOAD, SG_BYE_NO_MEDIA, "");
 		return;
 	}
+	if (p->tracks[VIDEO].on)
+		sg_publisher_expect_pictures(pub->out);
 	pub->counted = true;
 	atomic_fetch_add(&p->srv->publishers, 1);
 	rtc_table_add_publisher(&p->srv->table, p, sg_publisher_stream(pub->out));

@@ -1,5 +1,6 @@
 // HLS with low latency in hls.js, and DASH in dash.js, each with a one-time token.
-import { test, assert, streamd, chromium, page, publish, until, sessions, cleanUp } from './lib.js';
+import { test, assert, streamd, chromium, page, publish, until, sessions, folder, testPicture, cleanUp } from './lib.js';
+import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 const script = file => fileURLToPath(new URL(`node_modules/${file}`, import.meta.url));
@@ -18,7 +19,7 @@ async function playerPage(t, script) {
 	return p;
 }
 
-const url = async (ending, token) => `${server.http}/live/streams/cam.${ending}?token=${token ?? await server.token('cam')}`;
+const url = async (ending, stream = 'cam') => `${server.http}/live/streams/${stream}.${ending}?token=${await server.token(stream)}`;
 
 /** What the <video> has done: seconds played, pictures shown and dropped. */
 const seen = p => p.evaluate(() => {
@@ -87,6 +88,24 @@ test('the sound alone', async t => {
 	await until(async () => (await seen(p)).time > from.time + 4, 'four seconds of sound');
 	assert.equal((await seen(p)).frames, 0);
 	assert.deepEqual(await p.evaluate(() => globalThis.errors), []);
+});
+
+test('pictures that begin later: who is there goes on with the sound, who comes sees them', async t => {
+	const sound = `${folder()}/sound.flv`;
+	execFileSync('ffmpeg', ['-v', 'error', '-nostdin', '-i', await testPicture(), '-vn', '-c', 'copy', sound]);
+	const before = await publish(server, 'radio', { input: sound });
+	const p = await playerPage(t, HLS);
+	await playHls(p, await url('m3u8', 'radio'), { lowLatencyMode: true });
+	const from = await seen(p);
+	await until(async () => (await seen(p)).time > from.time + 2, 'two seconds of sound');
+	await before.stop();
+	await publish(server, 'radio');
+	const change = await seen(p);
+	const q = await playerPage(t, HLS);
+	await playHls(q, await url('m3u8', 'radio'), { lowLatencyMode: true });
+	await until(async () => (await seen(q)).frames > 30, 'pictures');
+	await until(async () => (await seen(p)).time > change.time + 8, 'eight seconds more of sound', 30000);
+	assert.equal((await seen(p)).frames, 0);
 });
 
 test('dash.js', async t => {

@@ -191,7 +191,7 @@ export function recording(server, name, app = 'live', size = 4321) {
 
 /** Four seconds of picture and sound, made once a file: H.264 with a keyframe a second, AAC. */
 let source;
-async function testPicture() {
+export async function testPicture() {
 	if (!source) {
 		const file = path.join(folder(), 'source.flv');
 		await promisify(execFile)('ffmpeg', ['-v', 'error', '-nostdin', '-f', 'lavfi', '-i', 'testsrc2=size=320x180:rate=30',
