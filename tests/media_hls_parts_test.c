@@ -175,6 +175,44 @@ static void the_part_that_was_hinted_at_is_waited_for(void **state)
 	end(&l);
 }
 
+static unsigned first_part(struct sg_stream *s)
+{
+	const char *text = text_of(s, "main.m3u8"), *p = strstr(text, "#EXT-X-PART:");
+	unsigned n = 0;
+
+	assert_true(p && sscanf(strstr(p, "main-p"), "main-p%u.m4s", &n) == 1);
+	return n;
+}
+
+/* 4.4.3.1: the target is not to change. hls.js stands still where parts appear in front of those it has. */
+static void a_publisher_that_comes_back_changes_nothing_of_what_was_said(void **state)
+{
+	struct live l = { .hub = hub_open() };
+
+	(void)state;
+	l.pub = publish(l.hub);
+	l.s = sg_publisher_stream(l.pub);
+	feed_seconds(l.pub, 3); /* so that the distance of keyframes is known */
+	(void)sg_hls_is_ready(l.s);
+	for (uint32_t i = 3; i < 9; i++)
+		feed(l.pub, BOTH, i % 4 * 1000, i % 4 * 1000 + 1000, i / 4 * 4000);
+	assert_has(text_of(l.s, "main.m3u8"), "#EXT-X-TARGETDURATION:1\n");
+	unsigned first = first_part(l.s);
+	sg_publisher_close(l.pub, false);
+	pass_ms(20000);
+	l.pub = publish(l.hub);
+	feed(l.pub, BOTH, 0, 500, 0);
+	assert_has(text_of(l.s, "main.m3u8"), "#EXT-X-TARGETDURATION:1\n");
+	assert_true(first_part(l.s) >= first);
+	/* A target that must grow. */
+	first = first_part(l.s);
+	for (uint32_t ms = 520; ms <= 4000; ms += 40)
+		write_picture(l.pub, ms, ms >= 4000, 0, 100);
+	assert_has(text_of(l.s, "main.m3u8"), "#EXT-X-TARGETDURATION:4\n");
+	assert_true(first_part(l.s) >= first);
+	end(&l);
+}
+
 static void at_the_end_nobody_waits(void **state)
 {
 	struct live l = go_live(2500);
@@ -297,6 +335,7 @@ int main(void)
 		cmocka_unit_test(playlists_are_waited_for_within_reason),
 		cmocka_unit_test(malformed_questions_are_told),
 		cmocka_unit_test(the_part_that_was_hinted_at_is_waited_for),
+		cmocka_unit_test(a_publisher_that_comes_back_changes_nothing_of_what_was_said),
 		cmocka_unit_test(at_the_end_nobody_waits),
 		cmocka_unit_test(a_delta_update_skips_what_is_old),
 		cmocka_unit_test(pictures_that_come_rarely_make_longer_parts),

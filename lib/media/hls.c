@@ -645,7 +645,8 @@ static void choose_targets(struct sg_hls *h, const struct scan *scan)
 		length += scan->keys_90khz;
 	pthread_mutex_lock(&h->lock);
 	int64_t target_s = (length + 45000) / 90000;
-	if (target_s > h->target_s)
+	/* It is not to change (4.4.3.1): one that comes back and is not known yet has what it had. */
+	if (target_s > h->target_s && (scan->keys_90khz || !h->target_s))
 		h->target_s = target_s;
 	int64_t part_us = part_target_us(h->part_ms, scan->picture_90khz);
 	if (h->part_ms && part_us > h->part_us)

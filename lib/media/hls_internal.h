@@ -69,6 +69,7 @@ struct hls_track {
 	struct hls_segment segments[HLS_KEPT + 1]; /* oldest first; the last may be unfinished */
 	size_t count;
 	uint64_t next_number, next_part;
+	uint64_t parts_from; /* the first segment whose parts the playlist may still have */
 	uint64_t peak_bits;
 	struct sg_blob *playlist[2]; /* whole, with EXT-X-SKIP; made when asked for */
 };

@@ -25,7 +25,8 @@ static double seconds(int64_t ticks, const struct hls_segment *seg, int track)
 /* ---- media playlists ---- */
 
 struct window {
-	size_t first, skipped;
+	size_t first, skipped; /* the first that is listed; how many are skipped */
+	size_t parts;          /* the first that is listed with its parts */
 	double behind[HLS_KEPT + 1]; /* from the end of each segment to the end of all */
 };
 
@@ -42,6 +43,14 @@ static void look(struct window *w, struct sg_hls *h, struct hls_track *t, int tr
 		w->behind[i] = end;
 		end += seconds(t->segments[i].ticks, &t->segments[i], track);
 	}
+	for (w->parts = w->first; w->parts < t->count; w->parts++)
+		if (t->segments[w->parts].number >= t->parts_from &&
+		    w->behind[w->parts] < (double)(PARTS_FOR_TARGETS * h->target_s))
+			break;
+	/* Parts that have gone stay gone, also when the target grows: where some appear in front of those it has,
+	 * hls.js takes all for new ones. */
+	if (w->parts < t->count)
+		t->parts_from = t->segments[w->parts].number;
 	while (skip && w->first + w->skipped < whole &&
 	       w->behind[w->first + w->skipped] >= (double)(SKIP_UNTIL_TARGETS * h->target_s))
 		w->skipped++;
@@ -78,8 +87,8 @@ static void put_parts(struct sg_buf *b, const struct hls_segment *seg, int track
 		    seg->parts[i].is_independent ? ",INDEPENDENT=YES" : "");
 }
 
-static void put_segment(struct sg_buf *b, struct sg_hls *h, const struct hls_segment *seg,
-    const struct hls_segment *former, int track, double behind)
+static void put_segment(struct sg_buf *b, const struct hls_segment *seg,
+    const struct hls_segment *former, int track, bool has_parts)
 {
 	const char *name = hls_track_names[track];
 	char time[SG_TIME_TEXT_SIZE];
@@ -91,7 +100,7 @@ static void put_segment(struct sg_buf *b, struct sg_hls *h, const struct hls_seg
 		    (unsigned long long)seg->run->number);
 	sg_time_format_ms(time, seg->wall_ms);
 	sg_buf_printf(b, "#EXT-X-PROGRAM-DATE-TIME:%s\n", time);
-	if (h->part_us && behind < (double)(PARTS_FOR_TARGETS * h->target_s))
+	if (has_parts)
 		put_parts(b, seg, track);
 	if (seg->whole)
 		sg_buf_printf(b, "#EXTINF:%.5f,\n%s-%llu.m4s\n", seconds(seg->ticks, seg, track), name,
@@ -129,7 +138,7 @@ struct sg_blob *hls_playlist(struct sg_hls *h, int track, bool skip)
 	for (size_t i = w.first + w.skipped; i < t->count; i++) {
 		const struct hls_segment *seg = &t->segments[i];
 		if (seg->whole || h->part_us)
-			put_segment(&b, h, seg, i > w.first ? seg - 1 : NULL, track, w.behind[i]);
+			put_segment(&b, seg, i > w.first ? seg - 1 : NULL, track, h->part_us && i >= w.parts);
 	}
 	if (is_about_to_break(h, hls_last(t)))
 		sg_buf_puts(&b, "#EXT-X-DISCONTINUITY\n");
