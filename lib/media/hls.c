@@ -212,12 +212,35 @@ static void drop_samples(struct sg_cmaf_sample *samples, size_t *count)
 		sg_frame_unref(samples[--*count].frame);
 }
 
+static void drop_first_sounds(struct hls_track *t, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		t->sound_start += t->sounds[i].duration;
+		t->sound_bytes -= t->sounds[i].frame->size;
+		sg_frame_unref(t->sounds[i].frame);
+	}
+	t->sound_count -= count;
+	memmove(t->sounds, t->sounds + count, t->sound_count * sizeof(*t->sounds));
+}
+
+/* How many of the sounds begin before `end`: those that are ahead of the pictures go with the ones they belong to. */
+static size_t sounds_before(const struct sg_hls *h, const struct hls_track *t, int64_t end)
+{
+	int64_t at = t->sound_start, until = end * h->tracks[HLS_AUDIO].scale / t->scale;
+	size_t n = 0;
+
+	while (n < t->sound_count && at < until)
+		at += t->sounds[n++].duration;
+	return n;
+}
+
 /* The parts that are made of what has been gathered: [0] the track's own, [1] the video rendition's. */
 static void make_parts(struct sg_hls *h, struct hls_track *t, int64_t end, struct hls_part parts[2])
 {
 	struct sg_cmaf_track own = { 1, (uint64_t)t->part_start, t->samples, t->sample_count };
-	struct sg_cmaf_track sound = { 2, (uint64_t)t->sound_start, t->sounds, t->sound_count };
 	bool is_main = t == &h->tracks[HLS_MAIN];
+	size_t sounds = is_main ? sounds_before(h, t, end) : 0;
+	struct sg_cmaf_track sound = { 2, (uint64_t)t->sound_start, t->sounds, sounds };
 
 	parts[0] = (struct hls_part){ .ticks = end - t->part_start, .is_independent = !is_main };
 	for (size_t i = 0; i < t->sample_count; i++)
@@ -238,8 +261,7 @@ static void make_parts(struct sg_hls *h, struct hls_track *t, int64_t end, struc
 	if (parts[1].blobs[0])
 		parts[1].own = parts[1].blobs[0]->size;
 	drop_samples(t->samples, &t->sample_count);
-	drop_samples(t->sounds, &t->sound_count);
-	t->sound_bytes = 0;
+	drop_first_sounds(t, sounds);
 }
 
 /* Publishes what has been gathered as a part that ends at `end`. */
@@ -736,6 +758,8 @@ void sg_hls_break(struct sg_hls *h)
 		close_segment(h, t, end);
 		t->usual = 0;
 	}
+	/* Nor does sound go on without pictures: players would go back from where it ends. */
+	drop_first_sounds(&h->tracks[HLS_MAIN], h->tracks[HLS_MAIN].sound_count);
 	pthread_mutex_lock(&h->lock);
 	h->open = false;
 	for (int i = 0; i < HLS_TRACKS; i++)
