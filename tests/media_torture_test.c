@@ -1,6 +1,6 @@
 /* What sources do to a stream, and what every output makes of it: the ring (RTMP, FLV, WebRTC), MPEG-TS (HTTP,
- * SRT), HLS with its parts, recordings. */
-#include "hls_fixture.h"
+ * SRT), HLS with its parts, DASH, recordings. */
+#include "dash_fixture.h"
 #include "media/intake.h"
 #include "media/silence.h"
 #include "record_fixture.h"
@@ -37,6 +37,7 @@ struct show {
 	uint64_t after;
 	unsigned files;
 	int64_t recorded_ms;
+	struct dash dash; /* the last description; none has no periods */
 };
 
 static void end_file(struct show *w)
@@ -75,6 +76,17 @@ static void record(struct show *w)
 	}
 	if (w->file && sg_record_pump(w->file) == SG_ERR_EXISTS)
 		end_file(w);
+}
+
+static void describe(struct show *w)
+{
+	struct dash now;
+
+	if (!dash_read(&now, w->s))
+		return;
+	dash_check_times(&now);
+	dash_check_change(&w->dash, &now);
+	w->dash = now;
 }
 
 static struct show raise(void)
@@ -124,7 +136,7 @@ static void run(struct show *w, const struct source *src, int what, uint32_t ms,
 		w->at_ms = round + to;
 		now_us = w->zero_us + (int64_t)w->at_ms * 1000;
 		record(w);
-		(void)sg_hls_is_ready(w->s);
+		describe(w);
 		(void)sg_stream_ts_ring(w->s);
 	}
 }
@@ -224,6 +236,27 @@ static void check_run(struct media *m, double seconds)
 		    (double)m->video.first_us / 1e6);
 }
 
+/* Holes in periods, as there are none in runs. */
+static void check_dash(struct show *w, unsigned periods)
+{
+	struct sg_stream_info info = info_of(w->s);
+
+	describe(w);
+	assert_int_equal(w->dash.count, periods);
+	const struct dash_period *last = &w->dash.periods[w->dash.count - 1];
+	assert_int_equal(dash_check_times(&w->dash), 0);
+	dash_check_objects(w->s, &w->dash);
+	assert_int_equal(last->count, (info.video != SG_CODEC_NONE) + (info.audio != SG_CODEC_NONE));
+	for (size_t i = 0; i < last->count; i++) {
+		const struct dash_track *t = &last->tracks[i];
+		assert_int_equal(t->width ? t->width : t->sample_rate, t->width ? info.width : info.sample_rate);
+		double apart = dash_presented(last, t, t->segments[0].t) -
+			       dash_presented(last, last->tracks, last->tracks->segments[0].t);
+		if (apart > 1 || apart < -1)
+			fail_msg("%s begins %.3f s after %s", t->name, apart, last->tracks->name);
+	}
+}
+
 static void check_hls(struct show *w, double longest_s, unsigned discontinuities)
 {
 	char text[32768], name[64];
@@ -256,6 +289,7 @@ static void check_hls(struct show *w, double longest_s, unsigned discontinuities
 	check_run(&m, seconds);
 	if (seen != discontinuities)
 		fail_msg("%u discontinuities, not %u, in:\n%s", seen, discontinuities, playlist(w->s));
+	check_dash(w, discontinuities + 1);
 	assert_true(info_of(w->s).hls_bytes < 64u << 20 && info_of(w->s).ring_bytes <= 16u << 20);
 	assert_non_null(strstr(text_of(w->s, "audio.m3u8"), "#EXTINF"));
 }
@@ -471,6 +505,69 @@ static void a_source_that_stalls(void **state)
 	}
 }
 
+static double now_s(void)
+{
+	return (double)(now_us - BEGIN_US) / 1e6;
+}
+
+static double period_end_s(const struct dash_period *p)
+{
+	const struct dash_track *t = &p->tracks[0];
+	const struct dash_segment *last = &t->segments[t->count - 1];
+
+	return dash_presented(p, t, last->t + last->d);
+}
+
+/* A player that goes by the clock on the wall stays where the media ends, and moves on with the window to where it
+ * begins again. */
+static void a_publisher_that_goes_and_comes_back(void **state)
+{
+	static const int64_t gap_ms[] = { 1000, 6000, 20000, 29000 };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(gap_ms); i++) {
+		struct show w = raise();
+		configure(&w, &source, BOTH);
+		run(&w, &source, BOTH, 6000, 0, 0);
+		sg_publisher_close(w.pub, false);
+		for (int64_t ms = 0; ms < gap_ms[i]; ms += 1000) {
+			stall(&w, 1000);
+			describe(&w);
+			assert_int_equal(w.dash.count, 1);
+			double end_s = period_end_s(w.dash.periods);
+			assert_true(now_s() - w.dash.depth_s < end_s - 4 && now_s() - w.dash.delay_s < end_s + 1);
+		}
+		w.pub = publish(w.hub);
+		configure(&w, &source, BOTH);
+		while (w.dash.count == 1)
+			run(&w, &source, BOTH, 200, 0, 0);
+		double window_s = now_s() - w.dash.depth_s;
+		assert_true(w.dash.delay_s == 4 && window_s < period_end_s(&w.dash.periods[1]));
+		assert_true(gap_ms[i] < 8000 || window_s > period_end_s(&w.dash.periods[0]) + 0.5);
+		run(&w, &source, BOTH, 4000, 0, 0);
+		check_hls(&w, 2.5, 1);
+		check_sound(&w);
+		lower(&w);
+	}
+}
+
+static void a_publisher_that_comes_back_as_another(void **state)
+{
+	struct show w = raise();
+
+	(void)state;
+	configure(&w, &source, VIDEO);
+	run(&w, &source, VIDEO, 3000, 0, 0);
+	sg_publisher_close(w.pub, false);
+	stall(&w, 2000);
+	w.pub = publish(w.hub);
+	configure(&w, &larger, BOTH);
+	run(&w, &larger, BOTH, 6000, 0, 0);
+	check_hls(&w, 2.5, 1);
+	assert_int_equal(w.dash.periods[0].count, 1);
+	lower(&w);
+}
+
 /* Whoever comes first to its HLS sees nothing of it. */
 static void a_source_that_stalled(void **state)
 {
@@ -550,7 +647,7 @@ static void run_ts(struct show *w, const unsigned *pieces, size_t count)
 		}
 		assert_int_equal(sg_publisher_write(w->pub, f), SG_OK);
 		record(w);
-		(void)sg_hls_is_ready(w->s);
+		describe(w);
 	}
 	sg_intake_close(in);
 	sg_buf_reset(&m.bytes);
@@ -703,6 +800,8 @@ int main(void)
 		cmocka_unit_test(sound_seconds_before_the_first_picture),
 		cmocka_unit_test(decoding_times_that_go_back),
 		cmocka_unit_test(a_source_that_stalls),
+		cmocka_unit_test(a_publisher_that_goes_and_comes_back),
+		cmocka_unit_test(a_publisher_that_comes_back_as_another),
 		cmocka_unit_test(a_source_that_stalled),
 		cmocka_unit_test(over_srt_another_size),
 		cmocka_unit_test(over_srt_another_sampling_rate),

@@ -1,21 +1,40 @@
 /* dash.c - DASH's description of the same objects (ISO/IEC 23009-1, live profile). The presentation's
- * timeline is the stream's own: a run is a period that begins where it lies there. */
+ * timeline is the stream's own. A run is a period; it begins where the former ends, so that a hole between
+ * them lies at its beginning, and the former is known to be over. */
 #include "media/hls_internal.h"
 #include "base/clock.h"
 
 #define MPD_MAX_BYTES (1u << 20)
 
+static size_t first_listed(const struct hls_track *t)
+{
+	return t->count > HLS_LISTED ? t->count - HLS_LISTED : 0;
+}
+
 /* The segments [*from, *to) of the track belong to `run` and are whole. */
 static void range_of(
     const struct hls_track *t, const struct hls_run *run, size_t *from, size_t *to)
 {
-	size_t first = t->count > HLS_LISTED ? t->count - HLS_LISTED : 0;
+	size_t first = first_listed(t);
 
 	while (first < t->count && t->segments[first].run != run)
 		first++;
 	*from = *to = first;
 	while (*to < t->count && t->segments[*to].run == run && t->segments[*to].whole)
 		++*to;
+}
+
+/* A period has all its tracks or is not there: none is added or taken away later. */
+static bool is_listed(struct sg_hls *h, const struct hls_run *run)
+{
+	size_t from, to;
+
+	for (int i = 0; i < HLS_TRACKS; i++) {
+		range_of(&h->tracks[i], run, &from, &to);
+		if (run->init[i] && from == to)
+			return false;
+	}
+	return true;
 }
 
 static void put_times(struct sg_buf *b, const struct hls_track *t, size_t from, size_t to)
@@ -40,7 +59,7 @@ static void put_track(struct sg_buf *b, struct sg_hls *h, const struct hls_run *
 
 	range_of(t, run, &from, &to);
 	/* Pictures and sound apart; those without sound are the main rendition. */
-	if (!run->init[track] || from == to || (track == HLS_MAIN && run->init[HLS_VIDEO]))
+	if (!run->init[track] || (track == HLS_MAIN && run->init[HLS_VIDEO]))
 		return;
 	sg_buf_printf(b,
 	    "<AdaptationSet id=\"%d\" contentType=\"%s\" mimeType=\"%s/mp4\" segmentAlignment=\"true\" "
@@ -56,29 +75,74 @@ static void put_track(struct sg_buf *b, struct sg_hls *h, const struct hls_run *
 	sg_buf_printf(b,
 	    "<SegmentTemplate timescale=\"%d\" presentationTimeOffset=\"%lld\" "
 	    "initialization=\"%s-init-%llu.mp4\" media=\"%s-$Number$.m4s\" startNumber=\"%llu\">",
-	    run->scale[track], (long long)(run->start_90khz * run->scale[track] / 90000), name,
+	    run->scale[track], (long long)(run->period_ms * run->scale[track] / 1000), name,
 	    (unsigned long long)run->number, name, (unsigned long long)t->segments[from].number);
 	put_times(b, t, from, to);
 	sg_buf_puts(b, "</SegmentTemplate></Representation></AdaptationSet>\n");
 }
 
+static const struct hls_track *leading(struct sg_hls *h)
+{
+	return &h->tracks[h->run->init[HLS_MAIN] ? HLS_MAIN : HLS_AUDIO];
+}
+
 static void put_periods(struct sg_buf *b, struct sg_hls *h)
 {
-	const struct hls_track *t = &h->tracks[h->run->init[HLS_MAIN] ? HLS_MAIN : HLS_AUDIO];
+	const struct hls_track *t = leading(h);
 	const struct hls_run *former = NULL;
-	size_t first = t->count > HLS_LISTED ? t->count - HLS_LISTED : 0;
 
-	for (size_t i = first; i < t->count; i++) {
+	for (size_t i = first_listed(t); i < t->count; i++) {
 		const struct hls_run *run = t->segments[i].run;
-		if (run == former || !t->segments[i].whole)
+		if (run == former || !is_listed(h, run))
 			continue;
 		former = run;
 		sg_buf_printf(b, "<Period id=\"%llu\" start=\"PT%.3fS\">\n",
-		    (unsigned long long)run->number, (double)run->start_90khz / 90000);
+		    (unsigned long long)run->number, (double)run->period_ms / 1000);
 		for (int track = 0; track < HLS_TRACKS; track++)
 			put_track(b, h, run, track);
 		sg_buf_puts(b, "</Period>\n");
 	}
+}
+
+/* How far back from the clock on the wall one may go, and at which distance one is to follow, in seconds. */
+struct window {
+	int64_t depth_s, delay_s;
+};
+
+static int64_t start_s(const struct hls_segment *seg, const struct hls_track *t)
+{
+	return seg->start / t->scale;
+}
+
+static int64_t end_s(const struct hls_segment *seg, const struct hls_track *t)
+{
+	return (seg->start + seg->ticks) / t->scale;
+}
+
+/* While nothing comes, or where the stream's clock has fallen behind, both grow by as much: what was last stays in
+ * the window. One whose window has passed the last segment takes all that follow for as late (dash.js's
+ * fallbackToSegmentTimeline). When it goes on the window begins behind the hole, but leaves room for the delay:
+ * whoever waited moves there, and does not wait for as long again (dash.js's GapController). */
+static struct window window_of(struct sg_hls *h, int64_t now_s)
+{
+	const struct hls_track *t = leading(h);
+	int64_t delay_s = 2 * h->target_s, depth_s = (HLS_LISTED - 2) * h->target_s, late_s = 0;
+
+	for (size_t i = first_listed(t); i < t->count; i++) {
+		const struct hls_segment *seg = &t->segments[i];
+		if (!is_listed(h, seg->run))
+			continue;
+		int64_t hole_s = i > first_listed(t) ? start_s(seg, t) - end_s(seg - 1, t) : 0;
+		if (hole_s > delay_s && now_s - start_s(seg, t) < depth_s)
+			depth_s = now_s - start_s(seg, t);
+		if (seg->whole)
+			late_s = now_s - end_s(seg, t) - h->target_s - 1;
+	}
+	if (depth_s < 2 * delay_s)
+		depth_s = 2 * delay_s;
+	if (late_s < 0)
+		late_s = 0;
+	return (struct window){ depth_s + late_s, delay_s + late_s };
 }
 
 /* When the last of all ends on the stream's timeline, in seconds. */
@@ -97,20 +161,21 @@ static double end_of_all(struct sg_hls *h)
 struct sg_blob *hls_mpd(struct sg_hls *h, const char *prefix)
 {
 	char begun[SG_TIME_TEXT_SIZE], now[SG_TIME_TEXT_SIZE];
-	int64_t target_s = h->target_s;
+	int64_t target_s = h->target_s, now_ms = sg_wall_ms();
+	struct window w = window_of(h, (now_ms - h->zero_wall_ms) / 1000);
 	struct sg_buf b;
 
 	sg_time_format_ms(begun, h->zero_wall_ms);
-	sg_time_format_ms(now, sg_wall_ms());
+	sg_time_format_ms(now, now_ms);
 	sg_buf_init(&b, MPD_MAX_BYTES);
+	/* The target is rounded: segments last up to half a second more. */
 	sg_buf_printf(&b,
 	    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\" "
 	    "profiles=\"urn:mpeg:dash:profile:isoff-live:2011\" type=\"dynamic\" "
 	    "availabilityStartTime=\"%s\" publishTime=\"%s\" minBufferTime=\"PT1S\" "
-	    "maxSegmentDuration=\"PT%lldS\" timeShiftBufferDepth=\"PT%lldS\" "
+	    "maxSegmentDuration=\"PT%lld.5S\" timeShiftBufferDepth=\"PT%lldS\" "
 	    "suggestedPresentationDelay=\"PT%lldS\"",
-	    begun, now, (long long)target_s, (long long)((HLS_LISTED - 2) * target_s),
-	    (long long)(2 * target_s));
+	    begun, now, (long long)target_s, (long long)w.depth_s, (long long)w.delay_s);
 	if (h->ended)
 		sg_buf_printf(&b, " mediaPresentationDuration=\"PT%.3fS\">\n", end_of_all(h));
 	else
