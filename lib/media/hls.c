@@ -216,6 +216,8 @@ static void drop_samples(struct sg_cmaf_sample *samples, size_t *count)
 
 static void drop_first_sounds(struct hls_track *t, size_t count)
 {
+	if (!count) /* there may be no array yet */
+		return;
 	for (size_t i = 0; i < count; i++) {
 		t->sound_start += t->sounds[i].duration;
 		t->sound_bytes -= t->sounds[i].frame->size;
