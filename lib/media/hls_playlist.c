@@ -140,7 +140,7 @@ struct sg_blob *hls_playlist(struct sg_hls *h, int track, bool skip)
 		if (seg->whole || h->part_us)
 			put_segment(&b, seg, i > w.first ? seg - 1 : NULL, track, h->part_us && i >= w.parts);
 	}
-	if (is_about_to_break(h, hls_last(t)))
+	if (!h->ended && is_about_to_break(h, hls_last(t)))
 		sg_buf_puts(&b, "#EXT-X-DISCONTINUITY\n");
 	if (h->ended) {
 		sg_buf_puts(&b, "#EXT-X-ENDLIST\n");
