@@ -37,6 +37,8 @@ async function inPage(address, library, play, argument) {
 		seen: () => p.evaluate(() => document.querySelector('video')?.getVideoPlaybackQuality().totalVideoFrames ?? 0),
 		/* Where what it has ends, and whether it is beyond: one that plays the last again has seen nothing new. */
 		edge: () => p.evaluate(() => { const b = document.querySelector('video').buffered; return b.length ? b.end(b.length - 1) : 0; }),
+		where: () => p.evaluate(() => { const v = document.querySelector('video'), b = v.buffered;
+			return `at ${v.currentTime}, ready ${v.readyState}${v.seeking ? ', seeking' : ''}, has ${Array.from({ length: b.length }, (_, i) => `${b.start(i)}-${b.end(i)}`)}`; }),
 		isBeyond: edge => p.evaluate(edge => document.querySelector('video').currentTime > edge, edge),
 		errors: () => p.evaluate(() => globalThis.errors ?? []),
 		told: () => p.evaluate(() => globalThis.told ?? []),
@@ -100,7 +102,7 @@ test('everybody stays through a gap of twenty seconds', async t => {
 	}));
 	t.diagnostic(late.map(([name, ms]) => `${name} ${ms} ms`).join(', '));
 	for (const [name, v] of Object.entries(viewers))
-		t.diagnostic(`${name}: ${JSON.stringify(await v.errors())} ${JSON.stringify(await v.told?.() ?? [])}`);
+		t.diagnostic(`${name}: ${JSON.stringify(await v.errors())} ${JSON.stringify(await v.told?.() ?? [])} ${v.never ? await v.where?.() : ''}`);
 	assert.deepEqual(await people(), were);
 	for (const [name, v] of Object.entries(viewers))
 		assert.deepEqual(await v.errors(), [], name);
