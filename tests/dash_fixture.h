@@ -153,34 +153,25 @@ static inline void dash_check_change(const struct dash *was, const struct dash *
 		}
 }
 
-/* When the first of its tracks ends, and the last. */
-static inline void dash_ends(const struct dash_period *p, double *least_s, double *most_s)
-{
-	*least_s = 1e9;
-	*most_s = -1;
-	for (size_t k = 0; k < p->count; k++) {
-		const struct dash_segment *last = &p->tracks[k].segments[p->tracks[k].count - 1];
-		double at = dash_presented(p, &p->tracks[k], last->t + last->d);
-		*least_s = at < *least_s ? at : *least_s;
-		*most_s = at > *most_s ? at : *most_s;
-	}
-}
-
-/* Where the former ends; a tenth of a second earlier if there is a hole. */
+/* Where the media of the former end, of whichever track first: there are no holes between them. */
 static inline void dash_check_period(const struct dash_period *former, const struct dash_period *p)
 {
-	double least_s, most_s, begins_s = 1e9;
+	double end_s = 1e9;
 
-	dash_ends(former, &least_s, &most_s);
+	for (size_t k = 0; k < former->count; k++) {
+		const struct dash_segment *last = &former->tracks[k].segments[former->tracks[k].count - 1];
+		double at = dash_presented(former, &former->tracks[k], last->t + last->d);
+		end_s = at < end_s ? at : end_s;
+	}
+	if (p->id <= former->id || p->start_s < end_s - 0.002 || p->start_s > end_s + 0.002)
+		fail_msg("period %llu begins at %.3f s, the former ends at %.3f", (unsigned long long)p->id,
+		    p->start_s, end_s);
 	for (size_t k = 0; k < p->count; k++) {
 		double at = dash_presented(p, &p->tracks[k], p->tracks[k].segments[0].t);
-		begins_s = at < begins_s ? at : begins_s;
+		if (at > p->start_s + 1)
+			fail_msg("%s of period %llu begins at %.3f s, its period at %.3f", p->tracks[k].name,
+			    (unsigned long long)p->id, at, p->start_s);
 	}
-	double off_s = p->start_s - (begins_s - most_s < 1 ? most_s : least_s - 0.1);
-	/* The sound's last frame may lie beside the first picture of the next. */
-	if (p->id <= former->id || off_s < -0.05 || off_s > 0.002)
-		fail_msg("period %llu begins at %.3f s with media from %.3f on, the former ends at %.3f and %.3f",
-		    (unsigned long long)p->id, p->start_s, begins_s, least_s, most_s);
 }
 
 /* The track's own times; answers how many holes there are. */

@@ -1,6 +1,6 @@
-/* dash.c - DASH's description of the same objects (ISO/IEC 23009-1, live profile). The presentation's
- * timeline is the stream's own. A run is a period; it begins where the former ends, so that a hole between
- * them lies at its beginning, and the former is known to be over. */
+/* dash.c - DASH's description of the same objects (ISO/IEC 23009-1, live profile). A run is a period; it begins
+ * where the former ends, so that the presentation has no holes: players take their time over those. What a
+ * publisher was away is a delay from then on, which all are told of. */
 #include "media/hls_internal.h"
 #include "base/clock.h"
 
@@ -75,20 +75,20 @@ static void put_track(struct sg_buf *b, struct sg_hls *h, const struct hls_run *
 	sg_buf_printf(b,
 	    "<SegmentTemplate timescale=\"%d\" presentationTimeOffset=\"%lld\" "
 	    "initialization=\"%s-init-%llu.mp4\" media=\"%s-$Number$.m4s\" startNumber=\"%llu\">",
-	    run->scale[track], (long long)(run->period_ms * run->scale[track] / 1000), name,
+	    run->scale[track], (long long)(run->start_90khz * run->scale[track] / 90000), name,
 	    (unsigned long long)run->number, name, (unsigned long long)t->segments[from].number);
 	put_times(b, t, from, to);
 	sg_buf_puts(b, "</SegmentTemplate></Representation></AdaptationSet>\n");
 }
 
-static const struct hls_track *leading(struct sg_hls *h)
+static int leading(const struct sg_hls *h)
 {
-	return &h->tracks[h->run->init[HLS_MAIN] ? HLS_MAIN : HLS_AUDIO];
+	return h->run->init[HLS_MAIN] ? HLS_MAIN : HLS_AUDIO;
 }
 
 static void put_periods(struct sg_buf *b, struct sg_hls *h)
 {
-	const struct hls_track *t = leading(h);
+	const struct hls_track *t = &h->tracks[leading(h)];
 	const struct hls_run *former = NULL;
 
 	for (size_t i = first_listed(t); i < t->count; i++) {
@@ -109,60 +109,53 @@ struct window {
 	int64_t depth_s, delay_s;
 };
 
-static int64_t start_s(const struct hls_segment *seg, const struct hls_track *t)
+/* When what the segment has is over, as it is presented. */
+static int64_t end_ms(const struct hls_segment *seg, int track)
 {
-	return seg->start / t->scale;
+	const struct hls_run *run = seg->run;
+
+	return run->period_ms + (seg->start + seg->ticks) * 1000 / run->scale[track] -
+	       run->start_90khz / TICKS_PER_MS;
 }
 
-static int64_t end_s(const struct hls_segment *seg, const struct hls_track *t)
+/* Both have room for the holes that were left out. While nothing comes, or where the stream's clock has fallen
+ * behind, they grow: what was last stays in the window. One whose window has passed the last segment takes all
+ * that follow for as late (dash.js's fallbackToSegmentTimeline). */
+static struct window window_of(struct sg_hls *h, int64_t now_ms)
 {
-	return (seg->start + seg->ticks) / t->scale;
-}
-
-/* While nothing comes, or where the stream's clock has fallen behind, both grow by as much: what was last stays in
- * the window. One whose window has passed the last segment takes all that follow for as late (dash.js's
- * fallbackToSegmentTimeline). When it goes on the window begins behind the hole, but leaves room for the delay:
- * whoever waited moves there, and does not wait for as long again (dash.js's GapController). */
-static struct window window_of(struct sg_hls *h, int64_t now_s)
-{
-	const struct hls_track *t = leading(h);
-	int64_t delay_s = 2 * h->target_s, depth_s = (HLS_LISTED - 2) * h->target_s, late_s = 0;
+	const int track = leading(h);
+	const struct hls_track *t = &h->tracks[track];
+	int64_t left_out_ms = 0, late_ms = 0;
 
 	for (size_t i = first_listed(t); i < t->count; i++) {
 		const struct hls_segment *seg = &t->segments[i];
-		if (!is_listed(h, seg->run))
+		if (!seg->whole || !is_listed(h, seg->run))
 			continue;
-		int64_t hole_s = i > first_listed(t) ? start_s(seg, t) - end_s(seg - 1, t) : 0;
-		if (hole_s > delay_s && now_s - start_s(seg, t) < depth_s)
-			depth_s = now_s - start_s(seg, t);
-		if (seg->whole)
-			late_s = now_s - end_s(seg, t) - h->target_s - 1;
+		left_out_ms = seg->run->start_90khz / TICKS_PER_MS - seg->run->period_ms;
+		late_ms = now_ms - left_out_ms - end_ms(seg, track) - (h->target_s + 1) * 1000;
 	}
-	if (depth_s < 2 * delay_s)
-		depth_s = 2 * delay_s;
-	if (late_s < 0)
-		late_s = 0;
-	return (struct window){ depth_s + late_s, delay_s + late_s };
+	int64_t more_s = ((left_out_ms > 0 ? left_out_ms : 0) + (late_ms > 0 ? late_ms : 0)) / 1000;
+	return (struct window){ (HLS_LISTED - 2) * h->target_s + more_s, 2 * h->target_s + more_s };
 }
 
-/* When the last of all ends on the stream's timeline, in seconds. */
+/* When the last of all ends as it is presented, in seconds. */
 static double end_of_all(struct sg_hls *h)
 {
-	double end = 0;
+	int64_t end = 0;
 
 	for (int i = 0; i < HLS_TRACKS; i++) {
 		const struct hls_segment *last = hls_last(&h->tracks[i]);
-		double at = last ? (double)(last->start + last->ticks) / last->run->scale[i] : 0;
+		int64_t at = last ? end_ms(last, i) : 0;
 		end = at > end ? at : end;
 	}
-	return end;
+	return (double)end / 1000;
 }
 
 struct sg_blob *hls_mpd(struct sg_hls *h, const char *prefix)
 {
 	char begun[SG_TIME_TEXT_SIZE], now[SG_TIME_TEXT_SIZE];
 	int64_t target_s = h->target_s, now_ms = sg_wall_ms();
-	struct window w = window_of(h, (now_ms - h->zero_wall_ms) / 1000);
+	struct window w = window_of(h, now_ms - h->zero_wall_ms);
 	struct sg_buf b;
 
 	sg_time_format_ms(begun, h->zero_wall_ms);

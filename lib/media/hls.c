@@ -24,8 +24,6 @@
 /* A frame that lasts so long, and so many times as long as the former, is a gap of the source. */
 #define GAP_TICKS (3 * 90000)
 #define GAP_TIMES 8
-#define HOLE_TICKS 90000
-#define PERIOD_OVERLAP_TICKS 9000
 #define WANTED_MS 60000
 #define CATCH_UP_US 8000000 /* how far back it begins */
 #define CATCH_UP 64         /* frames read at a time */
@@ -450,24 +448,22 @@ static bool may_begin(struct sg_hls *h, const struct sg_frame *f)
 	return (has_video && has_audio) || s->last_dts - h->first_dts >= OTHER_TRACK_TICKS;
 }
 
-/* Locked. Where DASH's period begins whose first frame lies at `start`. Behind a hole it begins a moment before the
- * former's media end: a player that waits there is then at the period's end, wherever exactly it came to stand, and
- * goes on to the next one (dash.js else may wait for as long again as the hole is). */
-static int64_t period_begin_90khz(struct sg_hls *h, int64_t start)
+/* Locked. Where DASH's period begins that starts at `start`: where the former's media end, whatever lay between. */
+static int64_t period_begin_ms(struct sg_hls *h, int64_t start)
 {
-	int64_t least = start, most = -1;
+	const struct hls_run *former = h->run;
+	int64_t end = INT64_MAX;
 
-	for (int i = 0; i < HLS_TRACKS; i++) {
+	for (int i = 0; former && i < HLS_TRACKS; i++) {
 		const struct hls_segment *last = hls_last(&h->tracks[i]);
-		if (!last || last->run != h->run)
+		if (!last || last->run != former)
 			continue;
-		int64_t end = (last->start + last->ticks) * 90000 / last->run->scale[i];
-		least = end < least ? end : least;
-		most = end > most ? end : most;
+		int64_t at = (last->start + last->ticks) * 90000 / former->scale[i];
+		end = at < end ? at : end;
 	}
-	if (most < 0 || most > start)
-		return start;
-	return start - most < HOLE_TICKS ? most : least - PERIOD_OVERLAP_TICKS;
+	if (end == INT64_MAX)
+		return start / TICKS_PER_MS;
+	return former->period_ms + (end - former->start_90khz) / TICKS_PER_MS;
 }
 
 static bool open_run(struct sg_hls *h, const struct sg_frame *f)
@@ -486,7 +482,7 @@ static bool open_run(struct sg_hls *h, const struct sg_frame *f)
 	h->broken = false;
 	pthread_mutex_lock(&h->lock);
 	run->number = h->run ? h->run->number + 1 : 0;
-	run->period_ms = period_begin_90khz(h, f->dts_90khz) / TICKS_PER_MS;
+	run->period_ms = period_begin_ms(h, f->dts_90khz);
 	/* Counted alike, as far as it goes. */
 	uint64_t number = 0;
 	for (int i = 0; i < HLS_TRACKS; i++)

@@ -25,7 +25,8 @@ bool sg_hls_is_ready(struct sg_stream *s);
 /* The multivariant playlist, and DASH's description, with `prefix` in front of what they link to.
  * The description's own further readings go to prefix "index.mpd". While no publisher is there both stay as they
  * were, but for DASH's window, which goes on to reach back to the last segments; what comes after a gap is a
- * discontinuity, in DASH a period with a hole at its beginning. NULL: not ready (use the waiter)
+ * discontinuity, in DASH a period that is presented right behind the former, with a window and a delay that are
+ * longer by the gap from then on. NULL: not ready (use the waiter)
  * or no memory. The caller unrefs. */
 struct sg_blob *sg_hls_master(struct sg_stream *s, const char *prefix);
 struct sg_blob *sg_hls_mpd(struct sg_stream *s, const char *prefix);

@@ -24,7 +24,7 @@ struct hls_run {
 	unsigned refs;
 	uint64_t number;
 	int64_t start_90khz;
-	int64_t period_ms; /* where DASH's period begins: no later than its first frame */
+	int64_t period_ms; /* when DASH presents it: holes before it are left out */
 	struct sg_blob *init[HLS_TRACKS]; /* NULL: no such track */
 	char codecs[HLS_TRACKS][80];      /* RFC 6381 */
 	int scale[HLS_TRACKS];

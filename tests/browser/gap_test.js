@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 const GAP_MS = 20000;
-const SOON_MS = 4000; // half a second is looked at
+const SOON_MS = 8000; // half a second is looked at, and the machine may be busy
 const script = file => fileURLToPath(new URL(`node_modules/${file}`, import.meta.url));
 const server = await streamd({ apps: { live: { publish_token: 'on', play_token: 'on', resume_window: '60s' } },
 	config: { srt: { listen: '127.0.0.1:0' }, webrtc: { listen: '127.0.0.1:0' } } });
