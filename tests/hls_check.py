@@ -255,8 +255,9 @@ def main():
         for r in all_of_them:
             if not r.now or r.now.ended:
                 continue
-            msn, part = r.now.last()
-            for q in (f'_HLS_msn={msn + 10}', f'_HLS_msn={msn}&_HLS_part={part + 1000}', '_HLS_part=1',
+            # Of a segment that is whole any part further on is the next one's first (6.2.5.2).
+            msn, _ = r.fetch().last()
+            for q in (f'_HLS_msn={msn + 1}&_HLS_part=1000', f'_HLS_msn={msn + 10}', '_HLS_part=1',
                       '_HLS_msn=-1', '_HLS_msn=x', '_HLS_msn=1&_HLS_part=', '_HLS_skip=NO'):
                 refused(f'{r.url}?{q}', 400)
             # 4.4.5.4: reports are as new as the playlist that has them.
