@@ -161,3 +161,20 @@ start_nginx() {
 }
 
 stop_nginx() { [ -z "${NGINX_PID-}" ] || kill "$NGINX_PID"; }
+
+# A program for python3: sends files of two seconds each for so many seconds, one behind the other, again and again,
+# at their own pace. usage: SECONDS FILE...
+PACER="
+import sys, time
+out, at = sys.stdout.buffer, time.time()
+end = at + float(sys.argv[1])
+while time.time() < end:
+    for name in sys.argv[2:]:
+        data = open(name, 'rb').read()
+        for i in range(0, len(data), 1316):
+            out.write(data[i:i + 1316])
+            out.flush()
+            at += 2 * 1316 / len(data)
+            time.sleep(max(0, at - time.time()))
+"
+export PACER

@@ -42,21 +42,6 @@ srt_publish_pieces() { # stream token seconds file...: one behind the other, aga
 	wait_live "$1"
 }
 
-PACER="
-import sys, time
-out, at = sys.stdout.buffer, time.time()
-end = at + float(sys.argv[1])
-while time.time() < end:
-    for name in sys.argv[2:]:
-        data = open(name, 'rb').read()
-        for i in range(0, len(data), 1316):
-            out.write(data[i:i + 1316])
-            out.flush()
-            at += 2 * 1316 / len(data)
-            time.sleep(max(0, at - time.time()))
-"
-export PACER
-
 sizes() { # url: which widths FFmpeg decodes in seven seconds, and whether time goes on
 	timeout 40 ffmpeg -v error -nostdin -i "$1" -t 7 -map 0:v -vf showinfo=checksum=0 -fps_mode passthrough -f null - -loglevel info 2>&1 |
 		sed -n 's/.*pts_time: *\([0-9.]*\).* s:\([0-9]*\)x.*/\1 \2/p' |

@@ -43,24 +43,9 @@ make_pieces() {
 	done
 }
 
-# Sends files of two seconds each, one behind the other, again and again, at their own pace.
-PACER="
-import sys, time
-out, at = sys.stdout.buffer, time.time()
-while True:
-    for name in sys.argv[1:]:
-        data = open(name, 'rb').read()
-        for i in range(0, len(data), 1316):
-            out.write(data[i:i + 1316])
-            out.flush()
-            at += 2 * 1316 / len(data)
-            time.sleep(max(0, at - time.time()))
-"
-export PACER
-
 srt_publish() { # stream piece...
 	start publisher bash -c 'url=$1; shift; python3 - "$@" <<<"$PACER" | srt-live-transmit -q -chunk:1316 file://con "$url"' - \
-		"srt://$SRT?streamid=#!::r=live/$1,m=publish,token=$(token "$1" --type publish)" \
+		"srt://$SRT?streamid=#!::r=live/$1,m=publish,token=$(token "$1" --type publish)" 60 \
 		$(printf "$BATS_FILE_TMPDIR/%s.ts " "${@:2}")
 	wait_live "$1"
 }

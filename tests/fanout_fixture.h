@@ -277,7 +277,7 @@ static inline void call_stats(void *user)
 	sg_follower_stats(v->f, &v->stats);
 }
 
-static const struct sg_follower_stats *stats_of(struct viewer *v)
+static inline const struct sg_follower_stats *stats_of(struct viewer *v)
 {
 	sg_loop_call(v->room->loop, call_stats, v);
 	return &v->stats;
