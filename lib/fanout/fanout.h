@@ -34,7 +34,9 @@ enum sg_follower_end {
 	SG_FOLLOWER_STALLED,      /* took nothing for stall_ms */
 };
 struct sg_follower_config {
-	struct sg_conn *conn;  /* borrowed; its writable event must be passed to sg_follower_writable */
+	/* Borrowed, open until the follower is closed: its socket is written to. Its writable event must be
+	 * passed to sg_follower_writable. */
+	struct sg_conn *conn;
 	struct sg_ring *ring;  /* referenced by the follower */
 	enum sg_form form;
 	uint64_t cursor;
