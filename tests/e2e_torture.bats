@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # Sources that change, stop and jump while they are watched, over real sockets: five viewers of five protocols decode
 # each of them to the end, in order.
+# Runs alone: it measures steps in what five viewers receive.
 
 load e2e.bash
 

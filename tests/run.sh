@@ -2,6 +2,7 @@
 # Runs every test given (cmocka programs, bats files, browser tests), some at a time, reports them in the order
 # given and ends with "N passed, N failed". A skipped test counts as failed: what cannot run here must be
 # mended, not passed over.
+# A test whose file has a line "Runs alone: WHY" measures times: it runs after the others, with nothing beside it.
 # usage: tests/run.sh TEST...          TEST_LOGS: where outputs are kept (default build/test-logs)
 #                                      TEST_JOBS: how many run at a time (default 2)
 set -u
@@ -56,7 +57,12 @@ report() { # test: one line, and the end of its log if it failed
 	fi
 }
 
-waiting=("$@") # what is not reported yet
+together=() alone=()
+for test in "$@"; do
+	if grep -qsI '^\(//\|#\) Runs alone: ' "$test"; then alone+=("$test"); else together+=("$test"); fi
+done
+
+waiting=("${together[@]}" "${alone[@]}") # what is not reported yet
 report_ended() {
 	while [ ${#waiting[@]} -gt 0 ] && [ -e "$(log_of "${waiting[0]}").status" ]; do
 		report "${waiting[0]}"
@@ -67,14 +73,19 @@ report_ended() {
 # Each job's only child is the timeout that ends its test.
 trap 'for job in $(jobs -p); do pkill -TERM -P "$job"; done; wait; exit 130' INT TERM
 for test in "$@"; do rm -f "$(log_of "$test").status"; done
-for test in "$@"; do
-	while [ "$(jobs -rp | wc -l)" -ge "$at_a_time" ]; do
-		wait -n
-		report_ended
+start() { # at-a-time test...
+	local most=$1 test
+	for test in "${@:2}"; do
+		while [ "$(jobs -rp | wc -l)" -ge "$most" ]; do
+			wait -n
+			report_ended
+		done
+		run "$test" &
 	done
-	run "$test" &
-done
-while wait -n; [ -n "$(jobs -rp)" ]; do report_ended; done
+	while wait -n; [ -n "$(jobs -rp)" ]; do report_ended; done
+}
+start "$at_a_time" "${together[@]}"
+start 1 "${alone[@]}"
 for test in "$@"; do
 	[ -e "$(log_of "$test").status" ] || echo 255 >"$(log_of "$test").status"
 done

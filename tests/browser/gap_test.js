@@ -1,5 +1,6 @@
 // A publisher whose line breaks, and who is back after twenty seconds: everybody who watches stays in, is asked for
 // no second token, and sees the picture go on.
+// Runs alone: it measures how soon ten players come back.
 import { test, assert, streamd, chromium, publish, start, until, sessions, cleanUp, atEnd } from './lib.js';
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';

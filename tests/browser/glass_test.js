@@ -4,6 +4,7 @@
 //
 // The figures are the machine's as well: encoder, decoder and both pages share it. What is asserted holds on a
 // busy one too. `make bench` holds the medians against what is wanted.
+// Runs alone: it measures from glass to glass in milliseconds.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { test, assert, streamd, chromium, page, sessions, until, cleanUp, CAMERA } from './lib.js';

@@ -1,4 +1,5 @@
 // HLS with low latency in hls.js, and DASH in dash.js, each with a one-time token.
+// Runs alone: it measures how soon a player starts and how far it stays behind.
 import { test, assert, streamd, chromium, page, publish, until, sessions, folder, testPicture, cleanUp } from './lib.js';
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
