@@ -67,6 +67,49 @@ static void writes_are_gathered_for_as_long_as_was_asked(void **state)
 	room_close(&room);
 }
 
+/* While writes are gathered the ring's writer need not hurry. It asks behind each write, when what it wrote may not
+ * be flushed yet: then the next turn counts. */
+static void what_is_gathered_is_not_due_before_it_is_written(void **state)
+{
+	struct room room;
+	struct viewer v = { 0 };
+
+	(void)state;
+	room_open(&room, 400, 256);
+	assert_int_equal(sg_ring_due_us(room.ring), INT64_MAX);
+	viewer_open(&room, &v, SG_FORM_RAW, 0);
+	settle(&room);
+	for (size_t i = 1; i <= 3; i++) {
+		int64_t due_us = sg_ring_due_us(room.ring), left_us = due_us - sg_mono_us();
+		assert_true(left_us <= 400000);
+		if (left_us > 0)
+			usleep((unsigned)left_us);
+		write_video(&room, 1, 8, 100);
+		assert_true(sg_ring_due_us(room.ring) >= due_us + 400000);
+		assert_true(take(&v, i * 100));
+	}
+	viewer_close(&v);
+	assert_int_equal(sg_ring_due_us(room.ring), INT64_MAX);
+	room_close(&room);
+}
+
+static void what_is_written_at_once_is_always_due(void **state)
+{
+	struct room room;
+	struct viewer v = { 0 };
+
+	(void)state;
+	room_open(&room, 0, 64);
+	viewer_open(&room, &v, SG_FORM_RAW, 0);
+	settle(&room);
+	write_video(&room, 1, 8, 100);
+	assert_true(take(&v, 100));
+	settle(&room);
+	assert_int_equal(sg_ring_due_us(room.ring), 0);
+	viewer_close(&v);
+	room_close(&room);
+}
+
 static void one_that_joins_ahead_of_a_gathered_write_gets_nothing_from_before(void **state)
 {
 	struct room room;
@@ -157,6 +200,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ungathered_each_frame_is_written_at_once),
 		cmocka_unit_test(writes_are_gathered_for_as_long_as_was_asked),
+		cmocka_unit_test(what_is_gathered_is_not_due_before_it_is_written),
+		cmocka_unit_test(what_is_written_at_once_is_always_due),
 		cmocka_unit_test(one_that_joins_ahead_of_a_gathered_write_gets_nothing_from_before),
 		cmocka_unit_test(many_followers_are_gathered_for_and_delayed_by_one_interval_at_most),
 	};

@@ -1,5 +1,6 @@
 /* Event loops: connections. */
 #include "net_fixture.h"
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <poll.h>
 
@@ -256,6 +257,55 @@ static void writing_to_one_that_is_gone_says_so_without_a_signal(void **state)
 	peer_close(&p);
 }
 
+/* Sockets of the other kind tell of each byte all the same. */
+static void tcp_pair(int fd[2])
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(at);
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(bind(listener, (struct sockaddr *)&at, len), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &len), 0);
+	fd[1] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(fd[1], (struct sockaddr *)&at, len), 0);
+	fd[0] = accept(listener, NULL, NULL);
+	assert_int_equal(fcntl(fd[0], F_SETFL, O_NONBLOCK), 0);
+	close(listener);
+}
+
+static void want_ten(void *user)
+{
+	sg_conn_want_at_least(((struct peer *)user)->conn, 10);
+}
+
+static void readable_may_be_told_when_there_is_enough_or_at_the_end(void **state)
+{
+	struct peer p = { .loop = loop_start() };
+
+	(void)state;
+	sem_init(&p.event, 0, 0);
+	tcp_pair(p.fd);
+	sg_loop_call(p.loop, open_conn, &p);
+	sg_loop_call(p.loop, want_ten, &p);
+	assert_int_equal(write(p.fd[1], "abcde", 5), 5);
+	settle(p.loop);
+	assert_int_equal(p.readable, 0);
+	assert_int_equal(write(p.fd[1], "fghij", 5), 5);
+	await(&p.event);
+	settle(p.loop);
+	assert_int_equal(p.readable, 1);
+	assert_memory_equal(p.got, "abcdefghij", 10);
+	assert_int_equal(write(p.fd[1], "klm", 3), 3);
+	shutdown(p.fd[1], SHUT_WR);
+	await(&p.event);
+	await(&p.event);
+	settle(p.loop);
+	assert_memory_equal(p.got, "abcdefghijklm", 13);
+	assert_int_equal(p.last, -1);
+	peer_close(&p);
+}
+
 static void a_connection_may_be_closed_inside_its_event(void **state)
 {
 	struct peer p;
@@ -325,6 +375,7 @@ int main(void)
 		cmocka_unit_test(one_that_does_not_want_to_read_is_left_alone),
 		cmocka_unit_test(writable_is_told_when_there_is_room_and_while_it_is_wanted),
 		cmocka_unit_test(writing_to_one_that_is_gone_says_so_without_a_signal),
+		cmocka_unit_test(readable_may_be_told_when_there_is_enough_or_at_the_end),
 		cmocka_unit_test(a_connection_may_be_closed_inside_its_event),
 		cmocka_unit_test(one_that_has_finished_sends_no_more_but_reads_on),
 		cmocka_unit_test(a_released_socket_is_open_and_no_longer_watched),

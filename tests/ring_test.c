@@ -326,6 +326,25 @@ static void waiters_are_woken_by_each_write_and_by_the_end(void **state)
 	sg_ring_unref(r);
 }
 
+static void the_first_waiter_to_look_says_when_it_is_due(void **state)
+{
+	struct sg_ring *r = ring_of(8, 10000);
+	struct waiter a = { .w.wake = count_wake, .w.due_us = 500 }, b = { .w.wake = count_wake, .w.due_us = 300 };
+
+	(void)state;
+	assert_int_equal(sg_ring_due_us(r), INT64_MAX);
+	sg_ring_add_waiter(r, &a.w);
+	assert_int_equal(sg_ring_due_us(r), 500);
+	sg_ring_add_waiter(r, &b.w);
+	assert_int_equal(sg_ring_due_us(r), 300);
+	atomic_store(&a.w.due_us, 0);
+	assert_int_equal(sg_ring_due_us(r), 0);
+	sg_ring_remove_waiter(r, &a.w);
+	assert_int_equal(sg_ring_due_us(r), 300);
+	sg_ring_remove_waiter(r, &b.w);
+	sg_ring_unref(r);
+}
+
 struct slow_waiter {
 	struct sg_ring_waiter w;
 	struct sg_ring *r;
@@ -522,6 +541,7 @@ int main(void)
 		cmocka_unit_test(the_end_is_told_when_everything_has_been_read),
 		cmocka_unit_test(nobody_need_be_given_a_ring_to_let_go_of),
 		cmocka_unit_test(waiters_are_woken_by_each_write_and_by_the_end),
+		cmocka_unit_test(the_first_waiter_to_look_says_when_it_is_due),
 		cmocka_unit_test(removing_a_waiter_waits_for_a_wake_that_runs),
 		cmocka_unit_test(readers_on_threads_see_each_frame_once_in_order_or_go_on_at_a_key),
 		cmocka_unit_test(waiters_come_and_go_while_frames_are_written),

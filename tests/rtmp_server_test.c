@@ -407,6 +407,45 @@ static void a_viewer_that_does_not_read_does_not_stop_the_others(void **state)
 	fixture_close(f);
 }
 
+static uint64_t frames_in(struct fixture *f, const char *stream)
+{
+	struct sg_stream *s = sg_hub_find(f->hub, SG_STR("live"), sg_str_from(stream));
+	struct sg_stream_info info = { 0 };
+
+	if (s)
+		sg_stream_info(s, &info);
+	sg_stream_unref(s);
+	return info.frames_in;
+}
+
+/* Nobody watches: it is left with the kernel for a while. What comes alone is taken all the same, and a heap of it
+ * that is larger than is read at a time. */
+static void what_nobody_watches_is_taken_in_too(void **state)
+{
+	static char frame[60000] = VIDEO_KEY;
+	struct fixture *f = fixture_open("", NULL);
+	struct client *source = publish(f, "cam");
+
+	(void)state;
+	await(frames_in(f, "cam") == 1);
+	for (uint32_t i = 1; i <= 3; i++) {
+		send_video(source, i * 40, BYTES(VIDEO_INTER));
+		send_video(source, i * 40 + 1, BYTES(VIDEO_INTER));
+		await(frames_in(f, "cam") == 1 + i * 2);
+	}
+	sg_put_be32((uint8_t *)frame + 5, sizeof(frame) - 9);
+	for (uint32_t i = 1; i <= 100; i++)
+		send_video(source, 200 + i * 40, frame, sizeof(frame));
+	await(frames_in(f, "cam") == 107);
+	struct client *c = play(f, "cam"); /* and who comes then does not wait for what is due later */
+	expect(c, 9, frame, sizeof(frame));
+	send_video(source, 5000, BYTES(VIDEO_INTER));
+	expect(c, 9, BYTES(VIDEO_INTER));
+	client_close(c);
+	client_close(source);
+	fixture_close(f);
+}
+
 static void a_paused_viewer_gets_nothing_and_goes_on_at_a_keyframe(void **state)
 {
 	struct fixture *f = fixture_open("", NULL);
@@ -665,6 +704,7 @@ int main(void)
 		cmocka_unit_test(without_the_switches_no_token_is_needed_and_none_is_spent),
 		cmocka_unit_test(codecs_with_a_fourcc_go_through_as_they_are),
 		cmocka_unit_test(a_viewer_that_does_not_read_does_not_stop_the_others),
+		cmocka_unit_test(what_nobody_watches_is_taken_in_too),
 		cmocka_unit_test(a_paused_viewer_gets_nothing_and_goes_on_at_a_keyframe),
 		cmocka_unit_test(a_goodbye_is_told_from_a_break_in_the_audit),
 		cmocka_unit_test(one_connection_may_publish_again_after_a_goodbye),

@@ -14,6 +14,8 @@
  * one the timer fires late enough for the pictures of a 24 fps stream to come first. */
 #define PICTURE_SHARE(us) ((us) * 8 / 10)
 #define TIMER_SHARE(us) ((us) * 13 / 10)
+/* Where the interval is fixed, the source brings what it has collected a little before the timer. */
+#define FIXED_SLACK_US 2000
 
 /* ---- the feed ---- */
 
@@ -71,6 +73,47 @@ static void pass_on(struct feed *feed, size_t count, uint64_t skipped)
 	}
 }
 
+static int64_t interval_us(const struct sg_fanout *fo)
+{
+	if (fo->gather_ms != SG_GATHER_AUTO)
+		return fo->gather_ms * 1000;
+	int64_t us = (int64_t)atomic_load(&fo->followers) * AUTO_US_PER_FOLLOWER;
+	return us < 2000 ? 0 : us > AUTO_MAX_US ? AUTO_MAX_US : us;
+}
+
+static int64_t timer_us(const struct sg_fanout *fo, int64_t interval)
+{
+	return fo->gather_ms == SG_GATHER_AUTO ? TIMER_SHARE(interval) : interval;
+}
+
+/* From when on what comes is flushed, a picture or anything. */
+static int64_t ready_us(const struct sg_fanout *fo, int64_t interval)
+{
+	return fo->gather_ms == SG_GATHER_AUTO ? PICTURE_SHARE(interval) : interval - FIXED_SLACK_US;
+}
+
+/* Until the timer what comes would only wait here: its source may collect it. */
+static void say_due(struct feed *feed, int64_t flushed_us)
+{
+	int64_t interval = interval_us(feed->fo);
+
+	atomic_store_explicit(&feed->waiter.due_us, interval ? flushed_us + timer_us(feed->fo, interval) : 0,
+	    memory_order_relaxed);
+}
+
+/* On the writer's thread, which will want to know at once: what it has written will be flushed. */
+static void foresee_flush(struct feed *feed)
+{
+	int64_t due_us = atomic_load_explicit(&feed->waiter.due_us, memory_order_relaxed);
+	int64_t interval = due_us ? interval_us(feed->fo) : 0;
+
+	if (!interval)
+		return;
+	int64_t now_us = sg_mono_us(), flushed_us = due_us - timer_us(feed->fo, interval);
+	if (now_us - flushed_us >= ready_us(feed->fo, interval))
+		say_due(feed, now_us);
+}
+
 static void stop_timer(struct feed *feed)
 {
 	if (feed->timer_on)
@@ -87,6 +130,7 @@ static void flush(struct feed *feed)
 	stop_timer(feed);
 	/* Intervals run from start to start: a long flush must not put the next picture off. */
 	feed->flushed_us = sg_mono_us();
+	say_due(feed, feed->flushed_us);
 	do {
 		sg_ring_read(feed->ring, &rd, false);
 		if (rd.count)
@@ -116,14 +160,6 @@ static void on_timer(void *user)
 	flush(feed);
 }
 
-static int64_t interval_us(const struct sg_fanout *fo)
-{
-	if (fo->gather_ms != SG_GATHER_AUTO)
-		return fo->gather_ms * 1000;
-	int64_t us = (int64_t)atomic_load(&fo->followers) * AUTO_US_PER_FOLLOWER;
-	return us < 2000 ? 0 : us > AUTO_MAX_US ? AUTO_MAX_US : us;
-}
-
 /* Has a picture come since the last flush? The newest frames tell. */
 static bool has_picture(struct feed *feed)
 {
@@ -151,10 +187,10 @@ static void on_wake_task(struct sg_task *task)
 	int64_t interval = interval_us(feed->fo), passed = sg_mono_us() - feed->flushed_us;
 	atomic_store_explicit(&feed->fo->gather_us, interval, memory_order_relaxed);
 	bool fixed = feed->fo->gather_ms != SG_GATHER_AUTO;
-	if (passed >= interval || (!fixed && passed >= PICTURE_SHARE(interval) && has_picture(feed))) {
+	if (passed >= interval || (passed >= ready_us(feed->fo, interval) && (fixed || has_picture(feed)))) {
 		flush(feed);
 	} else if (!feed->timer_on) {
-		int64_t left = (fixed ? interval : TIMER_SHARE(interval)) - passed;
+		int64_t left = timer_us(feed->fo, interval) - passed;
 		feed->timer_on = true;
 		sg_timer_start(feed->timer, left / 1000 + 1, 0);
 	}
@@ -165,6 +201,7 @@ static void on_wake(struct sg_ring_waiter *w)
 {
 	struct feed *feed = SG_CONTAINER_OF(w, struct feed, waiter);
 
+	foresee_flush(feed);
 	if (!atomic_exchange(&feed->posted, true)) {
 		struct sg_executor *ex = sg_loop_executor(feed->fo->loop);
 		ex->post(ex, &feed->task);

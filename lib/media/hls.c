@@ -742,6 +742,11 @@ void sg_hls_write(struct sg_hls *h, struct sg_frame *f)
 	tell(h);
 }
 
+bool sg_hls_is_wanted(const struct sg_hls *h)
+{
+	return atomic_load_explicit(&h->wanted_ms, memory_order_relaxed) != 0;
+}
+
 /* ---- ending ---- */
 
 void sg_hls_expect_pictures(struct sg_hls *h)

@@ -246,6 +246,16 @@ enum sg_result sg_publisher_write(struct sg_publisher *pub, struct sg_frame *f)
 	return SG_OK;
 }
 
+int64_t sg_publisher_due_us(struct sg_publisher *pub)
+{
+	struct sg_stream *s = pub->stream;
+	int64_t due_us = sg_ring_due_us(s->ring), ts_us = sg_tspack_due_us(s->ts);
+
+	if ((s->hls && sg_hls_is_wanted(s->hls)) || !sg_stream_is_live(s))
+		return 0;
+	return ts_us < due_us ? ts_us : due_us;
+}
+
 void sg_publisher_expect_pictures(struct sg_publisher *pub)
 {
 	bool is_first = !pub->expects_pictures;

@@ -205,6 +205,19 @@ void sg_ring_remove_waiter(struct sg_ring *r, struct sg_ring_waiter *w)
 	pthread_mutex_unlock(&r->waiters_lock);
 }
 
+int64_t sg_ring_due_us(struct sg_ring *r)
+{
+	int64_t due_us = INT64_MAX;
+
+	pthread_mutex_lock(&r->waiters_lock);
+	for (struct sg_ring_waiter *w = r->waiters; w; w = w->next) {
+		int64_t its_us = atomic_load_explicit(&w->due_us, memory_order_relaxed);
+		due_us = its_us < due_us ? its_us : due_us;
+	}
+	pthread_mutex_unlock(&r->waiters_lock);
+	return due_us;
+}
+
 void sg_ring_stats(struct sg_ring *r, struct sg_ring_stats *out)
 {
 	pthread_mutex_lock(&r->lock);

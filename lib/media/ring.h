@@ -16,6 +16,9 @@ struct sg_ring;
 struct sg_ring_waiter {
 	struct sg_ring_waiter *next; /* the ring's */
 	void (*wake)(struct sg_ring_waiter *w);
+	/* When it will look next (monotonic): a writer that could collect a few frames until then may. 0: it wants
+	 * each at once. Set by the waiter, any thread. */
+	atomic_llong due_us;
 };
 
 SG_MUST_CHECK enum sg_result sg_ring_create(struct sg_ring **out, size_t max_frames, size_t max_bytes);
@@ -47,6 +50,8 @@ void sg_ring_read(struct sg_ring *r, struct sg_ring_read *rd, bool skip_to_key);
 /* The waiter is linked until removed; remove returns only when no wake is running. */
 void sg_ring_add_waiter(struct sg_ring *r, struct sg_ring_waiter *w);
 void sg_ring_remove_waiter(struct sg_ring *r, struct sg_ring_waiter *w);
+/* When the first of the waiters will look; INT64_MAX when there are none. */
+int64_t sg_ring_due_us(struct sg_ring *r);
 
 struct sg_ring_stats {
 	size_t frames, bytes;

@@ -125,6 +125,7 @@ void sg_hls_break(struct sg_hls *h); /* the publisher left, or the configuration
 /* They are announced: a stream that has none yet is not described without them for a while. */
 void sg_hls_expect_pictures(struct sg_hls *h);
 void sg_hls_end(struct sg_hls *h);
+bool sg_hls_is_wanted(const struct sg_hls *h);
 size_t sg_hls_bytes(struct sg_hls *h);
 
 /* ts.c */
@@ -133,6 +134,7 @@ void sg_tspack_free(struct sg_tspack *t);
 void sg_tspack_write(struct sg_tspack *t, struct sg_frame *f); /* after it went to the ring */
 void sg_tspack_break(struct sg_tspack *t);
 void sg_tspack_end(struct sg_tspack *t);
+int64_t sg_tspack_due_us(struct sg_tspack *t); /* as sg_ring_due_us */
 
 /* A copy of what is in force, to be dropped with lead_drop. */
 struct lead sg_stream_lead(struct sg_stream *s);

@@ -171,3 +171,8 @@ void sg_tspack_end(struct sg_tspack *t)
 {
 	sg_ring_end(t->ring);
 }
+
+int64_t sg_tspack_due_us(struct sg_tspack *t)
+{
+	return sg_ring_due_us(t->ring);
+}

@@ -22,6 +22,7 @@ struct sg_conn {
 	uv_poll_t uv;
 	struct sg_timer *timer; /* TLS: the handshake's deadline, then what the socket does not tell of */
 	bool finishing, told;
+	int at_least;
 	struct sg_addr peer;
 	char peer_text[SG_ENDPOINT_TEXT_SIZE];
 };
@@ -151,6 +152,7 @@ enum sg_result sg_conn_open(struct sg_conn **out, struct sg_loop *loop, int fd,
 	}
 	c->uv.data = c;
 	c->fd = fd;
+	c->at_least = 1;
 	c->events = events;
 	c->user = user;
 	if (getpeername(fd, (struct sockaddr *)&sa, &len) == 0) {
@@ -234,6 +236,12 @@ void sg_conn_want_read(struct sg_conn *c, bool on)
 void sg_conn_want_write(struct sg_conn *c, bool on)
 {
 	set_mask(c, on ? c->mask | UV_WRITABLE : c->mask & ~UV_WRITABLE);
+}
+
+void sg_conn_want_at_least(struct sg_conn *c, int bytes)
+{
+	if (c->fd >= 0 && bytes != c->at_least && setsockopt(c->fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof(bytes)) == 0)
+		c->at_least = bytes;
 }
 
 ssize_t sg_conn_read(struct sg_conn *c, void *buf, size_t size)

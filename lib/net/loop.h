@@ -61,6 +61,9 @@ void sg_conn_finish(struct sg_conn *c); /* says that we send no more; reading go
 int sg_conn_release(struct sg_conn *c);
 void sg_conn_want_read(struct sg_conn *c, bool on);
 void sg_conn_want_write(struct sg_conn *c, bool on);
+/* `readable` only when so many bytes have come, or the end (SO_RCVLOWAT; with TLS sealed bytes); 1 at first. The
+ * kernel may tell of fewer when its buffer is nearly full. */
+void sg_conn_want_at_least(struct sg_conn *c, int bytes);
 /* Bytes moved; 0 = would block (or iovcnt 0); -1 = closed or broken (read: also the peer's
  * end). */
 ssize_t sg_conn_read(struct sg_conn *c, void *buf, size_t size);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #define TICK_MS 900 /* a fragment of each recording: less than a second is only in memory */
+#define BROUGHT_MS 50 /* before the tick: what a source has collected until then is in the ring in time */
 #define SYNC_MS 5000  /* what a power cut may cost; the program's own death costs no more than is in memory */
 #define SWEEP_MS 60000 /* how often what is kept too long is looked for */
 #define RETRY_MS 60000 /* after a disk that was full or broken */
@@ -89,6 +90,34 @@ static void begin_file(struct sg_recorder *r, struct writing *w)
 
 /* ---- which streams ---- */
 
+/* The recorder looks by the clock. */
+static void ignore(struct sg_ring_waiter *w)
+{
+	(void)w;
+}
+
+static struct writing *writing_new(struct sg_stream *s)
+{
+	struct writing *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	w->stream = sg_stream_ref(s);
+	w->waiter.wake = ignore;
+	snprintf(w->row.app, sizeof(w->row.app), "%s", sg_stream_app(s));
+	snprintf(w->row.stream, sizeof(w->row.stream), "%s", sg_stream_id(s));
+	sg_ring_add_waiter(sg_stream_ring(s), &w->waiter);
+	return w;
+}
+
+static void writing_free(struct sg_recorder *r, struct writing *w)
+{
+	end_file(r, w);
+	sg_ring_remove_waiter(sg_stream_ring(w->stream), &w->waiter);
+	sg_stream_unref(w->stream);
+	free(w);
+}
+
 static void look_at(void *user, struct sg_stream *s)
 {
 	struct sg_recorder *r = user;
@@ -101,10 +130,7 @@ static void look_at(void *user, struct sg_stream *s)
 		return;
 	while (w && w->stream != s)
 		w = w->next;
-	if (!w && sg_stream_is_live(s) && (w = calloc(1, sizeof(*w)))) {
-		w->stream = sg_stream_ref(s);
-		snprintf(w->row.app, sizeof(w->row.app), "%s", sg_stream_app(s));
-		snprintf(w->row.stream, sizeof(w->row.stream), "%s", sg_stream_id(s));
+	if (!w && sg_stream_is_live(s) && (w = writing_new(s))) {
 		w->next = r->writing;
 		r->writing = w;
 	}
@@ -126,9 +152,7 @@ static void look_around(struct sg_recorder *r)
 			continue;
 		}
 		*link = w->next;
-		end_file(r, w);
-		sg_stream_unref(w->stream);
-		free(w);
+		writing_free(r, w);
 	}
 }
 
@@ -194,7 +218,10 @@ static void look_at_settings(struct sg_recorder *r, int64_t *sweep_ms)
 static bool pause_a_little(struct sg_recorder *r)
 {
 	struct timespec until = sg_mono_in_us(TICK_MS * 1000);
+	int64_t due_us = sg_mono_us() + (TICK_MS - BROUGHT_MS) * 1000;
 
+	for (struct writing *w = r->writing; w; w = w->next)
+		atomic_store_explicit(&w->waiter.due_us, due_us, memory_order_relaxed);
 	pthread_mutex_lock(&r->lock);
 	while (!r->stopping && pthread_cond_timedwait(&r->woken, &r->lock, &until) == 0)
 		;
@@ -217,9 +244,7 @@ static void *write_main(void *recorder)
 	while (r->writing) {
 		struct writing *w = r->writing;
 		r->writing = w->next;
-		end_file(r, w);
-		sg_stream_unref(w->stream);
-		free(w);
+		writing_free(r, w);
 	}
 	return NULL;
 }

@@ -6,6 +6,7 @@
 
 #define IN_MAX (2 * SCRATCH_BYTES)
 #define OUT_MAX 65536
+#define READS_MAX 8 /* then the others have their turn */
 
 const char *peer_name(const struct rtmp_peer *p)
 {
@@ -344,17 +345,16 @@ void peer_go_on(struct rtmp_peer *p)
 	sg_buf_reset(&in);
 }
 
-static void on_readable(void *user)
+/* True: there may be more. */
+static bool read_some(struct rtmp_peer *p)
 {
-	struct rtmp_peer *p = user;
 	uint8_t *scratch = p->lane->scratch;
 	size_t before = p->in.len;
 
 	/* What is left over is less than a header, or a handshake that is not whole. */
 	if (before > SCRATCH_BYTES / 2) {
 		peer_drop(p, SG_BYE_BAD_INPUT);
-		peer_settle(p);
-		return;
+		return false;
 	}
 	if (before)
 		memcpy(scratch, p->in.p, before);
@@ -375,7 +375,25 @@ static void on_readable(void *user)
 		if (!p->dead && p->state == PEER_OPEN)
 			acknowledge(p);
 	}
+	return n == (ssize_t)(SCRATCH_BYTES - before);
+}
+
+void peer_read(struct rtmp_peer *p)
+{
+	uint64_t before = p->bytes_in;
+	bool more = read_some(p);
+
+	/* What a publisher's socket was left to collect comes in one go. */
+	for (int i = 1; more && i < READS_MAX && p->publisher && !p->dead; i++)
+		more = read_some(p);
+	if (p->publisher && !p->dead)
+		publisher_put_off(p, !more && p->bytes_in > before);
 	peer_settle(p);
+}
+
+static void on_readable(void *user)
+{
+	peer_read(user);
 }
 
 static void on_writable(void *user)

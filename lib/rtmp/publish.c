@@ -6,6 +6,14 @@
 /* When a publisher comes back (R13), the one that hangs may still be leaving. */
 #define RETRY_MS 20
 #define RETRIES 50
+/* To be woken for each message costs more than what there is to do with it. While nobody wants it at once it is left
+ * with the kernel until it is due; but those who wait for a picture only (no longer than PICTURE_US) get it when it
+ * comes, which is when there is more than some sound. */
+#define PUT_OFF_MIN_US 5000
+#define PUT_OFF_MAX_US 350000 /* so long may a viewer who comes see a stream stand still */
+#define PICTURE_US 45000
+#define SOUND_BYTES 1024
+#define BURST_BYTES 262144
 
 void publisher_admitted(struct rtmp_peer *p)
 {
@@ -101,6 +109,33 @@ void publisher_message(struct rtmp_peer *p, const struct sg_rtmp_message *m)
 	}
 }
 
+/* ---- reading ---- */
+
+void publisher_put_off(struct rtmp_peer *p, bool drained)
+{
+	int64_t left_us = 0;
+	int bytes = 1;
+
+	if (drained && p->stage == STAGE_ACTIVE) {
+		int64_t now_us = sg_mono_us(), due_us = sg_publisher_due_us(p->publisher);
+		left_us = due_us > now_us + PUT_OFF_MAX_US ? PUT_OFF_MAX_US : due_us - now_us;
+	}
+	if (left_us > PICTURE_US)
+		bytes = BURST_BYTES;
+	else if (left_us > PUT_OFF_MIN_US)
+		bytes = SOUND_BYTES;
+	sg_conn_want_at_least(p->conn, bytes);
+	if (bytes > 1)
+		sg_timer_start(p->look, left_us / 1000, 0);
+	else
+		sg_timer_stop(p->look);
+}
+
+static void on_look(void *user)
+{
+	peer_read(user);
+}
+
 /* ---- committed ---- */
 
 static void start(struct rtmp_peer *p)
@@ -152,7 +187,8 @@ static void on_retry(void *user)
 
 void publisher_committed(struct rtmp_peer *p)
 {
-	if (sg_timer_open(&p->retry, p->lane->loop, on_retry, p) != SG_OK) {
+	if (sg_timer_open(&p->retry, p->lane->loop, on_retry, p) != SG_OK ||
+	    sg_timer_open(&p->look, p->lane->loop, on_look, p) != SG_OK) {
 		peer_refuse(p, SG_OVERLOAD);
 		return;
 	}
@@ -164,7 +200,9 @@ void publisher_committed(struct rtmp_peer *p)
 void publisher_end(struct rtmp_peer *p)
 {
 	sg_timer_close(p->retry);
-	p->retry = NULL;
+	sg_timer_close(p->look);
+	p->retry = p->look = NULL;
+	sg_conn_want_at_least(p->conn, 1);
 	if (p->publisher)
 		sg_log_info("rtmp %s: no longer publishes %s/%s: %s", peer_name(p),
 		    sg_session_app(p->session), sg_session_stream(p->session), sg_goodbye_name(p->bye));

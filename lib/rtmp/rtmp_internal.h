@@ -61,6 +61,7 @@ struct rtmp_peer {
 	uint32_t first_ms;
 	struct sg_timer *retry;
 	int retries;
+	struct sg_timer *look; /* when it is read again, if not before */
 	/* a viewer */
 	struct sg_stream *stream;
 	struct sg_follower *follower;
@@ -102,6 +103,7 @@ void peer_drop(struct rtmp_peer *p, enum sg_goodbye bye); /* at once */
 void peer_count_bytes(struct rtmp_peer *p); /* carried since the last time */
 /* One log line: this peer sent what nobody should send. */
 void peer_bad_input(struct rtmp_peer *p, const char *what);
+void peer_read(struct rtmp_peer *p); /* what has come; destroys it if it is dead then */
 void peer_go_on(struct rtmp_peer *p); /* reads again, with what was read before first */
 void peer_end_role(struct rtmp_peer *p, enum sg_goodbye bye); /* the connection stays */
 void put_status(struct sg_buf *out, const char *level, const char *code, const char *text);
@@ -118,6 +120,8 @@ void peer_refuse(struct rtmp_peer *p, enum sg_reason reason);
 void publisher_admitted(struct rtmp_peer *p);
 void publisher_committed(struct rtmp_peer *p);
 void publisher_message(struct rtmp_peer *p, const struct sg_rtmp_message *m);
+/* After it was read; `drained`: nothing is left, and there was something. */
+void publisher_put_off(struct rtmp_peer *p, bool drained);
 void publisher_end(struct rtmp_peer *p);
 
 /* play.c */
