@@ -15,6 +15,7 @@ void sg_gate_unref(struct sg_gate *g)
 	pthread_mutex_destroy(&g->watch_lock);
 	pthread_cond_destroy(&g->query_wake);
 	pthread_cond_destroy(&g->watch_wake);
+	pthread_cond_destroy(&g->checkpoint_wake);
 	free(g);
 }
 
@@ -71,6 +72,7 @@ enum sg_result sg_gate_open(struct sg_gate **out, const struct sg_config *cfg,
 	pthread_mutex_init(&g->watch_lock, NULL);
 	pthread_cond_init(&g->query_wake, NULL);
 	sg_cond_init(&g->watch_wake);
+	sg_cond_init(&g->checkpoint_wake);
 	sg_queue_init(&g->lookups);
 	sg_queue_init(&g->commits);
 	g->audit_tail = &g->audit_head;

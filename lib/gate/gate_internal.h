@@ -188,6 +188,8 @@ struct sg_gate {
 	pthread_mutex_t watch_lock;
 	pthread_cond_t watch_wake;
 	bool watch_stop, watch_poked;
+	pthread_cond_t checkpoint_wake; /* with watch_lock */
+	atomic_bool checkpoint_rests; /* nothing has been written since the last */
 	int64_t last_change;
 
 	atomic_uint refs; /* the owner, and each session */

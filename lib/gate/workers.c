@@ -343,6 +343,16 @@ static void tell_audit(struct sg_gate *g, const struct commit_batch *b)
 			each(user, &b->spend_rows[i]);
 }
 
+static void note_batch(struct sg_gate *g)
+{
+	atomic_fetch_add(&g->batches_done, 1);
+	if (!atomic_load(&g->checkpoint_rests))
+		return;
+	pthread_mutex_lock(&g->watch_lock);
+	pthread_cond_signal(&g->checkpoint_wake);
+	pthread_mutex_unlock(&g->watch_lock);
+}
+
 static void commit(struct sg_gate *g, struct commit_batch *b)
 {
 	drop_ended(g, b);
@@ -365,7 +375,7 @@ static void commit(struct sg_gate *g, struct commit_batch *b)
 		b->verdicts[i] = res == SG_OK ? reason_from(b->spends[i].result) : SG_OVERLOAD;
 	sg_gate_committed(g, b->sessions, b->verdicts, b->count);
 	sg_wipe(b->spends, b->count * sizeof(b->spends[0]));
-	atomic_fetch_add(&g->batches_done, 1);
+	note_batch(g);
 }
 
 static void *commit_thread(void *arg)
@@ -398,16 +408,27 @@ static bool watch_sleep(struct sg_gate *g, int64_t ms, bool poke_matters)
 	return on;
 }
 
+/* Until more than `seen` batches have been written, or the end. */
+static void await_batch(struct sg_gate *g, uint_fast64_t seen)
+{
+	pthread_mutex_lock(&g->watch_lock);
+	atomic_store(&g->checkpoint_rests, true);
+	while (!g->watch_stop && atomic_load(&g->batches_done) == seen)
+		pthread_cond_wait(&g->checkpoint_wake, &g->watch_lock);
+	atomic_store(&g->checkpoint_rests, false);
+	pthread_mutex_unlock(&g->watch_lock);
+}
+
 static void *checkpoint_thread(void *arg)
 {
 	struct sg_gate *g = arg;
 	uint_fast64_t seen = 0;
 
-	while (watch_sleep(g, CHECKPOINT_MS, false)) {
-		uint_fast64_t now = atomic_load(&g->batches_done);
-		if (now == seen)
-			continue;
-		seen = now;
+	for (;;) {
+		await_batch(g, seen);
+		if (!watch_sleep(g, CHECKPOINT_MS, false))
+			break;
+		seen = atomic_load(&g->batches_done);
 		if (sg_store_checkpoint(g->stores[2]) != SG_OK)
 			sg_log_limited(
 			    SG_LOG_WARNING, "gate: checkpoint: %s", sg_store_error(g->stores[2]));
@@ -533,6 +554,7 @@ void sg_gate_stop_threads(struct sg_gate *g)
 	pthread_mutex_lock(&g->watch_lock);
 	g->watch_stop = true;
 	pthread_cond_broadcast(&g->watch_wake);
+	pthread_cond_signal(&g->checkpoint_wake);
 	pthread_mutex_unlock(&g->watch_lock);
 	pthread_mutex_lock(&g->query_lock);
 	g->query_stop = true;

@@ -209,11 +209,22 @@ static void join_all(struct relay_line **list)
 
 /* ---- the manager ---- */
 
+static bool has_work(const struct sg_relay *r)
+{
+	for (size_t i = 0; i < r->now->app_count; i++)
+		if (r->now->apps[i].forward)
+			return true;
+	return r->now->pull_count || r->pulls || r->pushes;
+}
+
+/* Where nothing is pulled or forwarded there is nothing to look after until the configuration says so. */
 static void tick(struct sg_relay *r)
 {
 	struct timespec until = sg_mono_in_us(TICK_MS * 1000);
 
 	pthread_mutex_lock(&r->lock);
+	while (!atomic_load(&r->stop) && !has_work(r))
+		pthread_cond_wait(&r->wake, &r->lock);
 	if (!atomic_load(&r->stop))
 		pthread_cond_timedwait(&r->wake, &r->lock, &until);
 	pthread_mutex_unlock(&r->lock);
