@@ -76,6 +76,28 @@ static void all_three_forms_of_a_date_are_read(void **state)
 		assert_false(http_date_parse(sg_str_from(not_dates[i]), &s));
 	http_date_format(out, 784111777);
 	assert_string_equal(out, forms[0]);
+	http_date_format(out, 4102444799);
+	assert_string_equal(out, "Thu, 31 Dec 2099 23:59:59 GMT");
+	http_date_format(out, INT64_MAX);
+	assert_string_equal(out, "Thu, 01 Jan 1970 00:00:00 GMT");
+}
+
+static void numbers_are_put_as_printf_would(void **state)
+{
+	static const uint64_t numbers[] = { 0, 9, 10, 15, 16, 65536, INT64_MAX, UINT64_MAX };
+	char out[21], same[32], *end;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		end = http_put_number(out, numbers[i], 10);
+		assert_ptr_equal(end, out + strlen(out));
+		snprintf(same, sizeof(same), "%llu", (unsigned long long)numbers[i]);
+		assert_string_equal(out, same);
+		end = http_put_number(out, numbers[i], 16);
+		assert_ptr_equal(end, out + strlen(out));
+		snprintf(same, sizeof(same), "%llx", (unsigned long long)numbers[i]);
+		assert_string_equal(out, same);
+	}
 }
 
 static void entity_tags_compare_weakly_in_lists(void **state)
@@ -171,6 +193,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ranges_are_those_of_rfc_9110),
 		cmocka_unit_test(all_three_forms_of_a_date_are_read),
+		cmocka_unit_test(numbers_are_put_as_printf_would),
 		cmocka_unit_test(entity_tags_compare_weakly_in_lists),
 		cmocka_unit_test(a_cookie_is_found_by_its_whole_name),
 		cmocka_unit_test(a_bearer_token_is_read_in_any_case_of_the_word),

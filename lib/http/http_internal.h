@@ -25,7 +25,7 @@
 #define HTTP_SEGMENTS_MAX 16
 #define HTTP_QUERY_PAIRS_MAX 64
 #define HTTP_BODIES_MAX (64u << 20) /* all bodies being received, together */
-#define HTTP_MEMORY_PER_CONNECTION (32u << 10) /* request line and headers, else 414 or 431 */
+#define HTTP_MEMORY_PER_CONNECTION (16u << 10) /* request line and headers, else 414 or 431 */
 
 #define HTTP_FIRST_BYTE_MS 10000 /* from accept to the request line */
 #define HTTP_HEADERS_MS 10000    /* from the request line to the end of the headers */
@@ -56,6 +56,8 @@ enum http_range http_range_parse(
 bool http_date_parse(struct sg_str value, int64_t *out_s);
 #define HTTP_DATE_SIZE 32
 void http_date_format(char out[HTTP_DATE_SIZE], int64_t unix_s);
+/* In base 10 or 16, with a NUL, for which 21 bytes are room enough; answers where that stands. */
+char *http_put_number(char *at, uint64_t n, unsigned base);
 /* Does a list such as `"a", W/"b"` or `*` name `etag`? Weak comparison (If-None-Match). */
 bool http_etag_listed(struct sg_str list, struct sg_str etag);
 /* RFC 6265 section 5.4: absent when there is none. */

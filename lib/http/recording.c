@@ -2,38 +2,74 @@
  * (RFC 9110 sections 13 and 14). */
 #include "http/media_internal.h"
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <sys/syscall.h>
 
 /* ---- the file ---- */
 
-static int open_at(int dir, const char *path, int flags)
-{
-	struct open_how how = { .flags = (uint64_t)flags | O_CLOEXEC,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
-	long fd = syscall(SYS_openat2, dir, path, &how, sizeof(how));
+#define FLAGS (O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
 
-	if (fd >= 0 || (errno != ENOSYS && errno != EPERM))
-		return (int)fd;
+static int open_resolving(int dir, const char *path, uint64_t resolve)
+{
+	struct open_how how = { .flags = FLAGS,
+		.resolve = resolve | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
+
+	return (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
+}
+
+static bool is_without_openat2(int error)
+{
+	return error == ENOSYS || error == EPERM;
+}
+
+static int open_below(int dir, const char *path)
+{
+	int fd = open_resolving(dir, path, RESOLVE_BENEATH);
+
+	if (fd >= 0 || !is_without_openat2(errno))
+		return fd;
 	/* An old kernel, or a sandbox that knows no openat2: step by step comes to the same. */
 	const char *slash = strchr(path, '/');
 	if (!slash)
-		return openat(dir, path, flags | O_NOFOLLOW | O_CLOEXEC);
+		return openat(dir, path, FLAGS | O_NOFOLLOW);
 	char first[SG_APP_MAX + 1];
 	if (!sg_str_copy(first, sizeof(first), (struct sg_str){ path, (size_t)(slash - path) }))
 		return -1;
 	int sub = openat(dir, first, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (sub < 0)
 		return -1;
-	int file = openat(sub, slash + 1, flags | O_NOFOLLOW | O_CLOEXEC);
+	int file = openat(sub, slash + 1, FLAGS | O_NOFOLLOW);
 	close(sub);
 	return file;
 }
 
-/* Not blocking, so that a FIFO cannot hold us; only a regular file is a recording. */
-static int open_regular(int dir, const char *path, struct stat *st)
+/* In one step where no part of the folder's own path is a link; `path` has no dots to leave it by. */
+static int open_in_folder(const char *folder, const char *path)
 {
-	int fd = open_at(dir, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	size_t folder_len = strlen(folder), path_len = strlen(path);
+	char whole[PATH_MAX];
+
+	if (folder_len + 1 + path_len >= sizeof(whole))
+		return -1;
+	memcpy(whole, folder, folder_len);
+	whole[folder_len] = '/';
+	memcpy(whole + folder_len + 1, path, path_len + 1);
+	int fd = open_resolving(AT_FDCWD, whole, 0);
+	if (fd >= 0 || (errno != ELOOP && !is_without_openat2(errno)))
+		return fd;
+	int dir = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return -1;
+	fd = open_below(dir, path);
+	close(dir);
+	return fd;
+}
+
+/* Not blocking, so that a FIFO cannot hold us; only a regular file is a recording. */
+static int open_regular(const char *folder, const char *path, struct stat *st)
+{
+	int fd = open_in_folder(folder, path);
 
 	if (fd >= 0 && (fstat(fd, st) != 0 || !S_ISREG(st->st_mode))) {
 		close(fd);
@@ -46,20 +82,18 @@ int recording_open(const struct sg_config *cfg, struct sg_str app, struct sg_str
     struct stat *st)
 {
 	char path[SG_APP_MAX + 1 + SG_STREAM_MAX + 1];
-	int dir, fd;
 
 	/* Neither may hold a slash or begin with a dot. */
 	if (!cfg->recording_path || !sg_app_is_valid(app) || !sg_stream_is_valid(name) ||
 	    !sg_str_ends(name, ".mp4"))
 		return -1;
-	dir = open(cfg->recording_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0)
-		return -1;
-	snprintf(path, sizeof(path), "%.*s/%.*s", SG_STR_ARG(app), SG_STR_ARG(name));
-	fd = open_regular(dir, path, st);
+	memcpy(path, app.p, app.len);
+	path[app.len] = '/';
+	memcpy(path + app.len + 1, name.p, name.len);
+	path[app.len + 1 + name.len] = '\0';
+	int fd = open_regular(cfg->recording_path, path, st);
 	if (fd < 0 && sg_str_is(app, "live"))
-		fd = open_regular(dir, path + app.len + 1, st);
-	close(dir);
+		fd = open_regular(cfg->recording_path, path + app.len + 1, st);
 	return fd;
 }
 
@@ -85,10 +119,16 @@ bool sg_http_recording_exists(const struct sg_config *cfg, struct sg_str app, st
 
 static void format_etag(char out[ETAG_SIZE], const struct stat *st)
 {
-	snprintf(out, ETAG_SIZE, "\"%llx-%llx-%llx\"", (unsigned long long)st->st_ino,
-	    (unsigned long long)st->st_mtim.tv_sec * 1000000000ull +
-		(unsigned long long)st->st_mtim.tv_nsec,
-	    (unsigned long long)st->st_size);
+	uint64_t mtime_ns = (uint64_t)st->st_mtim.tv_sec * 1000000000u + (uint64_t)st->st_mtim.tv_nsec;
+	char *at = out;
+
+	*at++ = '"';
+	at = http_put_number(at, st->st_ino, 16);
+	*at++ = '-';
+	at = http_put_number(at, mtime_ns, 16);
+	*at++ = '-';
+	at = http_put_number(at, (uint64_t)st->st_size, 16);
+	memcpy(at, "\"", 2);
 }
 
 /* RFC 9110 section 13.2.2: If-None-Match rules out If-Modified-Since. */
@@ -154,8 +194,12 @@ void recording_answer(
 		return;
 	}
 	if (range == HTTP_RANGE_ONE) {
-		snprintf(text, sizeof(text), "bytes %llu-%llu/%llu", (unsigned long long)offset,
-		    (unsigned long long)(offset + length - 1), (unsigned long long)size);
+		char *at = mempcpy(text, "bytes ", 6);
+		at = http_put_number(at, offset, 10);
+		*at++ = '-';
+		at = http_put_number(at, offset + length - 1, 10);
+		*at++ = '/';
+		http_put_number(at, size, 10);
 		sg_http_add_header(req, "Content-Range", text);
 	}
 	if (req->attachment.session && req->method != SG_HTTP_HEAD)
