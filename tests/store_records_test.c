@@ -1,6 +1,8 @@
 /* The store's lists and records: pages of tokens, audit, settings, changes that others hear of,
  * API keys, recordings, kept values. */
 #include "store_fixture.h"
+#include <poll.h>
+#include <sys/wait.h>
 
 /* ---- lists of tokens ---- */
 
@@ -380,6 +382,36 @@ static void another_handle_hears_of_a_change_once_and_the_writer_does_not(void *
 	sg_store_close(other);
 }
 
+static bool is_readable(int fd)
+{
+	return poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 0) == 1;
+}
+
+static void whoever_watches_is_woken_by_another_process(void **state)
+{
+	struct fixture *f = *state;
+	int fd = sg_store_watch(f->st), status;
+
+	assert_true(fd >= 0);
+	assert_false(is_readable(fd));
+	for (int i = 0; i < 2; i++) {
+		pid_t pid = fork();
+		if (pid == 0) {
+			struct sg_store *other = open_url(f->url);
+			set(other, "", "play_token", i ? "off" : "on");
+			sg_store_close(other);
+			_exit(0);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+		assert_true(is_readable(fd));
+		assert_true(changed(f->st));
+		assert_true(sg_store_watched(f->st));
+		assert_false(is_readable(fd));
+		assert_false(sg_store_watched(f->st));
+	}
+}
+
 static void changes_come_in_order_with_what_is_needed_to_act(void **state)
 {
 	struct fixture *f = *state;
@@ -645,6 +677,8 @@ int main(void)
 	    CLAIM("what is no setting is refused", what_is_no_setting_is_refused),
 	    CLAIM("another handle hears of a change once, and the writer does not",
 		another_handle_hears_of_a_change_once_and_the_writer_does_not),
+	    CLAIM("whoever watches is woken by another process",
+		whoever_watches_is_woken_by_another_process),
 	    CLAIM("changes come in order, with what is needed to act",
 		changes_come_in_order_with_what_is_needed_to_act),
 	    CLAIM("old changes are dropped, and numbers go on",

@@ -1,5 +1,6 @@
 /* gate.c - opening and closing. */
 #include "gate/gate_internal.h"
+#include <unistd.h>
 
 #define COMMIT_CACHE_MIB 256
 
@@ -16,6 +17,8 @@ void sg_gate_unref(struct sg_gate *g)
 	pthread_cond_destroy(&g->query_wake);
 	pthread_cond_destroy(&g->watch_wake);
 	pthread_cond_destroy(&g->checkpoint_wake);
+	if (g->watch_event >= 0)
+		close(g->watch_event);
 	free(g);
 }
 
@@ -73,6 +76,7 @@ enum sg_result sg_gate_open(struct sg_gate **out, const struct sg_config *cfg,
 	pthread_cond_init(&g->query_wake, NULL);
 	sg_cond_init(&g->watch_wake);
 	sg_cond_init(&g->checkpoint_wake);
+	g->watch_event = -1;
 	sg_queue_init(&g->lookups);
 	sg_queue_init(&g->commits);
 	g->audit_tail = &g->audit_head;

@@ -187,7 +187,8 @@ struct sg_gate {
 
 	pthread_mutex_t watch_lock;
 	pthread_cond_t watch_wake;
-	bool watch_stop, watch_poked;
+	bool watch_stop;
+	int watch_event; /* eventfd: a poke, or the end; -1 before the threads are started */
 	pthread_cond_t checkpoint_wake; /* with watch_lock */
 	atomic_bool checkpoint_rests; /* nothing has been written since the last */
 	int64_t last_change;

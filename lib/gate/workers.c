@@ -1,8 +1,13 @@
 /* workers.c - the gate's threads, each with a store handle of its own: they wait for the disk, so
  * that nobody else has to. */
 #include "gate/gate_internal.h"
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
-#define WATCH_MS 200 /* how soon a change made by another process is noticed; R6 asks for 1 s */
+/* How soon a change made by another process is noticed (R6 asks for 1 s): while anybody writes, and without that. */
+#define WATCH_MS 200
+#define WATCH_IDLE_MS 500
 #define CHECKPOINT_MS 250
 #define TICK_MS 1000
 #define LOOKUP_BATCH 64
@@ -393,16 +398,14 @@ static void *commit_thread(void *arg)
 
 /* ---- checkpoints, changes, the clock ---- */
 
-/* Sleeps until `ms` have passed, a poke (where it matters), or the end: then false. */
-static bool watch_sleep(struct sg_gate *g, int64_t ms, bool poke_matters)
+/* Sleeps until `ms` have passed; false at the end. */
+static bool checkpoint_sleep(struct sg_gate *g, int64_t ms)
 {
 	struct timespec until = sg_mono_in_us(ms * 1000);
 
 	pthread_mutex_lock(&g->watch_lock);
-	if (!g->watch_stop && !(poke_matters && g->watch_poked))
+	if (!g->watch_stop)
 		pthread_cond_timedwait(&g->watch_wake, &g->watch_lock, &until);
-	if (poke_matters)
-		g->watch_poked = false;
 	bool on = !g->watch_stop;
 	pthread_mutex_unlock(&g->watch_lock);
 	return on;
@@ -426,7 +429,7 @@ static void *checkpoint_thread(void *arg)
 
 	for (;;) {
 		await_batch(g, seen);
-		if (!watch_sleep(g, CHECKPOINT_MS, false))
+		if (!checkpoint_sleep(g, CHECKPOINT_MS))
 			break;
 		seen = atomic_load(&g->batches_done);
 		if (sg_store_checkpoint(g->stores[2]) != SG_OK)
@@ -460,14 +463,32 @@ static void apply_changes(struct sg_gate *g, struct sg_store *store)
 		sg_log_limited(SG_LOG_ERROR, "gate: reading settings: %s", sg_store_error(store));
 }
 
+/* Until a poke, somebody writes to the store (`fd`; -1: whoever does), `ms` have passed, or the end: then false. */
+static bool watch_sleep(struct sg_gate *g, int fd, int ms)
+{
+	struct pollfd fds[2] = {{.fd = g->watch_event, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
+	uint64_t pokes;
+
+	if (poll(fds, 2, ms) > 0 && fds[0].revents)
+		(void)!read(g->watch_event, &pokes, sizeof(pokes));
+	pthread_mutex_lock(&g->watch_lock);
+	bool on = !g->watch_stop;
+	pthread_mutex_unlock(&g->watch_lock);
+	return on;
+}
+
 static void *watch_thread(void *arg)
 {
 	struct sg_gate *g = arg;
 	struct sg_store *store = g->stores[3];
 	int64_t ticked_ms = sg_mono_ms();
+	int fd = sg_store_watch(store);
+	bool is_busy = fd < 0; /* looked at by the clock: what is being written may be there in a moment */
 
-	while (watch_sleep(g, WATCH_MS, true)) {
+	while (watch_sleep(g, is_busy ? -1 : fd, is_busy ? WATCH_MS : WATCH_IDLE_MS)) {
 		bool changed = false;
+
+		is_busy = fd < 0 || sg_store_watched(store);
 		if (sg_store_poll(store, &changed) != SG_OK)
 			sg_log_limited(
 			    SG_LOG_ERROR, "gate: watching the store: %s", sg_store_error(store));
@@ -483,10 +504,7 @@ static void *watch_thread(void *arg)
 
 void sg_gate_poke(struct sg_gate *g)
 {
-	pthread_mutex_lock(&g->watch_lock);
-	g->watch_poked = true;
-	pthread_cond_broadcast(&g->watch_wake);
-	pthread_mutex_unlock(&g->watch_lock);
+	(void)!eventfd_write(g->watch_event, 1);
 }
 
 /* ---- queries ---- */
@@ -540,6 +558,8 @@ enum sg_result sg_gate_start_threads(struct sg_gate *g)
 	    {query_thread, "sg-query"},
 	};
 
+	if ((g->watch_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)
+		return SG_ERR_IO;
 	for (unsigned i = 0; i < 5; i++) {
 		if (pthread_create(&g->threads[i], NULL, threads[i].run, g) != 0)
 			return SG_ERR_NO_MEMORY;
@@ -556,6 +576,7 @@ void sg_gate_stop_threads(struct sg_gate *g)
 	pthread_cond_broadcast(&g->watch_wake);
 	pthread_cond_signal(&g->checkpoint_wake);
 	pthread_mutex_unlock(&g->watch_lock);
+	sg_gate_poke(g);
 	pthread_mutex_lock(&g->query_lock);
 	g->query_stop = true;
 	pthread_cond_broadcast(&g->query_wake);

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -332,6 +333,8 @@ static void sqlite_close(struct sg_store *st)
 	for (int i = 0; i < SG_SQ_COUNT; i++)
 		sqlite3_finalize(s->statements[i]);
 	sqlite3_close(s->db);
+	if (s->watch_fd >= 0)
+		close(s->watch_fd);
 	free(s->path);
 	free(s);
 }
@@ -348,6 +351,32 @@ static void set_cache(struct sg_store *st, int mib)
 
 	sqlite3_snprintf(sizeof(sql), sql, "PRAGMA cache_size=-%d", mib * 1024);
 	sqlite3_exec(sg_sqlite_of(st)->db, sql, NULL, NULL, NULL);
+}
+
+/* All that is written goes to the log first, by write(2), and the log stays the same file as long as anybody has the
+ * database open. */
+static int watch(struct sg_store *st)
+{
+	struct sg_sqlite *s = sg_sqlite_of(st);
+	const char *log = sqlite3_filename_wal(sqlite3_db_filename(s->db, "main"));
+
+	if (s->watch_fd < 0)
+		s->watch_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (s->watch_fd >= 0 && inotify_add_watch(s->watch_fd, log, IN_MODIFY) < 0) {
+		close(s->watch_fd);
+		s->watch_fd = -1;
+	}
+	return s->watch_fd;
+}
+
+static bool watched(struct sg_store *st)
+{
+	char events[4096];
+	bool any = false;
+
+	while (read(sg_sqlite_of(st)->watch_fd, events, sizeof(events)) > 0)
+		any = true;
+	return any;
 }
 
 static const struct sg_store_backend sqlite_backend = {
@@ -371,6 +400,8 @@ static const struct sg_store_backend sqlite_backend = {
     .setting_set = sg_sqlite_setting_set,
     .settings = sg_sqlite_settings,
     .poll = sg_sqlite_poll,
+    .watch = watch,
+    .watched = watched,
     .changes = sg_sqlite_changes,
     .apikey_create = sg_sqlite_apikey_create,
     .apikey_verify = sg_sqlite_apikey_verify,
@@ -486,6 +517,7 @@ static struct sg_sqlite *new_handle(const char *path)
 		return NULL;
 	s->base.backend = &sqlite_backend;
 	s->busy_ms = SG_SQLITE_BUSY_MS;
+	s->watch_fd = -1;
 	s->audit_keep = SG_AUDIT_KEEP;
 	s->audit_trim_every = SG_AUDIT_TRIM_EVERY;
 	s->list_look_max = SG_LIST_LOOK_MAX;

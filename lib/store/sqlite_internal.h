@@ -69,6 +69,7 @@ struct sg_sqlite {
 	int64_t data_version; /* as of the last poll */
 	int64_t busy_since_us; /* when the present wait for a lock began */
 	int busy_ms; /* how long to wait for a lock */
+	int watch_fd; /* inotify, of the log; -1: it is not watched */
 	int64_t page_size;
 	int64_t audit_keep; /* rows */
 	int64_t audit_trim_every;

@@ -273,6 +273,16 @@ enum sg_result sg_store_poll(struct sg_store *st, bool *changed)
 	return st->backend->poll(st, changed);
 }
 
+int sg_store_watch(struct sg_store *st)
+{
+	return st->backend->watch(st);
+}
+
+bool sg_store_watched(struct sg_store *st)
+{
+	return st->backend->watched(st);
+}
+
 enum sg_result sg_store_changes(struct sg_store *st, int64_t after, struct sg_change *out,
     size_t max, size_t *count, int64_t *last)
 {

@@ -212,6 +212,12 @@ struct sg_change {
 /* Cheap poll: true in *changed when another handle or process wrote since the last call on
  * this handle (SQLite's data_version; no disk read). */
 SG_MUST_CHECK enum sg_result sg_store_poll(struct sg_store *st, bool *changed);
+/* A descriptor that is readable when somebody, this process too, is writing to the store; -1: there is none, poll by
+ * the clock. What is being written need not be there yet for sg_store_poll: look once more a little later. It stays
+ * the handle's. */
+int sg_store_watch(struct sg_store *st);
+/* Empties the descriptor; false: nobody has written since. */
+bool sg_store_watched(struct sg_store *st);
 /* Changes above `after` in order, at most `max`; `after` -1 just sets *last to the newest. */
 SG_MUST_CHECK enum sg_result sg_store_changes(struct sg_store *st, int64_t after,
     struct sg_change *out, size_t max, size_t *count, int64_t *last);

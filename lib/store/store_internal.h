@@ -43,6 +43,8 @@ struct sg_store_backend {
 	enum sg_result (*settings)(
 	    struct sg_store *st, void (*each)(void *user, const struct sg_setting *s), void *user);
 	enum sg_result (*poll)(struct sg_store *st, bool *changed);
+	int (*watch)(struct sg_store *st);
+	bool (*watched)(struct sg_store *st);
 	enum sg_result (*changes)(struct sg_store *st, int64_t after, struct sg_change *out,
 	    size_t max, size_t *count, int64_t *last);
 	/* Inserts key->id and the hash; draws the key again while its id is taken. */
