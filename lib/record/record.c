@@ -6,6 +6,7 @@
 
 #define TICK_MS 900 /* a fragment of each recording: less than a second is only in memory */
 #define BROUGHT_MS 50 /* before the tick: what a source has collected until then is in the ring in time */
+#define SLACK_US 2000 /* a source's timer may be a little early */
 #define SYNC_MS 5000  /* what a power cut may cost; the program's own death costs no more than is in memory */
 #define SWEEP_MS 60000 /* how often what is kept too long is looked for */
 #define RETRY_MS 60000 /* after a disk that was full or broken */
@@ -90,10 +91,14 @@ static void begin_file(struct sg_recorder *r, struct writing *w)
 
 /* ---- which streams ---- */
 
-/* The recorder looks by the clock. */
-static void ignore(struct sg_ring_waiter *w)
+/* The recorder looks by the clock. On the source's thread, which will want to know at once: what it has just
+ * written is in time for this tick, what comes now is for the next. */
+static void on_written(struct sg_ring_waiter *w)
 {
-	(void)w;
+	int64_t due_us = atomic_load_explicit(&w->due_us, memory_order_relaxed);
+
+	if (due_us && sg_mono_us() >= due_us - SLACK_US)
+		atomic_store_explicit(&w->due_us, due_us + TICK_MS * 1000, memory_order_relaxed);
 }
 
 static struct writing *writing_new(struct sg_stream *s)
@@ -103,7 +108,7 @@ static struct writing *writing_new(struct sg_stream *s)
 	if (!w)
 		return NULL;
 	w->stream = sg_stream_ref(s);
-	w->waiter.wake = ignore;
+	w->waiter.wake = on_written;
 	snprintf(w->row.app, sizeof(w->row.app), "%s", sg_stream_app(s));
 	snprintf(w->row.stream, sizeof(w->row.stream), "%s", sg_stream_id(s));
 	sg_ring_add_waiter(sg_stream_ring(s), &w->waiter);

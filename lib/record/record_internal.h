@@ -58,7 +58,7 @@ void keep_sweep(const struct sg_config *cfg, struct sg_store *store, struct keep
 struct writing {
 	struct writing *next;
 	struct sg_stream *stream;
-	struct sg_ring_waiter waiter; /* woken for nothing: it says when the stream is read next */
+	struct sg_ring_waiter waiter; /* it says when the stream is read next */
 	struct sg_record_file *file; /* NULL: none open now */
 	struct sg_recording row;
 	uint64_t after;
