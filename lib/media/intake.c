@@ -1,22 +1,15 @@
-#include "media/intake.h"
-#include "media/annexb.h"
+/* intake.c - a container's packets as frames: opening, tracks, frames. */
 #include "media/codec.h"
 #include "media/far_tls.h"
-#include "media/ts_tables.h"
+#include "media/intake_internal.h"
 #include "base/clock.h"
-#include <libavcodec/bsf.h>
-#include <libavformat/avformat.h>
 #include <stdlib.h>
 
-#define IO_BUFFER 5264 /* four messages of SRT */
 #define PROBE_BYTES "2000000"
 #define ANALYZE_US "2000000"
-#define STREAMS_MAX 32
 /* While a source goes on nobody is kept waiting for a track that is announced and does not come. */
 #define ANALYZE_AGAIN_US "300000"
-/* libavformat forgets no stream: so many may turn up later, then somebody plays with us. So often may it be
- * begun anew. */
-#define LATER_MAX 32
+/* So often may libavformat be begun anew. */
 #define AGAIN_MAX 32
 #define AGAIN_WINDOW_MS 60000
 /* Heirs that have said nothing at all for UNREAD_MAX: their parsers may be full. */
@@ -25,56 +18,10 @@
 #define USUALLY_UNSEEN (1 << 20)
 /* A track is taken for gone when another of its kind has gone on for so long without it. */
 #define GONE_US 1000000
-/* libavformat's parsers gather a frame until its end comes, however long that takes: so much may come in
- * without one. Several frames' worth, since filler of a constant rate stands in a source's gaps. */
-#define UNREAD_MAX (4ll * SG_FRAME_MAX_BYTES)
+/* More of all tracks than a multiplexer puts between two of one. */
+#define SOME_PACKETS 100
 /* Packets in a row that give no frame: other tracks' are not counted. */
 #define BAD_IN_A_ROW 500
-
-struct track {
-	int index; /* of libavformat's stream, -1 = none */
-	enum sg_codec codec;
-	AVRational time_base;
-	bool lengths; /* NAL units stand behind lengths already, of so many bytes: */
-	int nal_length;
-	struct sg_annexb annexb;
-	AVBSFContext *adts; /* AAC: takes ADTS headers off */
-	uint32_t adts_kind; /* what the headers say of profile, rate and channels */
-	int64_t frame_lasts; /* of AAC, by the headers; 0 = not known */
-	bool has_config; /* one has been handed out */
-	bool needs_key; /* nothing before its first keyframe: another one's pictures stand there */
-	int64_t last_dts;
-	int heir; /* the stream that takes its place if it stops, -1 = none */
-	int64_t heir_since; /* its time when it began to be alone */
-};
-
-struct sg_intake {
-	struct sg_intake_config cfg;
-	AVFormatContext *ic;
-	/* libavformat's own, behind ours. */
-	int (*open_url)(AVFormatContext *ic, AVIOContext **io, const char *url, int flags,
-	    AVDictionary **options);
-	AVIOContext *io; /* ours, when bytes are read from the caller */
-	AVPacket *pkt;
-	struct track video, audio;
-	struct sg_frame *pending; /* behind a configuration that was handed out first */
-	struct sg_buf scratch;
-	unsigned bad;
-	unsigned known; /* streams of libavformat's that have been looked at */
-	unsigned at_opening; /* how many there were */
-	int64_t unread,
-	    unseen; /* bytes since the last packet of ours, of the picture's; read from the caller */
-	int64_t unheard; /* ... and of an heir's, or since there is one */
-	unsigned silent_heirs;
-	/* Of MPEG-TS that is read from the caller: where libavformat is to begin anew, and with which bytes. */
-	struct sg_ts_tables *tables;
-	bool is_cut;
-	uint8_t rest[2 * SG_TS_PACKET + IO_BUFFER];
-	size_t rest_at, rest_len;
-	bool is_unsteady; /* its tracks change more often than they may */
-	unsigned again;
-	int64_t again_since_ms;
-};
 
 /* ---- opening ---- */
 
@@ -85,91 +32,12 @@ static int on_interrupt(void *opaque)
 	return in->cfg.stop(in->cfg.user);
 }
 
-/* The tables, then what came behind them. */
-static void keep_rest(struct sg_intake *in, const uint8_t *p, size_t len)
-{
-	const struct sg_ts_tables *t = in->tables;
-	size_t left = in->rest_len - in->rest_at;
-
-	memmove(in->rest + 2 * SG_TS_PACKET + len, in->rest + in->rest_at, left);
-	memcpy(in->rest, t->pat, SG_TS_PACKET);
-	memcpy(in->rest + SG_TS_PACKET, t->packet, SG_TS_PACKET);
-	memcpy(in->rest + 2 * SG_TS_PACKET, p, len);
-	in->rest_at = 0;
-	in->rest_len = 2 * SG_TS_PACKET + len + left;
-}
-
-static int take_bytes(struct sg_intake *in, uint8_t *p, int size)
-{
-	size_t left = in->rest_len - in->rest_at;
-
-	if (!left)
-		return in->cfg.read(in->cfg.user, p, size);
-	if (left > (size_t)size)
-		left = (size_t)size;
-	memcpy(p, in->rest + in->rest_at, left);
-	in->rest_at += left;
-	return (int)left;
-}
-
-static int on_read(void *opaque, uint8_t *p, int size)
-{
-	struct sg_intake *in = opaque;
-	bool over = in->is_cut || in->cfg.stop(in->cfg.user) || in->unread > UNREAD_MAX;
-	int n = over ? -1 : take_bytes(in, p, size < IO_BUFFER ? size : IO_BUFFER);
-	size_t before, behind;
-
-	if (n <= 0)
-		return AVERROR_EOF;
-	in->unread += n;
-	in->unseen += n;
-	in->unheard += n;
-	if (in->tables && sg_ts_tables_watch(in->tables, p, (size_t)n, &before, &behind)) {
-		in->is_cut = true;
-		keep_rest(in, p + behind, (size_t)n - behind);
-		n = (int)before;
-	}
-	return n ? n : AVERROR_EOF;
-}
-
-static bool open_io(struct sg_intake *in)
-{
-	uint8_t *buffer = av_malloc(IO_BUFFER);
-
-	if (!buffer)
-		return false;
-	in->io = avio_alloc_context(buffer, IO_BUFFER, 0, in, on_read, NULL, NULL);
-	if (!in->io) {
-		av_free(buffer);
-		return false;
-	}
-	in->io->seekable = 0;
-	in->ic->pb = in->io;
-	in->ic->flags |= AVFMT_FLAG_CUSTOM_IO;
-	if (!in->tables && in->cfg.format && !strcmp(in->cfg.format, "mpegts"))
-		in->tables = calloc(1, sizeof(*in->tables));
-	return true;
-}
-
-/* A URL, and those that its playlist names: the demuxer of HLS does not hand on what it was told of TLS. */
-static int open_checked(
-    AVFormatContext *ic, AVIOContext **io, const char *url, int flags, AVDictionary **options)
-{
-	struct sg_intake *in = ic->opaque;
-	AVDictionary *own = NULL, **all = options ? options : &own;
-
-	far_tls_check(all, in->cfg.ca_file);
-	int res = in->open_url(ic, io, url, flags, all);
-	av_dict_free(&own);
-	return res;
-}
-
 static const char *why_not_opened(
     const struct sg_intake *in, int res, const AVIOInterruptCB *interrupt)
 {
 	if (res == AVERROR_INVALIDDATA)
 		return "it is not in a container that is understood";
-	if (in->cfg.url && far_tls_is_refused(in->cfg.url, in->cfg.ca_file, interrupt))
+	if (in->cfg.url && !in->far && far_tls_is_refused(in->cfg.url, in->cfg.ca_file, interrupt))
 		return FAR_TLS_REFUSED;
 	return "it cannot be opened";
 }
@@ -177,15 +45,12 @@ static const char *why_not_opened(
 static enum sg_result open_input(struct sg_intake *in, const char *analyze_us, const char **why)
 {
 	AVDictionary *options = NULL;
-	const AVInputFormat *format = in->cfg.format ? av_find_input_format(in->cfg.format) : NULL;
+	const AVInputFormat *format;
 
-	if (!(in->ic = avformat_alloc_context()) || (in->cfg.read && !open_io(in)))
+	if (!(in->ic = avformat_alloc_context()) || !intake_source_open(in, in->ic, &format))
 		return SG_ERR_NO_MEMORY;
 	const AVIOInterruptCB interrupt = {on_interrupt, in};
 	in->ic->interrupt_callback = interrupt;
-	in->ic->opaque = in;
-	in->open_url = in->ic->io_open;
-	in->ic->io_open = open_checked;
 	in->ic->max_streams = STREAMS_MAX;
 	/* Else it waits for half a second more, for a frame rate that nobody asks for. */
 	in->ic->fps_probe_size = 0;
@@ -274,13 +139,28 @@ static struct track *track_of(struct sg_intake *in, const AVStream *st)
 								: NULL;
 }
 
+/* Of MPEG-TS, whose demuxer tells what is announced, and whose parsers gather what comes. Elsewhere, of HLS and FLV,
+ * whoever speaks is the heir. */
+static bool has_one_heir(const struct sg_intake *in)
+{
+	return in->tables;
+}
+
 static void set_heir(struct sg_intake *in, struct track *t, int index)
 {
-	if (t->heir >= 0)
+	if (t->heir >= 0 && has_one_heir(in))
 		in->ic->streams[t->heir]->discard = AVDISCARD_ALL;
 	t->heir = index;
 	t->heir_since = AV_NOPTS_VALUE;
 	in->unheard = 0;
+}
+
+/* Of HLS those of the same playlist alone: others would be fetched for nothing. */
+static bool may_be_heir(const struct sg_intake *in, const struct track *t, const AVStream *st)
+{
+	if (has_one_heir(in))
+		return in->at_opening && in->silent_heirs < SILENT_HEIRS_MAX;
+	return st->id == in->ic->streams[t->index]->id;
 }
 
 /* The first of its kind is taken, also where it turns up later; one that turns up beside it is its heir; for
@@ -291,7 +171,7 @@ static enum sg_result meet(struct sg_intake *in, AVStream *st)
 
 	if (t && t->index < 0)
 		return open_track(t, st) ? SG_OK : SG_ERR_NO_MEMORY;
-	if (t && in->at_opening && in->silent_heirs < SILENT_HEIRS_MAX)
+	if (t && may_be_heir(in, t, st))
 		set_heir(in, t, st->index);
 	else
 		st->discard = AVDISCARD_ALL;
@@ -344,7 +224,8 @@ static enum sg_result replace_track(struct sg_intake *in, struct track *t, AVStr
 	if (t->heir == st->index)
 		t->heir = -1;
 	set_heir(in, t, -1);
-	in->ic->streams[t->index]->discard = AVDISCARD_ALL;
+	if (has_one_heir(in))
+		in->ic->streams[t->index]->discard = AVDISCARD_ALL;
 	if (in->unseen > USUALLY_UNSEEN)
 		avformat_flush(in->ic);
 	close_track(t);
@@ -371,23 +252,52 @@ static enum sg_result follow_program(struct sg_intake *in, struct track *t)
 	return SG_OK;
 }
 
-/* Where nothing is announced, or both are, silence tells. */
-static enum sg_result follow_heir(struct sg_intake *in, struct track *t, const AVPacket *pkt)
+/* Where nothing is announced: who speaks that was not heard for a while, as when a source goes from programme to
+ * advertisements and back. One that is heard all along waits until ours is silent. */
+static bool begins_to_speak(struct sg_intake *in, struct track *t, const AVPacket *pkt)
 {
 	AVStream *st = in->ic->streams[pkt->stream_index];
+	bool is_other = st->index != t->index && st->discard < AVDISCARD_ALL && track_of(in, st) == t;
 
+	if (has_one_heir(in) || !is_other)
+		return false;
+	if (t->heir != st->index)
+		set_heir(in, t, st->index);
+	return in->packets - in->heard[st->index] > SOME_PACKETS;
+}
+
+/* Where nothing is announced, or both are, silence tells. */
+static bool is_alone(struct sg_intake *in, struct track *t, const AVPacket *pkt)
+{
 	if (pkt->stream_index == t->index)
 		t->heir_since = AV_NOPTS_VALUE;
 	if (pkt->stream_index == t->heir)
 		in->unheard = 0;
 	if (pkt->stream_index != t->heir || pkt->dts == AV_NOPTS_VALUE)
-		return SG_OK;
+		return false;
 	if (t->heir_since == AV_NOPTS_VALUE || pkt->dts < t->heir_since)
 		t->heir_since = pkt->dts;
-	if (av_rescale_q(pkt->dts - t->heir_since, st->time_base, AV_TIME_BASE_Q) < GONE_US ||
-	    (t == &in->video && !(pkt->flags & AV_PKT_FLAG_KEY)))
-		return SG_OK;
-	return replace_track(in, t, st);
+	AVRational base = in->ic->streams[pkt->stream_index]->time_base;
+	return av_rescale_q(pkt->dts - t->heir_since, base, AV_TIME_BASE_Q) >= GONE_US;
+}
+
+static enum sg_result follow_heir(struct sg_intake *in, struct track *t, const AVPacket *pkt)
+{
+	bool begins = begins_to_speak(in, t, pkt), takes_over = is_alone(in, t, pkt) || begins;
+
+	if (takes_over && t == &in->video && !(pkt->flags & AV_PKT_FLAG_KEY))
+		return SG_OK; /* not yet */
+	return takes_over ? replace_track(in, t, in->ic->streams[pkt->stream_index]) : SG_OK;
+}
+
+/* Behind follow_heir. One that begins with less than a keyframe has not begun. */
+static void note_heard(struct sg_intake *in, const AVPacket *pkt)
+{
+	bool is_picture = in->ic->streams[pkt->stream_index]->codecpar->codec_type == AVMEDIA_TYPE_VIDEO;
+
+	in->packets++;
+	if (!is_picture || pkt->stream_index == in->video.index || pkt->flags & AV_PKT_FLAG_KEY)
+		in->heard[pkt->stream_index] = in->packets;
 }
 
 /* What an heir gathers has a limit too. */
@@ -402,21 +312,25 @@ static void drop_silent_heirs(struct sg_intake *in)
 
 /* ---- configurations ---- */
 
-/* A configuration that stands in the container's header. */
-static enum sg_result take_header_config(struct track *t, const AVStream *st, struct sg_frame **out)
+/* A configuration that stands in the container's header, or that the container has sent again (FLV). */
+static enum sg_result take_header_config(
+    struct track *t, const AVStream *st, const AVPacket *pkt, struct sg_frame **out)
 {
 	const AVCodecParameters *par = st->codecpar;
 	struct sg_video_params source;
 	struct sg_frame *f;
+	size_t len;
+	const uint8_t *p = av_packet_get_side_data(pkt, AV_PKT_DATA_NEW_EXTRADATA, &len);
 
-	if (t->index < 0 || par->extradata_size <= 0 || t->has_config)
+	if (!p && !t->has_config) {
+		p = par->extradata;
+		len = (size_t)par->extradata_size;
+	}
+	if (!p || !len || (par->codec_type == AVMEDIA_TYPE_VIDEO && !t->lengths))
 		return SG_OK;
-	if (par->codec_type == AVMEDIA_TYPE_VIDEO && !t->lengths)
-		return SG_OK;
-	if (!(f = sg_frame_new(t->lengths ? SG_FRAME_VIDEO : SG_FRAME_AUDIO, t->codec,
-		  (size_t)par->extradata_size)))
+	if (!(f = sg_frame_new(t->lengths ? SG_FRAME_VIDEO : SG_FRAME_AUDIO, t->codec, len)))
 		return SG_ERR_NO_MEMORY;
-	memcpy(f->payload, par->extradata, (size_t)par->extradata_size);
+	memcpy(f->payload, p, len);
 	f->flags = SG_FRAME_CONFIG;
 	if (t->lengths) { /* ours are of four bytes, whatever the source's are */
 		if (sg_video_params_parse(t->codec, f->payload, f->size, NULL, &source) != SG_OK) {
@@ -434,10 +348,7 @@ static enum sg_result take_header_config(struct track *t, const AVStream *st, st
 static void close_input(struct sg_intake *in)
 {
 	avformat_close_input(&in->ic);
-	if (in->io) {
-		av_freep(&in->io->buffer);
-		avio_context_free(&in->io);
-	}
+	intake_source_unplug(in);
 	close_track(&in->video);
 	close_track(&in->audio);
 	in->video = in->audio = (struct track){.index = -1, .heir = -1};
@@ -512,10 +423,10 @@ void sg_intake_close(struct sg_intake *in)
 	if (!in)
 		return;
 	close_input(in);
+	intake_source_close(in);
 	av_packet_free(&in->pkt);
 	sg_frame_unref(in->pending);
 	sg_buf_reset(&in->scratch);
-	free(in->tables);
 	free(in);
 }
 
@@ -607,7 +518,7 @@ static enum sg_result take_video(struct sg_intake *in, const AVPacket *pkt, stru
 {
 	struct track *t = &in->video;
 	struct sg_frame *config = NULL, *f = NULL;
-	enum sg_result res = take_header_config(t, in->ic->streams[t->index], &config);
+	enum sg_result res = take_header_config(t, in->ic->streams[t->index], pkt, &config);
 
 	in->scratch.len = 0;
 	if (res == SG_OK)
@@ -686,7 +597,7 @@ static enum sg_result take_audio(struct sg_intake *in, AVPacket *pkt, struct sg_
 		config = take_asc(in, pkt);
 	}
 	if (!config && t->codec != SG_CODEC_MP3)
-		res = take_header_config(t, in->ic->streams[t->index], &config);
+		res = take_header_config(t, in->ic->streams[t->index], pkt, &config);
 	if (res != SG_OK || pkt->size <= 0) {
 		hand_out(in, config, NULL, out);
 		return res;
@@ -749,6 +660,8 @@ static enum sg_result follow_tracks(struct sg_intake *in, bool has_packet)
 		if (res == SG_OK && has_packet)
 			res = follow_heir(in, tracks[i], in->pkt);
 	}
+	if (has_packet)
+		note_heard(in, in->pkt);
 	drop_silent_heirs(in);
 	tell_what_is_followed(in);
 	return res;
