@@ -18,6 +18,8 @@
 #define USUALLY_UNSEEN (1 << 20)
 /* A track is taken for gone when another of its kind has gone on for so long without it. */
 #define GONE_US 1000000
+/* Where libavformat begins in a playlist by itself. */
+#define HLS_FROM (-3)
 /* More of all tracks than a multiplexer puts between two of one. */
 #define SOME_PACKETS 100
 /* Packets in a row that give no frame: other tracks' are not counted. */
@@ -57,8 +59,14 @@ static enum sg_result open_input(struct sg_intake *in, const char *analyze_us, c
 	av_dict_parse_string(&options, in->cfg.options ? in->cfg.options : "", "=", ":", 0);
 	av_dict_set(&options, "probesize", PROBE_BYTES, 0);
 	av_dict_set(&options, "analyzeduration", analyze_us, 0);
+	/* HLS opens all that it reads by itself, for intake_hls.c to see. */
+	av_dict_set(&options, "http_persistent", "0", 0);
+	av_dict_set(&options, "http_multiple", "0", 0);
+	if (in->headers.from)
+		av_dict_set_int(&options, "live_start_index", in->headers.from, 0);
 	int res = avformat_open_input(&in->ic, in->cfg.url ? in->cfg.url : "", format, &options);
 	av_dict_free(&options);
+	in->headers.are_read = true;
 	if (res >= 0)
 		res = avformat_find_stream_info(in->ic, NULL);
 	if (in->cfg.stop(in->cfg.user) || res == AVERROR_EXIT)
@@ -352,7 +360,9 @@ static void close_input(struct sg_intake *in)
 	close_track(&in->video);
 	close_track(&in->audio);
 	in->video = in->audio = (struct track){.index = -1, .heir = -1};
-	in->known = in->at_opening = 0;
+	in->known = in->at_opening = in->packets = 0;
+	memset(in->heard, 0, sizeof(in->heard));
+	intake_hls_begin(in);
 }
 
 static void tell_what_is_followed(struct sg_intake *in)
@@ -362,6 +372,22 @@ static void tell_what_is_followed(struct sg_intake *in)
 	for (int i = 0; in->tables && i < 2; i++)
 		in->tables->followed[i] =
 		    tracks[i]->index < 0 ? 0 : in->ic->streams[tracks[i]->index]->id;
+}
+
+/* HLS that changed is read from where it did, which is the last segment at the latest. */
+static enum sg_result open_input_again(struct sg_intake *in, const char **why)
+{
+	enum sg_result res = SG_OK;
+	bool is_there = false;
+
+	for (in->headers.from = HLS_FROM; res == SG_OK && !is_there && in->headers.from < 0; in->headers.from++) {
+		close_input(in);
+		in->is_cut = false;
+		res = open_input(in, ANALYZE_AGAIN_US, why);
+		is_there = intake_hls_is_there(in);
+	}
+	in->headers.wanted = 0;
+	return res == SG_OK && !is_there ? SG_ERR_CLOSED : res;
 }
 
 /* What came before the cut is out; its tracks are others from here on. */
@@ -377,10 +403,9 @@ static enum sg_result begin_again(struct sg_intake *in, const char **why)
 	in->is_unsteady = ++in->again > AGAIN_MAX;
 	if (in->is_unsteady)
 		return SG_ERR_LIMIT;
-	close_input(in);
-	in->is_cut = false;
-	sg_ts_tables_begin(in->tables);
-	enum sg_result res = open_input(in, ANALYZE_AGAIN_US, why);
+	if (in->tables)
+		sg_ts_tables_begin(in->tables);
+	enum sg_result res = open_input_again(in, why);
 	if (res == SG_OK)
 		res = choose_tracks(in, why);
 	in->video.needs_key |= had_pictures;
@@ -667,6 +692,15 @@ static enum sg_result follow_tracks(struct sg_intake *in, bool has_packet)
 	return res;
 }
 
+/* All that came before the cut, or as much of it as comes soon: other playlists of HLS go on behind it. */
+static bool is_out(struct sg_intake *in, int got)
+{
+	bool is_end = got < 0 && got != AVERROR(EAGAIN);
+
+	in->since_cut = in->is_cut ? in->since_cut + 1 : 0;
+	return in->is_cut && (is_end || (!in->tables && in->since_cut > SOME_PACKETS));
+}
+
 enum sg_result sg_intake_next(struct sg_intake *in, struct sg_frame **out)
 {
 	enum sg_result res = SG_OK;
@@ -681,8 +715,10 @@ enum sg_result sg_intake_next(struct sg_intake *in, struct sg_frame **out)
 			return SG_ERR_LIMIT;
 		if (in->cfg.stop(in->cfg.user))
 			return SG_ERR_CLOSED;
-		if (got == AVERROR_EOF && in->is_cut) {
-			res = begin_again(in, &why);
+		if (is_out(in, got)) {
+			av_packet_unref(in->pkt);
+			if ((res = begin_again(in, &why)) == SG_ERR_IO)
+				return SG_ERR_CLOSED;
 			continue;
 		}
 		if (got < 0 && got != AVERROR(EAGAIN))

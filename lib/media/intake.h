@@ -4,8 +4,9 @@
  * Tracks may change while it goes on: a first sound or picture may come later, and another track takes the place
  * of one that the source announces no longer (MPEG-TS: a new PAT or PMT), or that is silent while the other goes
  * on; pictures then go on at a keyframe. Of those that come later there may be 32. MPEG-TS is followed alike whether
- * a peer sends it or a URL has it. HLS's segments libavformat reads by itself: there a track that begins to speak
- * takes the place of the one that spoke, and a PID that comes again as another kind of stream is not understood.
+ * a peer sends it or a URL has it. HLS's segments libavformat reads by itself: there, and in FLV, a track that begins
+ * to speak takes the place of the one that spoke; a playlist whose fragments of MP4 get another header is opened again
+ * at that segment; a PID of HLS's that comes again as another kind of stream is not understood.
  *
  * An intake belongs to one thread, and its calls wait for the source: give it a thread of its own. */
 #ifndef SG_MEDIA_INTAKE_H

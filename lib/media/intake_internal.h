@@ -1,7 +1,8 @@
 /* intake_internal.h - what the files that make an intake share.
  *
  * intake.c         opening, tracks, frames
- * intake_source.c  the bytes, before libavformat has them */
+ * intake_source.c  the bytes, before libavformat has them
+ * intake_hls.c     HLS whose header changes */
 #ifndef SG_MEDIA_INTAKE_INTERNAL_H
 #define SG_MEDIA_INTAKE_INTERNAL_H
 
@@ -37,6 +38,16 @@ struct track {
 	int64_t heir_since; /* its time when it began to be alone */
 };
 
+/* Of HLS in fragments of MP4: checksums of the headers that its playlists were opened with. */
+#define HEADERS_MAX 64
+struct intake_headers {
+	uint32_t known[HEADERS_MAX];
+	size_t count;
+	bool are_read; /* of all playlists: another one is a change */
+	uint32_t wanted; /* the one to go on at; 0 = any */
+	int from; /* the segment to begin with, from the end; 0 = libavformat's choice */
+};
+
 struct sg_intake {
 	struct sg_intake_config cfg;
 	AVFormatContext *ic;
@@ -57,9 +68,11 @@ struct sg_intake {
 	int64_t unheard; /* ... and of an heir's, or since there is one */
 	unsigned silent_heirs;
 	unsigned packets, heard[STREAMS_MAX + LATER_MAX + 2]; /* so far; when each stream last had one */
-	/* Of MPEG-TS: where libavformat is to begin anew, and with which bytes. */
+	bool is_cut; /* libavformat is to begin anew */
+	unsigned since_cut; /* packets */
+	struct intake_headers headers;
+	/* Of MPEG-TS: where it is cut, and with which bytes it begins. */
 	struct sg_ts_tables *tables;
-	bool is_cut;
 	uint8_t rest[2 * SG_TS_PACKET + IO_BUFFER];
 	size_t rest_at, rest_len;
 	bool is_unsteady; /* its tracks change more often than they may */
@@ -73,5 +86,10 @@ bool intake_source_open(struct sg_intake *in, AVFormatContext *ic, const AVInput
 /* Behind the closing of what was plugged; what the bytes are read from stays open. */
 void intake_source_unplug(struct sg_intake *in);
 void intake_source_close(struct sg_intake *in);
+
+/* intake_hls.c: is this which was opened a header that is not one of its playlists'? */
+bool intake_hls_changes(struct sg_intake *in, AVIOContext *io, const char *url);
+void intake_hls_begin(struct sg_intake *in); /* nothing is opened */
+bool intake_hls_is_there(const struct sg_intake *in); /* opened at what it is to go on with */
 
 #endif

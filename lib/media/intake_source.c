@@ -90,6 +90,16 @@ static int find_format(struct sg_intake *in, AVFormatContext *ic, AVIOContext **
 	return (*io = make_io(in)) ? 0 : AVERROR(ENOMEM);
 }
 
+/* What HLS's playlists name. */
+static int look_at_segment(struct sg_intake *in, AVFormatContext *ic, AVIOContext **io, const char *url)
+{
+	if (strcmp(ic->iformat->name, "hls") != 0 || !intake_hls_changes(in, *io, url))
+		return 0;
+	in->is_cut = true;
+	avio_closep(io);
+	return AVERROR_EOF;
+}
+
 /* A URL, and those that its playlist names: the demuxer of HLS does not hand on what it was told of TLS. */
 static int open_checked(
     AVFormatContext *ic, AVIOContext **io, const char *url, int flags, AVDictionary **options)
@@ -100,7 +110,9 @@ static int open_checked(
 	far_tls_check(all, in->cfg.ca_file);
 	int res = in->open_url(ic, io, url, flags, all);
 	av_dict_free(&own);
-	return res < 0 || ic->iformat ? res : find_format(in, ic, io, url);
+	if (res < 0)
+		return res;
+	return ic->iformat ? look_at_segment(in, ic, io, url) : find_format(in, ic, io, url);
 }
 
 bool intake_source_open(struct sg_intake *in, AVFormatContext *ic, const AVInputFormat **format)
