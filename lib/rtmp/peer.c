@@ -469,6 +469,8 @@ void peer_start(struct rtmp_lane *lane, int fd, struct sg_tls *tls)
 	sg_rtmp_chunks_init(&p->chunks);
 	sg_buf_init(&p->in, IN_MAX);
 	sg_buf_init(&p->out, OUT_MAX);
+	if (!lane->peers)
+		sg_timer_start(lane->sweep, SWEEP_MS, SWEEP_MS);
 	DL_APPEND(lane->peers, p);
 	sg_log_debug("rtmp %s: connected", peer_name(p));
 }

@@ -74,7 +74,7 @@ struct rtmp_lane {
 	struct sg_rtmp_server *srv;
 	struct sg_loop *loop;
 	struct sg_fanout *fanout;
-	struct sg_timer *sweep;
+	struct sg_timer *sweep; /* runs while there are peers */
 	struct rtmp_peer *peers;
 	struct sg_task drain;
 	uint8_t scratch[SCRATCH_BYTES];

@@ -49,14 +49,15 @@ static void sweep(void *user)
 	{
 		peer_tick(p, now_ms);
 	}
+	if (!lane->peers) /* until the first comes */
+		sg_timer_stop(lane->sweep);
 }
 
 static void open_lane(void *user)
 {
 	struct rtmp_lane *lane = user;
 
-	if (sg_timer_open(&lane->sweep, lane->loop, sweep, lane) == SG_OK)
-		sg_timer_start(lane->sweep, SWEEP_MS, SWEEP_MS);
+	(void)!sg_timer_open(&lane->sweep, lane->loop, sweep, lane); /* NULL then */
 }
 
 static void close_lane(void *user)
@@ -113,6 +114,11 @@ enum sg_result sg_rtmp_server_open(
 		lane->fanout = cfg->fanouts[i];
 		lane->drain.run = drain_lane;
 		sg_loop_call(lane->loop, open_lane, lane);
+		if (!lane->sweep) {
+			snprintf(error, error_size, "rtmp: out of memory");
+			sg_rtmp_server_close(srv);
+			return SG_ERR_NO_MEMORY;
+		}
 	}
 	char what[256];
 	enum sg_result res = sg_listener_open(&srv->listener, cfg->listen, cfg->loops, cfg->loop_count,
@@ -150,7 +156,8 @@ void sg_rtmp_server_close(struct sg_rtmp_server *srv)
 	sg_listener_close(srv->listener);
 	sg_listener_close(srv->tls_listener);
 	for (size_t i = 0; i < srv->cfg.loop_count; i++)
-		sg_loop_call(srv->lanes[i].loop, close_lane, &srv->lanes[i]);
+		if (srv->lanes[i].loop)
+			sg_loop_call(srv->lanes[i].loop, close_lane, &srv->lanes[i]);
 	free(srv->lanes);
 	free(srv);
 }
