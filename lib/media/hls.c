@@ -1,7 +1,7 @@
 /* hls.c - cutting a stream into segments and parts, on the publisher's thread.
  *
  * The main rendition goes by the pictures and takes the sound that has come meanwhile; the audio
- * rendition is cut on its own. A segment begins at a keyframe (without video: anywhere) and lasts at least SEGMENT_TICKS; the
+ * rendition is cut on its own. A segment begins at a keyframe (without video: anywhere) and lasts at least HLS_SEGMENT_TICKS; the
  * audio's segments end where the video's do. A part is published when the next frame would make it
  * longer than the part target; each frame waits for the next of its track, which tells how long it
  * lasts. */
@@ -11,22 +11,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SEGMENT_TICKS 90000
 #define AUDIO_SEGMENT_TICKS 180000
-#define TOLERANCE_TICKS 9000 /* a keyframe that comes a little early still ends the segment */
 #define SEGMENT_MAX_TICKS (30 * 90000) /* a source without keyframes */
 #define SEGMENT_MAX_BYTES (16u << 20)
-#define USUAL_TARGET_S 2 /* as long as the source's keyframes are not known */
 /* How long the first frames wait for the other track to show itself. */
 #define OTHER_TRACK_TICKS 63000
 /* How long pictures that are announced are waited for where there is sound. */
 #define PICTURES_WAIT_MS 3500
-/* A frame that lasts so long, and so many times as long as the former, is a gap of the source. */
-#define GAP_TICKS (3 * 90000)
-#define GAP_TIMES 8
 #define WANTED_MS 60000
-#define CATCH_UP_US 8000000 /* how far back it begins */
-#define CATCH_UP 64         /* frames read at a time */
 #define TRY_TICKS 9000      /* how often it tries to begin */
 #define REANCHOR_TICKS 4500 /* a sound's clock that is off by more is believed */
 #define WALL_STEP_MS 1      /* how fast EXT-X-PROGRAM-DATE-TIME follows the clock on the wall */
@@ -381,11 +373,6 @@ static void settle(struct sg_hls *h, struct hls_track *t, int64_t at)
 
 /* ---- where frames lie ---- */
 
-static bool is_gap(int64_t lasts, int64_t usual)
-{
-	return lasts > GAP_TICKS && usual > 0 && lasts > usual * GAP_TIMES;
-}
-
 /* RTMP's milliseconds are too coarse for sound, so samples are counted: a frame lies behind the former,
  * unless the source's clock says something quite different. */
 static int64_t audio_time(struct hls_track *t, const struct sg_frame *f, int frame_samples)
@@ -500,8 +487,8 @@ static bool open_run(struct sg_hls *h, const struct sg_frame *f)
 	h->open = true;
 	if (!h->zero_wall_ms)
 		h->zero_wall_ms = h->anchor_wall_ms - f->dts_90khz / TICKS_PER_MS;
-	if (h->target_s < USUAL_TARGET_S && !run->init[HLS_MAIN])
-		h->target_s = USUAL_TARGET_S;
+	if (h->target_s < HLS_USUAL_TARGET_S && !run->init[HLS_MAIN])
+		h->target_s = HLS_USUAL_TARGET_S;
 	pthread_mutex_unlock(&h->lock);
 	return true;
 }
@@ -515,7 +502,7 @@ static bool is_time_to_cut(struct sg_hls *h, struct hls_track *t, const struct s
 	if (length >= SEGMENT_MAX_TICKS || t->segment_bytes >= SEGMENT_MAX_BYTES)
 		return true;
 	if (f->kind == SG_FRAME_VIDEO)
-		return (f->flags & SG_FRAME_KEY) && length >= SEGMENT_TICKS - TOLERANCE_TICKS;
+		return (f->flags & SG_FRAME_KEY) && length >= HLS_SEGMENT_TICKS - HLS_TOLERANCE_TICKS;
 	if (!h->tracks[HLS_MAIN].present)
 		return length >= AUDIO_SEGMENT_TICKS;
 	/* Where the video's ended; or else before it would be rounded over the target. */
@@ -539,10 +526,10 @@ static bool is_behind_gap(const struct hls_track *t, const struct sg_frame *f)
 {
 	int64_t at = f->dts_90khz * t->scale / 90000;
 
-	return t->held && is_gap((at - t->held_at) * 90000 / t->scale, t->usual * 90000 / t->scale);
+	return t->held && hls_is_gap((at - t->held_at) * 90000 / t->scale, t->usual * 90000 / t->scale);
 }
 
-static void feed(struct sg_hls *h, struct sg_frame *f)
+void hls_feed(struct sg_hls *h, struct sg_frame *f)
 {
 	struct hls_track *t = &h->tracks[f->kind == SG_FRAME_AUDIO ? HLS_AUDIO : HLS_MAIN];
 	struct hls_track *video = &h->tracks[HLS_MAIN];
@@ -574,137 +561,7 @@ static void tell(struct sg_hls *h)
 	h->changed = false;
 }
 
-/* ---- catching up: some seconds of what the ring has ---- */
-
-struct scan {
-	uint64_t from;         /* where to begin */
-	int64_t keys_90khz;    /* the longest way between two keyframes; 0 = not known */
-	int64_t picture_90khz; /* how long a picture lasts; 0 = not known */
-};
-
-struct scanning {
-	struct scan result;
-	bool found, has_sound;
-	int64_t since_us, last_key, first_picture, last_picture, usual;
-	uint64_t pictures, sound; /* how many; the first sound that is not too old */
-};
-
-static void scan_frame(struct scanning *sc, const struct sg_frame *f)
-{
-	if (f->kind == SG_FRAME_META)
-		return;
-	bool is_config = f->flags & SG_FRAME_CONFIG;
-	int64_t lasts = f->kind == SG_FRAME_VIDEO && sc->pictures ? f->dts_90khz - sc->last_picture : 0;
-	if (is_config || is_gap(lasts, sc->usual)) { /* what was before does not go on here */
-		*sc = (struct scanning){ .since_us = sc->since_us, .last_key = -1 };
-		sc->result.from = f->seq + is_config;
-	}
-	if (is_config)
-		return;
-	if (f->kind == SG_FRAME_VIDEO) {
-		if (!sc->pictures++)
-			sc->first_picture = f->dts_90khz;
-		else
-			sc->usual = lasts;
-		sc->last_picture = f->dts_90khz;
-	} else if (!sc->has_sound && f->arrived_us >= sc->since_us) {
-		sc->has_sound = true;
-		sc->sound = f->seq;
-	}
-	if (!(f->flags & SG_FRAME_KEY))
-		return;
-	if (sc->last_key >= 0 && f->dts_90khz - sc->last_key > sc->result.keys_90khz)
-		sc->result.keys_90khz = f->dts_90khz - sc->last_key;
-	sc->last_key = f->dts_90khz;
-	if (!sc->found)
-		sc->result.from = f->seq;
-	sc->found = f->arrived_us >= sc->since_us; /* else the next one, if there is one */
-}
-
-static void read_ring(struct sg_hls *h, uint64_t from,
-    void (*each)(void *user, struct sg_frame *f), void *user)
-{
-	struct sg_frame *frames[CATCH_UP];
-	struct sg_ring_read rd = { .frames = frames, .max = CATCH_UP, .next = from };
-
-	do {
-		sg_ring_read(h->stream->ring, &rd, false);
-		for (size_t i = 0; i < rd.count; i++) {
-			each(user, frames[i]);
-			sg_frame_unref(frames[i]);
-		}
-	} while (rd.count);
-}
-
-static void scan_each(void *user, struct sg_frame *f)
-{
-	scan_frame(user, f);
-}
-
-static void feed_each(void *user, struct sg_frame *f)
-{
-	struct sg_hls *h = user;
-
-	if (f->kind != SG_FRAME_META && !(f->flags & SG_FRAME_CONFIG) && f->seq >= h->next_seq)
-		feed(h, f);
-}
-
-static struct scan scan_ring(struct sg_hls *h)
-{
-	struct scanning sc = { .last_key = -1, .since_us = sg_mono_us() - CATCH_UP_US };
-
-	uint64_t tail = sg_ring_tail(h->stream->ring);
-
-	read_ring(h, tail > h->next_seq ? tail : h->next_seq, scan_each, &sc);
-	if (!sc.pictures && sc.has_sound)
-		sc.result.from = sc.sound;
-	if (sc.pictures > 8)
-		sc.result.picture_90khz =
-		    (sc.last_picture - sc.first_picture) / (int64_t)(sc.pictures - 1);
-	return sc.result;
-}
-
-/* How long parts are to be: whole pictures, near what is asked for. A part may be no shorter than
- * 85 % of the part target (4.4.4.9), and RTMP's times are off by a millisecond. */
-static int64_t part_target_us(int64_t part_ms, int64_t picture_90khz)
-{
-	int64_t asked = part_ms * TICKS_PER_MS, length = asked;
-
-	if (picture_90khz > 0) {
-		int64_t pictures = (asked + TICKS_PER_MS) / picture_90khz;
-		if (pictures < 1 || pictures * picture_90khz * 100 < asked * 85)
-			pictures++;
-		if (pictures * picture_90khz > asked)
-			length = pictures * picture_90khz;
-	}
-	return (length + TICKS_PER_MS) * 1000 / TICKS_PER_MS;
-}
-
-static void choose_targets(struct sg_hls *h, const struct scan *scan)
-{
-	int64_t length = scan->keys_90khz ? scan->keys_90khz : USUAL_TARGET_S * 90000;
-
-	while (length < SEGMENT_TICKS - TOLERANCE_TICKS)
-		length += scan->keys_90khz;
-	pthread_mutex_lock(&h->lock);
-	int64_t target_s = (length + 45000) / 90000;
-	/* It is not to change (4.4.3.1): one that comes back and is not known yet has what it had. */
-	if (target_s > h->target_s && (scan->keys_90khz || !h->target_s))
-		h->target_s = target_s;
-	int64_t part_us = part_target_us(h->part_ms, scan->picture_90khz);
-	if (h->part_ms && part_us > h->part_us)
-		h->part_us = part_us;
-	pthread_mutex_unlock(&h->lock);
-}
-
-static void catch_up(struct sg_hls *h)
-{
-	struct scan scan = scan_ring(h);
-
-	h->tried_dts = h->stream->last_dts;
-	choose_targets(h, &scan);
-	read_ring(h, scan.from, feed_each, h);
-}
+/* ---- going on ---- */
 
 /* Nobody has asked for a while. */
 static void rest(struct sg_hls *h)
@@ -734,10 +591,10 @@ void sg_hls_write(struct sg_hls *h, struct sg_frame *f)
 		return;
 	}
 	if (h->open)
-		feed(h, f);
+		hls_feed(h, f);
 	else if (!h->refused && (!h->going || (f->flags & SG_FRAME_KEY) ||
 				    f->dts_90khz - h->tried_dts >= TRY_TICKS))
-		catch_up(h);
+		hls_catch_up(h);
 	h->going = true;
 	tell(h);
 }

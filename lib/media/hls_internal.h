@@ -1,6 +1,7 @@
 /* hls_internal.h - what the files that make HLS and DASH share.
  *
  * hls.c           cutting: segments, parts       (the publisher's thread)
+ * hls_begin.c     where it begins                (likewise)
  * hls_playlist.c  HLS's texts
  * dash.c          DASH's text
  * hls_read.c      what is asked for, and waiting (any thread) */
@@ -14,6 +15,12 @@
 #define HLS_KEPT 14   /* those that have just left the playlist may still be asked for */
 #define HLS_LEAST 3   /* kept however large they are */
 #define HLS_KEPT_BYTES (48u << 20)
+#define HLS_SEGMENT_TICKS 90000  /* the shortest, but for: */
+#define HLS_TOLERANCE_TICKS 9000 /* a keyframe that comes a little early still ends the segment */
+#define HLS_USUAL_TARGET_S 2     /* as long as the source's keyframes are not known */
+/* A frame that lasts so long, and so many times as long as the former, is a gap of the source. */
+#define HLS_GAP_TICKS (3 * 90000)
+#define HLS_GAP_TIMES 8
 
 /* Pictures and sound; the pictures of a stream that has sound too; the sound. */
 enum { HLS_MAIN, HLS_VIDEO, HLS_AUDIO, HLS_TRACKS };
@@ -113,6 +120,16 @@ static inline struct hls_segment *hls_last(struct hls_track *t)
 {
 	return t->count ? &t->segments[t->count - 1] : NULL;
 }
+
+static inline bool hls_is_gap(int64_t lasts, int64_t usual)
+{
+	return lasts > HLS_GAP_TICKS && usual > 0 && lasts > usual * HLS_GAP_TIMES;
+}
+
+/* hls.c; a frame into segments and parts */
+void hls_feed(struct sg_hls *h, struct sg_frame *f);
+/* hls_begin.c */
+void hls_catch_up(struct sg_hls *h);
 
 /* hls.c; locked */
 struct hls_run *hls_run_ref(struct hls_run *run);
