@@ -10,7 +10,8 @@
  * with the kernel until it is due; but those who wait for a picture only (no longer than PICTURE_US) get it when it
  * comes, which is when there is more than some sound. */
 #define PUT_OFF_MIN_US 5000
-#define PUT_OFF_MAX_US 350000 /* so long may a viewer who comes see a stream stand still */
+#define PUT_OFF_MAX_US 400000
+#define UNWATCHED_US 100000 /* so old may be the newest that a viewer finds who comes now */
 #define PICTURE_US 45000
 #define SOUND_BYTES 1024
 #define BURST_BYTES 262144
@@ -118,7 +119,7 @@ void publisher_put_off(struct rtmp_peer *p, bool drained)
 
 	if (drained && p->stage == STAGE_ACTIVE) {
 		int64_t now_us = sg_mono_us(), due_us = sg_publisher_due_us(p->publisher);
-		left_us = due_us > now_us + PUT_OFF_MAX_US ? PUT_OFF_MAX_US : due_us - now_us;
+		left_us = due_us > now_us + PUT_OFF_MAX_US ? UNWATCHED_US : due_us - now_us;
 	}
 	if (left_us > PICTURE_US)
 		bytes = BURST_BYTES;
