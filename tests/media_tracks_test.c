@@ -162,7 +162,7 @@ static struct seen read_from_hls(struct bytes *b)
 
 	fputs("#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n", list);
 	for (size_t i = 0; i < b->pieces; begin = b->ends[i++]) {
-		char name[20];
+		char name[32];
 		snprintf(name, sizeof(name), "%zu.ts", i);
 		write_file(name, b->p + begin, b->ends[i] - begin);
 		fprintf(list, "#EXTINF:2,\n%s\n#EXT-X-DISCONTINUITY\n", name);

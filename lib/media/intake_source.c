@@ -2,6 +2,7 @@
  * follow. */
 #include "media/far_tls.h"
 #include "media/intake_internal.h"
+#include <libavutil/avstring.h>
 #include <stdlib.h>
 
 /* The tables, then what came behind them. */
@@ -93,7 +94,7 @@ static int find_format(struct sg_intake *in, AVFormatContext *ic, AVIOContext **
 /* What HLS's playlists name. */
 static int look_at_segment(struct sg_intake *in, AVFormatContext *ic, AVIOContext **io, const char *url)
 {
-	if (strcmp(ic->iformat->name, "hls") != 0 || !intake_hls_changes(in, *io, url))
+	if (!av_match_name("hls", ic->iformat->name) || !intake_hls_changes(in, *io, url))
 		return 0;
 	in->is_cut = true;
 	avio_closep(io);
