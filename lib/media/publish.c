@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #define WINDOW_US 2000000
-#define HLS_PATIENCE_US 33000 /* a part is several pictures: its sound may come with the next */
 
 /* ---- configurations ---- */
 
@@ -251,12 +250,10 @@ int64_t sg_publisher_due_us(struct sg_publisher *pub)
 {
 	struct sg_stream *s = pub->stream;
 	int64_t due_us = sg_ring_due_us(s->ring), ts_us = sg_tspack_due_us(s->ts);
-	int64_t hls_us = s->hls && sg_hls_is_wanted(s->hls) ? sg_mono_us() + HLS_PATIENCE_US : INT64_MAX;
 
-	if (!sg_stream_is_live(s))
+	if ((s->hls && sg_hls_is_wanted(s->hls)) || !sg_stream_is_live(s))
 		return 0;
-	due_us = ts_us < due_us ? ts_us : due_us;
-	return hls_us < due_us ? hls_us : due_us;
+	return ts_us < due_us ? ts_us : due_us;
 }
 
 void sg_publisher_expect_pictures(struct sg_publisher *pub)
