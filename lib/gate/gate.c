@@ -15,7 +15,6 @@ void sg_gate_unref(struct sg_gate *g)
 	pthread_mutex_destroy(&g->query_lock);
 	pthread_mutex_destroy(&g->watch_lock);
 	pthread_cond_destroy(&g->query_wake);
-	pthread_cond_destroy(&g->watch_wake);
 	pthread_cond_destroy(&g->checkpoint_wake);
 	if (g->watch_event >= 0)
 		close(g->watch_event);
@@ -74,7 +73,6 @@ enum sg_result sg_gate_open(struct sg_gate **out, const struct sg_config *cfg,
 	pthread_mutex_init(&g->query_lock, NULL);
 	pthread_mutex_init(&g->watch_lock, NULL);
 	pthread_cond_init(&g->query_wake, NULL);
-	sg_cond_init(&g->watch_wake);
 	sg_cond_init(&g->checkpoint_wake);
 	g->watch_event = -1;
 	sg_queue_init(&g->lookups);

@@ -186,7 +186,6 @@ struct sg_gate {
 	bool query_stop;
 
 	pthread_mutex_t watch_lock;
-	pthread_cond_t watch_wake;
 	bool watch_stop;
 	int watch_event; /* eventfd: a poke, or the end; -1 before the threads are started */
 	pthread_cond_t checkpoint_wake; /* with watch_lock */

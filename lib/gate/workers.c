@@ -405,7 +405,7 @@ static bool checkpoint_sleep(struct sg_gate *g, int64_t ms)
 
 	pthread_mutex_lock(&g->watch_lock);
 	if (!g->watch_stop)
-		pthread_cond_timedwait(&g->watch_wake, &g->watch_lock, &until);
+		pthread_cond_timedwait(&g->checkpoint_wake, &g->watch_lock, &until);
 	bool on = !g->watch_stop;
 	pthread_mutex_unlock(&g->watch_lock);
 	return on;
@@ -573,7 +573,6 @@ void sg_gate_stop_threads(struct sg_gate *g)
 {
 	pthread_mutex_lock(&g->watch_lock);
 	g->watch_stop = true;
-	pthread_cond_broadcast(&g->watch_wake);
 	pthread_cond_signal(&g->checkpoint_wake);
 	pthread_mutex_unlock(&g->watch_lock);
 	sg_gate_poke(g);

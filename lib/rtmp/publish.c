@@ -10,7 +10,7 @@
  * with the kernel until it is due; but those who wait for a picture only (no longer than PICTURE_US) get it when it
  * comes, which is when there is more than some sound. */
 #define PUT_OFF_MIN_US 5000
-#define PUT_OFF_MAX_US 400000
+#define PUT_OFF_MAX_US 400000 /* who looks later than that does not say when a viewer will */
 #define UNWATCHED_US 100000 /* so old may be the newest that a viewer finds who comes now */
 #define PICTURE_US 45000
 #define SOUND_BYTES 1024
