@@ -1,5 +1,6 @@
 /* Request targets and media names: hostile paths name nothing. */
 #include "http/media_internal.h"
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
@@ -216,6 +217,62 @@ static void a_long_name_is_no_name(void **state)
 	assert_false(http_media_name_parse(&n, sg_str_from(name)));
 }
 
+/* ---- recordings ---- */
+
+static void make(int dir, const char *name)
+{
+	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL, 0600);
+
+	assert_true(fd >= 0);
+	close(fd);
+}
+
+static bool exists(const char *folder, const char *app, const char *name)
+{
+	struct sg_config cfg = { .recording_path = (char *)folder };
+
+	return sg_http_recording_exists(&cfg, sg_str_from(app), sg_str_from(name));
+}
+
+/* The folder itself may be reached by a link, which only who runs the server makes. What lies in it may not: no link
+ * leads out, or on. */
+static void no_link_leads_out_of_the_recordings(void **state)
+{
+	char dir[] = "/tmp/sg-path-XXXXXX", folders[2][64], command[64];
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	int fd = open(dir, O_PATH | O_DIRECTORY);
+	assert_int_equal(mkdirat(fd, "rec", 0700), 0);
+	assert_int_equal(mkdirat(fd, "rec/live", 0700), 0);
+	assert_int_equal(symlinkat("rec", fd, "linked"), 0);
+	make(fd, "secret.mp4");
+	make(fd, "rec/live/film.mp4");
+	make(fd, "rec/old.mp4");
+	assert_int_equal(symlinkat("../../secret.mp4", fd, "rec/live/out.mp4"), 0);
+	assert_int_equal(symlinkat("film.mp4", fd, "rec/live/on.mp4"), 0);
+	assert_int_equal(symlinkat("..", fd, "rec/up"), 0);
+	assert_int_equal(mkdirat(fd, "rec/live/folder.mp4", 0700), 0);
+	assert_int_equal(mkfifoat(fd, "rec/live/pipe.mp4", 0600), 0);
+	snprintf(folders[0], sizeof(folders[0]), "%s/rec", dir);
+	snprintf(folders[1], sizeof(folders[1]), "%s/linked", dir);
+	for (size_t i = 0; i < 2; i++) {
+		assert_true(exists(folders[i], "live", "film.mp4"));
+		assert_true(exists(folders[i], "live", "old.mp4")); /* put into the folder itself */
+		assert_false(exists(folders[i], "other", "old.mp4"));
+		assert_false(exists(folders[i], "live", "out.mp4"));
+		assert_false(exists(folders[i], "live", "on.mp4"));
+		assert_false(exists(folders[i], "up", "secret.mp4"));
+		assert_false(exists(folders[i], "live", "folder.mp4"));
+		assert_false(exists(folders[i], "live", "pipe.mp4"));
+		assert_false(exists(folders[i], "..", "secret.mp4"));
+		assert_false(exists(folders[i], "live", "../old.mp4"));
+	}
+	close(fd);
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -226,6 +283,7 @@ int main(void)
 		cmocka_unit_test(ant_medias_names_are_of_their_streams),
 		cmocka_unit_test(what_is_no_media_name_is_nothing),
 		cmocka_unit_test(a_long_name_is_no_name),
+		cmocka_unit_test(no_link_leads_out_of_the_recordings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
