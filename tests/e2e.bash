@@ -3,31 +3,34 @@
 
 BIN=$(cd "${BUILD_DIR:-build}" && pwd)
 
+configure() { # lines of [app live] and below [lines of [recording]]
+	cat >"$DIR/sg.conf" <<-END
+		[store]
+		url = sqlite:$DIR/streamgate.db
+		[http]
+		listen = 127.0.0.1:0
+		[rtmp]
+		listen = 127.0.0.1:0
+		[srt]
+		listen = ${SRT_LISTEN-127.0.0.1:0}
+		[webrtc]
+		listen = ${WEBRTC_LISTEN-127.0.0.1:0}
+		public_ip = ${WEBRTC_IP-}
+		[recording]
+		path = $DIR/rec
+		${2-}
+		[app live]
+		$1
+	END
+}
+
 # A folder, a configuration, a streamd that is ready: sets RTMP, HTTP, SRT and WEBRTC (host:port).
 start_streamd() { # [extra configuration lines for "app live"]
 	: "${DIR:=$(mktemp -d "${BATS_FILE_TMPDIR:-/tmp}/sg.XXXXXX")}"
 	mkdir -p "$DIR/rec/live"
-	if [ ! -e "$DIR/sg.conf" ]; then
-		cat >"$DIR/sg.conf" <<-END
-			[store]
-			url = sqlite:$DIR/streamgate.db
-			[http]
-			listen = 127.0.0.1:0
-			[rtmp]
-			listen = 127.0.0.1:0
-			[srt]
-			listen = ${SRT_LISTEN-127.0.0.1:0}
-			[webrtc]
-			listen = ${WEBRTC_LISTEN-127.0.0.1:0}
-			public_ip = ${WEBRTC_IP-}
-			[recording]
-			path = $DIR/rec
-			[app live]
-			publish_token = on
-			play_token = on
-			${1-}
-		END
-	fi
+	[ -e "$DIR/sg.conf" ] || configure "publish_token = on
+play_token = on
+${1-}"
 	export DIR STREAMGATE_CONFIG=$DIR/sg.conf
 	run_streamd
 }

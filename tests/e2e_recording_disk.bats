@@ -23,23 +23,7 @@ teardown() {
 }
 
 start() { # lines for "recording"
-	cat >"$DIR/sg.conf" <<-END
-		[store]
-		url = sqlite:$DIR/streamgate.db
-		[http]
-		listen = 127.0.0.1:0
-		[rtmp]
-		listen = 127.0.0.1:0
-		[srt]
-		listen =
-		[webrtc]
-		listen =
-		[recording]
-		path = $DIR/rec
-		$1
-		[app live]
-		record = on
-	END
+	SRT_LISTEN='' WEBRTC_LISTEN='' configure 'record = on' "$1"
 	start_streamd
 }
 

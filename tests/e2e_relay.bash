@@ -66,22 +66,7 @@ stop_far() { # signal
 far() { STREAMGATE_CONFIG=$FAR/sg.conf "$BIN/tokenctl" "$@"; }
 
 start_near() { # lines of [app live] and below
-	cat >"$DIR/sg.conf" <<-END
-		[store]
-		url = sqlite:$DIR/streamgate.db
-		[http]
-		listen = 127.0.0.1:0
-		[rtmp]
-		listen = 127.0.0.1:0
-		[srt]
-		listen = 127.0.0.1:0
-		[webrtc]
-		listen =
-		[recording]
-		path = $DIR/rec
-		[app live]
-		$1
-	END
+	WEBRTC_LISTEN='' configure "$1"
 	export STREAMGATE_CONFIG=$DIR/sg.conf
 	run_streamd
 	KEY=$("$BIN/tokenctl" apikey create --quiet)

@@ -21,22 +21,7 @@ teardown() {
 
 # Without tokens, with WebRTC on loopback.
 start() { # [lines for "app live"]
-	cat >"$DIR/sg.conf" <<-END
-		[store]
-		url = sqlite:$DIR/streamgate.db
-		[http]
-		listen = 127.0.0.1:0
-		[rtmp]
-		listen = 127.0.0.1:0
-		[srt]
-		listen = 127.0.0.1:0
-		[webrtc]
-		listen = 127.0.0.1:0
-		[recording]
-		path = $DIR/rec
-		[app live]
-		${1-}
-	END
+	configure "${1-}"
 	start_streamd
 }
 
