@@ -263,6 +263,44 @@ static void a_delta_update_skips_what_is_old(void **state)
 	end(&l);
 }
 
+/* The playlist that has this part; the caller frees it. */
+static char *playlist_with(struct sg_stream *s, uint64_t msn, uint64_t part)
+{
+	struct sg_hls_ask a = { .name = SG_STR("main.m3u8"), .has_msn = true, .has_part = true, .msn = msn, .part = part };
+	struct sg_hls_object *o;
+
+	assert_int_equal(sg_hls_get(s, &a, &o), SG_HLS_HERE);
+	char *text = sg_str_dup((struct sg_str){ (const char *)o->blobs[0]->p, o->size });
+	sg_hls_object_free(o);
+	return text;
+}
+
+/* hls.js takes a segment that it is loading for loaded when it sees it listed. */
+static void who_follows_the_parts_sees_a_segment_listed_after_them(void **state)
+{
+	struct live l = go_live(3100); /* the third segment is whole, of the fourth there is nothing yet */
+
+	(void)state;
+	char *parts = playlist_with(l.s, 2, 4);
+	assert_has(parts, "main-1.m4s");
+	assert_has(parts, "URI=\"main-p14.m4s\"\n#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"main-p15.m4s\"\n");
+	assert_null(strstr(parts, "main-2.m4s"));
+	assert_has(text_of(l.s, "main.m3u8"), "URI=\"main-p14.m4s\"\n#EXTINF:1.00000,\nmain-2.m4s\n");
+	free(parts);
+	feed(l.pub, BOTH, 3100, 3300, 0);
+	parts = playlist_with(l.s, 3, 0);
+	assert_string_equal(parts, text_of(l.s, "main.m3u8"));
+	assert_has(parts, "main-2.m4s\n");
+	free(parts);
+	/* Where nothing comes after them, nothing is waited for. */
+	feed(l.pub, BOTH, 3300, 4000, 0);
+	sg_publisher_close(l.pub, true);
+	parts = playlist_with(l.s, 3, 4);
+	assert_has(parts, "main-3.m4s\n");
+	free(parts);
+	sg_hub_close(l.hub);
+}
+
 static void pictures_that_come_rarely_make_longer_parts(void **state)
 {
 	struct live l = go_live(1500);
@@ -338,6 +376,7 @@ int main(void)
 		cmocka_unit_test(a_publisher_that_comes_back_changes_nothing_of_what_was_said),
 		cmocka_unit_test(at_the_end_nobody_waits),
 		cmocka_unit_test(a_delta_update_skips_what_is_old),
+		cmocka_unit_test(who_follows_the_parts_sees_a_segment_listed_after_them),
 		cmocka_unit_test(pictures_that_come_rarely_make_longer_parts),
 		cmocka_unit_test(nothing_is_packaged_while_nobody_asks),
 		cmocka_unit_test(dash_describes_the_same_objects),

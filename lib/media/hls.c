@@ -112,9 +112,9 @@ static struct hls_run *make_run(struct sg_stream *s)
 static void forget_playlists(struct sg_hls *h)
 {
 	for (int i = 0; i < HLS_TRACKS; i++)
-		for (int j = 0; j < 2; j++) {
-			sg_blob_unref(h->tracks[i].playlist[j]);
-			h->tracks[i].playlist[j] = NULL;
+		for (int form = 0; form < HLS_FORMS; form++) {
+			sg_blob_unref(h->tracks[i].playlists[form]);
+			h->tracks[i].playlists[form] = NULL;
 		}
 }
 

@@ -26,6 +26,15 @@
 enum { HLS_MAIN, HLS_VIDEO, HLS_AUDIO, HLS_TRACKS };
 extern const char *const hls_track_names[HLS_TRACKS];
 
+/* A playlist's forms, for those who follow the parts. */
+enum {
+	HLS_SKIP = 1, /* EXT-X-SKIP stands for what is old */
+	/* The newest segment is listed no sooner than the first part of the next: where hls.js is loading a segment's
+	 * parts and sees it listed meanwhile, it takes it for loaded, waits for seconds and leaves a hole. */
+	HLS_PARTS_FIRST = 2,
+	HLS_FORMS = 4,
+};
+
 /* What a stretch without a discontinuity has in common. Counted under the lock. */
 struct hls_run {
 	unsigned refs;
@@ -79,7 +88,7 @@ struct hls_track {
 	uint64_t next_number, next_part;
 	uint64_t parts_from; /* the first segment whose parts the playlist may still have */
 	uint64_t peak_bits;
-	struct sg_blob *playlist[2]; /* whole, with EXT-X-SKIP; made when asked for */
+	struct sg_blob *playlists[HLS_FORMS]; /* made when asked for */
 };
 
 struct sg_hls {
@@ -136,7 +145,9 @@ struct hls_run *hls_run_ref(struct hls_run *run);
 void hls_run_unref(struct hls_run *run); /* NULL allowed */
 
 /* hls_playlist.c; locked. NULL: no memory. */
-struct sg_blob *hls_playlist(struct sg_hls *h, int track, bool skip);
+struct sg_blob *hls_playlist(struct sg_hls *h, int track, unsigned form);
+/* Is the newest segment whole, and one that HLS_PARTS_FIRST is about? */
+bool hls_may_put_parts_first(const struct sg_hls *h, struct hls_track *t);
 struct sg_blob *hls_master(struct sg_hls *h, const char *prefix);
 /* The peak of all tracks in bits per second. */
 uint64_t hls_bandwidth(struct sg_hls *h, int track);

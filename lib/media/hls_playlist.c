@@ -87,8 +87,9 @@ static void put_parts(struct sg_buf *b, const struct hls_segment *seg, int track
 		    seg->parts[i].is_independent ? ",INDEPENDENT=YES" : "");
 }
 
+/* `itself`: not its parts alone. */
 static void put_segment(struct sg_buf *b, const struct hls_segment *seg,
-    const struct hls_segment *former, int track, bool has_parts)
+    const struct hls_segment *former, int track, bool has_parts, bool itself)
 {
 	const char *name = hls_track_names[track];
 	char time[SG_TIME_TEXT_SIZE];
@@ -102,7 +103,7 @@ static void put_segment(struct sg_buf *b, const struct hls_segment *seg,
 	sg_buf_printf(b, "#EXT-X-PROGRAM-DATE-TIME:%s\n", time);
 	if (has_parts)
 		put_parts(b, seg, track);
-	if (seg->whole)
+	if (itself)
 		sg_buf_printf(b, "#EXTINF:%.5f,\n%s-%llu.m4s\n", seconds(seg->ticks, seg, track), name,
 		    (unsigned long long)seg->number);
 }
@@ -126,19 +127,28 @@ static bool is_about_to_break(const struct sg_hls *h, const struct hls_segment *
 	return !h->open || last->run != h->run;
 }
 
-struct sg_blob *hls_playlist(struct sg_hls *h, int track, bool skip)
+bool hls_may_put_parts_first(const struct sg_hls *h, struct hls_track *t)
+{
+	const struct hls_segment *last = hls_last(t);
+
+	return last && last->whole && h->part_us && !h->ended && !is_about_to_break(h, last);
+}
+
+struct sg_blob *hls_playlist(struct sg_hls *h, int track, unsigned form)
 {
 	struct hls_track *t = &h->tracks[track];
 	struct window w;
 	struct sg_buf b;
 
 	sg_buf_init(&b, PLAYLIST_MAX_BYTES);
-	look(&w, h, t, track, skip);
+	look(&w, h, t, track, form & HLS_SKIP);
 	put_head(&b, h, t, &w);
 	for (size_t i = w.first + w.skipped; i < t->count; i++) {
 		const struct hls_segment *seg = &t->segments[i];
-		if (seg->whole || h->part_us)
-			put_segment(&b, seg, i > w.first ? seg - 1 : NULL, track, h->part_us && i >= w.parts);
+		bool itself = seg->whole && !((form & HLS_PARTS_FIRST) && i + 1 == t->count);
+		if (itself || h->part_us)
+			put_segment(&b, seg, i > w.first ? seg - 1 : NULL, track, h->part_us && i >= w.parts,
+			    itself);
 	}
 	if (!h->ended && is_about_to_break(h, hls_last(t)))
 		sg_buf_puts(&b, "#EXT-X-DISCONTINUITY\n");

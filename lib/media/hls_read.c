@@ -166,7 +166,6 @@ static enum sg_hls_when get_playlist(
     struct sg_hls *h, int track, const struct sg_hls_ask *ask, struct sg_hls_object **out)
 {
 	struct hls_track *t = &h->tracks[track];
-	bool skip = ask->skip && h->part_us;
 	const struct hls_segment *first = t->count ? &t->segments[0] : NULL;
 
 	if (!first || !first->whole)
@@ -175,9 +174,11 @@ static enum sg_hls_when get_playlist(
 	enum sg_hls_when when = ask->has_msn && h->part_us ? reached(h, t, ask) : SG_HLS_HERE;
 	if (when != SG_HLS_HERE)
 		return when;
-	if (!t->playlist[skip])
-		t->playlist[skip] = hls_playlist(h, track, skip);
-	if (t->playlist[skip] && (*out = object_of(t->playlist[skip])))
+	unsigned form = (ask->skip && h->part_us ? HLS_SKIP : 0u) |
+			(ask->has_part && hls_may_put_parts_first(h, t) ? HLS_PARTS_FIRST : 0u);
+	if (!t->playlists[form])
+		t->playlists[form] = hls_playlist(h, track, form);
+	if (t->playlists[form] && (*out = object_of(t->playlists[form])))
 		(*out)->changes = true;
 	return SG_HLS_HERE;
 }
