@@ -326,6 +326,32 @@ static void waiters_are_woken_by_each_write_and_by_the_end(void **state)
 	sg_ring_unref(r);
 }
 
+static void waiters_are_woken_once_for_what_is_written_while_it_is_held(void **state)
+{
+	struct sg_ring *r = ring_of(8, 10000);
+	struct waiter a = { .w.wake = count_wake };
+
+	(void)state;
+	sg_ring_add_waiter(r, &a.w);
+	sg_ring_hold(r);
+	put_video(r, 1, 1);
+	put_video(r, 1, 1);
+	assert_int_equal(a.woken, 0);
+	sg_ring_release(r);
+	assert_int_equal(a.woken, 1);
+	sg_ring_hold(r);
+	sg_ring_release(r); /* nothing was written */
+	sg_ring_release(r);
+	assert_int_equal(a.woken, 1);
+	put_video(r, 1, 1);
+	assert_int_equal(a.woken, 2);
+	sg_ring_hold(r);
+	sg_ring_end(r); /* is told at once */
+	assert_int_equal(a.woken, 3);
+	sg_ring_remove_waiter(r, &a.w);
+	sg_ring_unref(r);
+}
+
 static void the_first_waiter_to_look_says_when_it_is_due(void **state)
 {
 	struct sg_ring *r = ring_of(8, 10000);
@@ -541,6 +567,7 @@ int main(void)
 		cmocka_unit_test(the_end_is_told_when_everything_has_been_read),
 		cmocka_unit_test(nobody_need_be_given_a_ring_to_let_go_of),
 		cmocka_unit_test(waiters_are_woken_by_each_write_and_by_the_end),
+		cmocka_unit_test(waiters_are_woken_once_for_what_is_written_while_it_is_held),
 		cmocka_unit_test(the_first_waiter_to_look_says_when_it_is_due),
 		cmocka_unit_test(removing_a_waiter_waits_for_a_wake_that_runs),
 		cmocka_unit_test(readers_on_threads_see_each_frame_once_in_order_or_go_on_at_a_key),

@@ -669,6 +669,22 @@ static void a_drain_tells_everybody_and_closes(void **state)
 	fixture_close(f);
 }
 
+static void what_was_left_with_the_kernel_is_taken_in_before_a_drain(void **state)
+{
+	struct fixture *f = fixture_open("", NULL);
+	struct client *source = publish(f, "cam");
+
+	(void)state;
+	send_video(source, 40, BYTES(VIDEO_INTER));
+	await(frames_in(f, "cam") == 2); /* nobody watches: it looks again in a tenth of a second */
+	send_video(source, 80, BYTES(VIDEO_INTER));
+	sg_rtmp_server_drain(f->rtmp);
+	await_audit(f, SG_PUBLISH, "ended", "shutdown");
+	assert_int_equal(frames_in(f, "cam"), 3);
+	client_close(source);
+	fixture_close(f);
+}
+
 static void closing_with_everybody_connected_ends_their_sessions(void **state)
 {
 	struct fixture *f = fixture_open("", NULL);
@@ -714,6 +730,7 @@ int main(void)
 		cmocka_unit_test(
 		    a_publisher_that_comes_back_takes_over_from_a_connection_that_hangs),
 		cmocka_unit_test(a_drain_tells_everybody_and_closes),
+		cmocka_unit_test(what_was_left_with_the_kernel_is_taken_in_before_a_drain),
 		cmocka_unit_test(closing_with_everybody_connected_ends_their_sessions),
 	};
 	sg_log_set_level(SG_LOG_ERROR);

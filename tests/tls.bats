@@ -69,6 +69,29 @@ get() { # path [curl options]
 	[ "$(uses "$t")" = 1 ]
 }
 
+# What the server has not read of a connection to its port: the most that /proc/net/tcp shows in some seconds.
+most_unread() { # host:port
+	local port most=0 now
+	port=$(printf '%04X' "${1##*:}")
+	for _ in $(seq 60); do
+		now=$(awk -v port=":$port" 'substr($2, 9) == port && $4 == "01" { split($5, q, ":"); print q[2] }' /proc/net/tcp |
+			while read -r q; do echo $((16#$q)); done | sort -n | tail -n 1)
+		[ "${now:-0}" -le "$most" ] || most=$now
+		sleep 0.1
+	done
+	echo "$most"
+}
+
+@test "an RTMPS stream that nobody watches is taken in as it comes, record by record" {
+	ffmpeg -v error -nostdin -re -stream_loop -1 -i "$SOURCE" -c copy -t 60 -f flv \
+		"rtmps://$RTMPS/live/alone?token=$(token alone --type publish)" >"$DIR/publish-alone.log" 2>&1 3>&- &
+	alone=$!
+	wait_live alone
+	unread=$(most_unread "$RTMPS")
+	stop "$alone"
+	[ "$unread" -lt 65536 ]
+}
+
 @test "every listener on IPv6" {
 	[ "$(curl -s --cacert "$DIR/cert.pem" "https://$HTTPS6/healthz")" = ok ]
 	timeout 20 ffprobe -v error "rtmps://$RTMPS6/live/cam?token=$(token cam)"

@@ -8,6 +8,7 @@
 /* How soon a change made by another process is noticed (R6 asks for 1 s): while anybody writes, and without that. */
 #define WATCH_MS 200
 #define WATCH_IDLE_MS 500
+#define WATCH_BUSY_MS 2000 /* since the last write that was heard of; a sync takes no longer */
 #define CHECKPOINT_MS 250
 #define TICK_MS 1000
 #define LOOKUP_BATCH 64
@@ -439,27 +440,47 @@ static void *checkpoint_thread(void *arg)
 	return NULL;
 }
 
-static void apply_changes(struct sg_gate *g, struct sg_store *store)
+/* What of others' writes has not been taken over yet: a reading that failed is tried again. */
+struct watched {
+	bool changes, settings;
+};
+
+static void apply_changes(struct sg_gate *g, struct sg_store *store, struct watched *w)
 {
 	struct sg_change changes[64];
-	size_t count = 0;
-	bool settings = false;
+	size_t count;
+	enum sg_result res;
 
 	do {
-		if (sg_store_changes(store, g->last_change, changes, 64, &count, &g->last_change) !=
-		    SG_OK) {
-			sg_log_limited(
-			    SG_LOG_ERROR, "gate: reading changes: %s", sg_store_error(store));
-			return;
-		}
+		int64_t last = g->last_change;
+		count = 0;
+		res = sg_store_changes(store, last, changes, 64, &count, &last);
 		for (size_t i = 0; i < count; i++) {
 			if (changes[i].kind == SG_CHANGE_SETTING)
-				settings = true;
+				w->settings = true;
 			else
 				sg_gate_apply_change(g, &changes[i]);
 		}
-	} while (count == 64);
-	if (settings && sg_gate_load_settings(g, store) != SG_OK)
+		g->last_change = last; /* also those before one that could not be read */
+	} while (res == SG_OK && count == 64);
+	if (res != SG_OK)
+		sg_log_limited(SG_LOG_ERROR, "gate: reading changes: %s", sg_store_error(store));
+	w->changes = res != SG_OK;
+}
+
+static void take_over(struct sg_gate *g, struct sg_store *store, struct watched *w)
+{
+	bool changed = false;
+
+	if (sg_store_poll(store, &changed) != SG_OK)
+		sg_log_limited(SG_LOG_ERROR, "gate: watching the store: %s", sg_store_error(store));
+	w->changes = w->changes || changed;
+	if (w->changes)
+		apply_changes(g, store, w);
+	if (!w->settings)
+		return;
+	w->settings = sg_gate_load_settings(g, store) != SG_OK;
+	if (w->settings)
 		sg_log_limited(SG_LOG_ERROR, "gate: reading settings: %s", sg_store_error(store));
 }
 
@@ -481,19 +502,16 @@ static void *watch_thread(void *arg)
 {
 	struct sg_gate *g = arg;
 	struct sg_store *store = g->stores[3];
-	int64_t ticked_ms = sg_mono_ms();
+	struct watched watched = {0};
+	int64_t ticked_ms = sg_mono_ms(), busy_until_ms = 0;
 	int fd = sg_store_watch(store);
-	bool is_busy = fd < 0; /* looked at by the clock: what is being written may be there in a moment */
+	bool is_busy = fd < 0; /* looked at by the clock: what is being written is seen when it has been synced */
 
 	while (watch_sleep(g, is_busy ? -1 : fd, is_busy ? WATCH_MS : WATCH_IDLE_MS)) {
-		bool changed = false;
-
-		is_busy = fd < 0 || sg_store_watched(store);
-		if (sg_store_poll(store, &changed) != SG_OK)
-			sg_log_limited(
-			    SG_LOG_ERROR, "gate: watching the store: %s", sg_store_error(store));
-		if (changed)
-			apply_changes(g, store);
+		if (fd >= 0 && sg_store_watched(store))
+			busy_until_ms = sg_mono_ms() + WATCH_BUSY_MS;
+		take_over(g, store, &watched);
+		is_busy = fd < 0 || watched.changes || watched.settings || sg_mono_ms() < busy_until_ms;
 		if (sg_mono_ms() - ticked_ms >= TICK_MS) {
 			ticked_ms = sg_mono_ms();
 			sg_gate_tick(g);

@@ -246,6 +246,16 @@ enum sg_result sg_publisher_write(struct sg_publisher *pub, struct sg_frame *f)
 	return SG_OK;
 }
 
+void sg_publisher_hold(struct sg_publisher *pub)
+{
+	sg_ring_hold(pub->stream->ring);
+}
+
+void sg_publisher_release(struct sg_publisher *pub)
+{
+	sg_ring_release(pub->stream->ring);
+}
+
 int64_t sg_publisher_due_us(struct sg_publisher *pub)
 {
 	struct sg_stream *s = pub->stream;

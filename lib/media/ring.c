@@ -15,6 +15,7 @@ struct sg_ring {
 	uint64_t key;        /* newest keyframe, valid when has_key and >= tail */
 	bool has_key, ended;
 	uint64_t skipped;
+	bool held, owes_wake; /* the writer's */
 	pthread_mutex_t waiters_lock; /* held while waiters are woken */
 	struct sg_ring_waiter *waiters;
 };
@@ -95,7 +96,23 @@ void sg_ring_write(struct sg_ring *r, struct sg_frame *f)
 	}
 	r->head++;
 	pthread_mutex_unlock(&r->lock);
-	wake(r);
+	if (r->held)
+		r->owes_wake = true;
+	else
+		wake(r);
+}
+
+void sg_ring_hold(struct sg_ring *r)
+{
+	r->held = true;
+}
+
+void sg_ring_release(struct sg_ring *r)
+{
+	r->held = false;
+	if (r->owes_wake)
+		wake(r);
+	r->owes_wake = false;
 }
 
 void sg_ring_end(struct sg_ring *r)

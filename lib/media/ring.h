@@ -10,7 +10,7 @@
 
 struct sg_ring;
 
-/* Called on the writer's thread after each write and at the end; must be quick and must not call back
+/* Called on the writer's thread after each write (but for sg_ring_hold) and at the end; must be quick and must not call back
  * into the ring (post to a loop instead). One waiter per loop, not per
  * viewer. */
 struct sg_ring_waiter {
@@ -27,6 +27,9 @@ void sg_ring_unref(struct sg_ring *r); /* NULL allowed; frees with the last refe
 
 void sg_ring_write(struct sg_ring *r, struct sg_frame *f); /* takes the caller's reference */
 void sg_ring_clear(struct sg_ring *r); /* drops what is kept; sequence numbers go on */
+/* The writer's: what it writes between the two, its waiters are woken for once, at the release. */
+void sg_ring_hold(struct sg_ring *r);
+void sg_ring_release(struct sg_ring *r); /* also when it is not held */
 void sg_ring_end(struct sg_ring *r); /* nothing more will come; readers learn it from sg_ring_read */
 
 /* Where a new reader starts: the newest frame with SG_FRAME_KEY; without video, the oldest audio

@@ -326,6 +326,7 @@ void sg_publisher_close(struct sg_publisher *pub, bool goodbye)
 
 	atomic_store(&s->has_media, false);
 	sg_publisher_end_media(pub);
+	sg_publisher_release(pub);
 	pthread_mutex_lock(&hub->lock);
 	s->publisher = NULL;
 	if (s->deadline_ms < 0 || s->last_dts < 0) { /* shutting down, or there never was anything */

@@ -61,6 +61,9 @@ void sg_publisher_expect_pictures(struct sg_publisher *pub);
  * not carry. Unknown but harmless tags are ignored with SG_OK. */
 SG_MUST_CHECK enum sg_result sg_publisher_write_flv(struct sg_publisher *pub, uint8_t tag_type,
     uint32_t timestamp_ms, const uint8_t *body, size_t len);
+/* What is written between the two, followers are woken for once, at the release. A close releases it. */
+void sg_publisher_hold(struct sg_publisher *pub);
+void sg_publisher_release(struct sg_publisher *pub);
 /* When the next media is wanted (monotonic): until then the source may collect what comes. 0: at once; INT64_MAX:
  * nobody is looking. */
 int64_t sg_publisher_due_us(struct sg_publisher *pub);

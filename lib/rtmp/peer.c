@@ -375,17 +375,36 @@ static bool read_some(struct rtmp_peer *p)
 		if (!p->dead && p->state == PEER_OPEN)
 			acknowledge(p);
 	}
-	return n == (ssize_t)(SCRATCH_BYTES - before);
+	/* TLS gives a record at a time, however many there are. */
+	return n == (ssize_t)(SCRATCH_BYTES - before) || (n > 0 && sg_conn_plain_fd(p->conn) < 0);
+}
+
+/* What a publisher's socket was left to collect comes in one go, and followers are told of all of it. */
+static bool read_burst(struct rtmp_peer *p)
+{
+	struct sg_publisher *pub = p->publisher;
+
+	if (pub)
+		sg_publisher_hold(pub);
+	bool more = read_some(p);
+	for (int i = 1; more && i < READS_MAX && p->publisher && !p->dead; i++)
+		more = read_some(p);
+	if (pub && pub == p->publisher)
+		sg_publisher_release(pub);
+	return more;
+}
+
+void peer_read_rest(struct rtmp_peer *p)
+{
+	if (p->publisher && !p->dead)
+		read_burst(p);
 }
 
 void peer_read(struct rtmp_peer *p)
 {
 	uint64_t before = p->bytes_in;
-	bool more = read_some(p);
+	bool more = read_burst(p);
 
-	/* What a publisher's socket was left to collect comes in one go. */
-	for (int i = 1; more && i < READS_MAX && p->publisher && !p->dead; i++)
-		more = read_some(p);
 	if (p->publisher && !p->dead)
 		publisher_put_off(p, !more && p->bytes_in > before);
 	peer_settle(p);

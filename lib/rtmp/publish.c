@@ -114,8 +114,7 @@ void publisher_message(struct rtmp_peer *p, const struct sg_rtmp_message *m)
 
 void publisher_put_off(struct rtmp_peer *p, bool drained)
 {
-	int64_t left_us = 0;
-	int bytes = 1;
+	int64_t left_us = 0, bytes = 1;
 
 	if (drained && p->stage == STAGE_ACTIVE) {
 		int64_t now_us = sg_mono_us(), due_us = sg_publisher_due_us(p->publisher);
@@ -123,9 +122,13 @@ void publisher_put_off(struct rtmp_peer *p, bool drained)
 	}
 	if (left_us > PICTURE_US)
 		bytes = BURST_BYTES;
-	else if (left_us > PUT_OFF_MIN_US)
+	else if (left_us > PUT_OFF_MIN_US && !p->chunks.claimed) /* the rest of a picture may be as short as sound */
 		bytes = SOUND_BYTES;
-	sg_conn_want_at_least(p->conn, bytes);
+	/* One that stops until it is acknowledged is acknowledged in time. */
+	int64_t open = (int64_t)p->window - (int64_t)(p->bytes_in - p->acked);
+	if (bytes > open)
+		bytes = open > 1 ? open : 1;
+	sg_conn_want_at_least(p->conn, (int)bytes);
 	if (bytes > 1)
 		sg_timer_start(p->look, left_us / 1000, 0);
 	else

@@ -103,6 +103,7 @@ void peer_drop(struct rtmp_peer *p, enum sg_goodbye bye); /* at once */
 void peer_count_bytes(struct rtmp_peer *p); /* carried since the last time */
 /* One log line: this peer sent what nobody should send. */
 void peer_bad_input(struct rtmp_peer *p, const char *what);
+void peer_read_rest(struct rtmp_peer *p); /* of a publisher: what was left with the kernel; does not destroy it */
 void peer_read(struct rtmp_peer *p); /* what has come; destroys it if it is dead then */
 void peer_go_on(struct rtmp_peer *p); /* reads again, with what was read before first */
 void peer_end_role(struct rtmp_peer *p, enum sg_goodbye bye); /* the connection stays */

@@ -80,6 +80,7 @@ static void drain_lane(struct sg_task *task)
 
 	DL_FOREACH_SAFE(lane->peers, p, tmp)
 	{
+		peer_read_rest(p);
 		peer_say_and_close(p, "error", "NetConnection.Connect.AppShutdown",
 		    "The server is being stopped.", SG_BYE_SHUTDOWN);
 		peer_settle(p);
