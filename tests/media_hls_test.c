@@ -237,6 +237,36 @@ static void the_next_publisher_is_a_discontinuity(void **state)
 	sg_hub_close(hub);
 }
 
+/* A playlist numbers its segments by counting, and its discontinuities too. */
+static void a_rendition_that_was_away_goes_on_where_it_was(void **state)
+{
+	struct sg_hub *hub = hub_plain();
+	struct sg_stream *s = NULL;
+	struct sg_publisher *pub;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		pub = publish_wanted(hub);
+		s = sg_publisher_stream(pub);
+		feed(pub, i == 1 ? VIDEO : BOTH, 0, 3500, (uint32_t)i * 5000);
+		if (i < 2)
+			sg_publisher_close(pub, false);
+	}
+	const char *text = text_of(s, "audio.m3u8");
+	unsigned first = 0, n = 0, segments = 0;
+	assert_int_equal(sscanf(strstr(text, "#EXT-X-MEDIA-SEQUENCE:"), "#EXT-X-MEDIA-SEQUENCE:%u", &first), 1);
+	for (const char *p = text; (p = strstr(p, "\naudio-")); p++) {
+		if (sscanf(p, "\naudio-%u.m4s", &n) == 1)
+			assert_int_equal(n, first + segments++);
+	}
+	assert_true(segments >= 3);
+	assert_int_equal(occurrences(text, "#EXT-X-DISCONTINUITY\n"), 2);
+	assert_int_equal(occurrences(text_of(s, "main.m3u8"), "#EXT-X-DISCONTINUITY\n"), 2);
+	sg_publisher_close(pub, false); /* and one more lies ahead */
+	assert_int_equal(occurrences(text_of(s, "audio.m3u8"), "#EXT-X-DISCONTINUITY\n"), 3);
+	sg_hub_close(hub);
+}
+
 static void discontinuities_that_have_left_the_playlist_are_counted(void **state)
 {
 	struct sg_hub *hub = hub_plain();
@@ -605,6 +635,7 @@ int main(void)
 		cmocka_unit_test(waiters_are_woken_by_each_segment_and_by_the_end),
 		cmocka_unit_test(another_configuration_begins_with_an_init_of_its_own),
 		cmocka_unit_test(the_next_publisher_is_a_discontinuity),
+		cmocka_unit_test(a_rendition_that_was_away_goes_on_where_it_was),
 		cmocka_unit_test(discontinuities_that_have_left_the_playlist_are_counted),
 		cmocka_unit_test(audio_alone_is_cut_every_two_seconds),
 		cmocka_unit_test(video_alone_begins_when_audio_is_no_longer_waited_for),

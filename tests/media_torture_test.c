@@ -294,21 +294,25 @@ static void check_hls(struct show *w, double longest_s, unsigned discontinuities
 	assert_non_null(strstr(text_of(w->s, "audio.m3u8"), "#EXTINF"));
 }
 
+/* When a playlist's last segment begins, in seconds of its day. */
+static double last_begins_s(const char *playlist)
+{
+	double at_s = -1, seconds;
+	int hours, minutes;
+
+	for (const char *p = playlist; (p = strstr(p, "#EXT-X-PROGRAM-DATE-TIME:")); p++)
+		if (sscanf(p, "#EXT-X-PROGRAM-DATE-TIME:%*d-%*d-%*dT%d:%d:%lfZ", &hours, &minutes, &seconds) == 3)
+			at_s = hours * 3600 + minutes * 60 + seconds;
+	return at_s;
+}
+
 /* The sound goes on where the pictures do. */
 static void check_sound(struct show *w)
 {
-	unsigned n = 0;
-	const char *audio = text_of(w->s, "audio.m3u8"), *video = text_of(w->s, "main.m3u8"), *p;
-	char last[2][32] = { "", "" };
+	double video_s = last_begins_s(text_of(w->s, "main.m3u8")), audio_s = last_begins_s(text_of(w->s, "audio.m3u8"));
 
-	for (p = video; (p = strstr(p, "\nmain-")); p++)
-		if (sscanf(p, "\nmain-%u.m4s", &n) == 1)
-			snprintf(last[0], sizeof(last[0]), "%u", n);
-	for (p = audio; (p = strstr(p, "\naudio-")); p++)
-		if (sscanf(p, "\naudio-%u.m4s", &n) == 1)
-			snprintf(last[1], sizeof(last[1]), "%u", n);
-	if (abs(atoi(last[0]) - atoi(last[1])) > 2)
-		fail_msg("pictures are at segment %s, sound at %s", last[0], last[1]);
+	if (video_s < 0 || audio_s < 0 || fabs(video_s - audio_s) > 2.5)
+		fail_msg("pictures are at %.3f s, sound at %.3f", video_s, audio_s);
 }
 
 static void check(struct show *w, int64_t length_ms, unsigned discontinuities, unsigned files)

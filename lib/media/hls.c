@@ -465,18 +465,12 @@ static bool open_run(struct sg_hls *h, const struct sg_frame *f)
 	}
 	run->start_90khz = h->anchor_90khz = f->dts_90khz;
 	h->anchor_wall_ms = arrived_wall_ms(f);
+	pthread_mutex_lock(&h->lock);
 	h->discontinuity += h->broken;
 	h->broken = false;
-	pthread_mutex_lock(&h->lock);
 	run->number = h->run ? h->run->number + 1 : 0;
 	run->period_ms = period_begin_ms(h, f->dts_90khz);
-	/* Counted alike, as far as it goes. */
-	uint64_t number = 0;
-	for (int i = 0; i < HLS_TRACKS; i++)
-		if (h->tracks[i].next_number > number)
-			number = h->tracks[i].next_number;
 	for (int i = 0; i < HLS_TRACKS; i++) {
-		h->tracks[i].next_number = number;
 		h->tracks[i].present = run->init[i];
 		h->tracks[i].scale = run->scale[i];
 		h->tracks[i].next_sample = -1;

@@ -102,13 +102,13 @@ struct sg_hls {
 	int64_t tried_dts; /* when it was last tried to begin */
 	uint64_t next_seq; /* of the ring: what has been packaged is not packaged again */
 	int64_t anchor_wall_ms, anchor_90khz;
-	uint64_t discontinuity;
 	bool going, refused, broken, changed;
 
 	pthread_mutex_t lock; /* what is below, and what the tracks say is */
 	struct hls_track tracks[HLS_TRACKS];
 	struct hls_run *run;   /* the newest; also when it is over */
 	bool open;             /* the run goes on */
+	uint64_t discontinuity; /* of the newest run */
 	int64_t pictures_by_ms; /* monotonic: until then those that are announced are waited for */
 	int64_t target_s;      /* EXT-X-TARGETDURATION */
 	int64_t part_us;       /* EXT-X-PART-INF:PART-TARGET */

@@ -87,6 +87,13 @@ static void put_parts(struct sg_buf *b, const struct hls_segment *seg, int track
 		    seg->parts[i].is_independent ? ",INDEPENDENT=YES" : "");
 }
 
+/* As many as lie between: those that a rendition has nothing of are counted too (6.2.2). */
+static void put_discontinuities(struct sg_buf *b, uint64_t count)
+{
+	while (count--)
+		sg_buf_puts(b, "#EXT-X-DISCONTINUITY\n");
+}
+
 /* `itself`: not its parts alone. */
 static void put_segment(struct sg_buf *b, const struct hls_segment *seg,
     const struct hls_segment *former, int track, bool has_parts, bool itself)
@@ -94,8 +101,7 @@ static void put_segment(struct sg_buf *b, const struct hls_segment *seg,
 	const char *name = hls_track_names[track];
 	char time[SG_TIME_TEXT_SIZE];
 
-	if (former && former->discontinuity != seg->discontinuity)
-		sg_buf_puts(b, "#EXT-X-DISCONTINUITY\n");
+	put_discontinuities(b, former ? seg->discontinuity - former->discontinuity : 0);
 	if (!former || former->run != seg->run)
 		sg_buf_printf(b, "#EXT-X-MAP:URI=\"%s-init-%llu.mp4\"\n", name,
 		    (unsigned long long)seg->run->number);
@@ -121,17 +127,18 @@ static void put_reports(struct sg_buf *b, struct sg_hls *h, int track)
 }
 
 /* What comes next is of another run: players number what they expect, and are not to take it for the former's
- * (hls.js gives up then). */
-static bool is_about_to_break(const struct sg_hls *h, const struct hls_segment *last)
+ * (hls.js gives up then). How many discontinuities lie before it. */
+static uint64_t breaks_ahead(const struct sg_hls *h, const struct hls_segment *last)
 {
-	return !h->open || last->run != h->run;
+	return h->ended ? 0 : h->discontinuity + !h->open - last->discontinuity;
 }
 
 bool hls_may_put_parts_first(const struct sg_hls *h, struct hls_track *t)
 {
 	const struct hls_segment *last = hls_last(t);
 
-	return last && last->whole && h->part_us && !h->ended && !is_about_to_break(h, last);
+	/* Where it is the only one, a playlist without it would have none. */
+	return t->count > 1 && last->whole && h->part_us && !h->ended && !breaks_ahead(h, last);
 }
 
 struct sg_blob *hls_playlist(struct sg_hls *h, int track, unsigned form)
@@ -150,8 +157,7 @@ struct sg_blob *hls_playlist(struct sg_hls *h, int track, unsigned form)
 			put_segment(&b, seg, i > w.first ? seg - 1 : NULL, track, h->part_us && i >= w.parts,
 			    itself);
 	}
-	if (!h->ended && is_about_to_break(h, hls_last(t)))
-		sg_buf_puts(&b, "#EXT-X-DISCONTINUITY\n");
+	put_discontinuities(&b, breaks_ahead(h, hls_last(t)));
 	if (h->ended) {
 		sg_buf_puts(&b, "#EXT-X-ENDLIST\n");
 	} else if (h->part_us) {

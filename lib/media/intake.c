@@ -393,7 +393,7 @@ static enum sg_result open_input_again(struct sg_intake *in, const char **why)
 /* What came before the cut is out; its tracks are others from here on. */
 static enum sg_result begin_again(struct sg_intake *in, const char **why)
 {
-	bool had_pictures = in->video.index >= 0;
+	bool had_pictures = in->video.index >= 0 || in->video.needs_key;
 	int64_t now_ms = sg_mono_ms();
 
 	if (now_ms - in->again_since_ms > AGAIN_WINDOW_MS) {
@@ -431,7 +431,7 @@ enum sg_result sg_intake_open(
 	res = open_input(in, ANALYZE_US, why);
 	if (res == SG_OK)
 		res = choose_tracks(in, why);
-	while (res != SG_OK && in->is_cut) /* before a track was there */
+	if (res != SG_OK && in->is_cut) /* before a track was there */
 		res = begin_again(in, why);
 	if (res != SG_OK)
 		goto fail;

@@ -37,6 +37,11 @@ static size_t peek(AVIOContext *io, const char *url, uint8_t *head)
 	return n > 0 && avio_seek(io, -n, SEEK_CUR) >= 0 ? (size_t)n : 0;
 }
 
+static uint32_t checksum(const char *text)
+{
+	return av_crc(av_crc_get_table(AV_CRC_32_IEEE), 0, (const uint8_t *)text, strlen(text));
+}
+
 static bool is_known(const struct intake_headers *h, uint32_t crc)
 {
 	for (size_t i = 0; i < h->count; i++)
@@ -60,7 +65,13 @@ bool intake_hls_changes(struct sg_intake *in, AVIOContext *io, const char *url)
 		return false;
 	}
 	h->wanted = crc;
+	h->url = checksum(url);
 	return true;
+}
+
+bool intake_hls_is_cut_at(const struct sg_intake *in, const char *url)
+{
+	return in->is_cut && in->headers.url == checksum(url);
 }
 
 void intake_hls_begin(struct sg_intake *in)

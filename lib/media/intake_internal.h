@@ -45,6 +45,7 @@ struct intake_headers {
 	size_t count;
 	bool are_read; /* of all playlists: another one is a change */
 	uint32_t wanted; /* the one to go on at; 0 = any */
+	uint32_t url; /* checksum of where that one is */
 	int from; /* the segment to begin with, from the end; 0 = libavformat's choice */
 };
 
@@ -90,6 +91,8 @@ void intake_source_close(struct sg_intake *in);
 /* intake_hls.c: is this which was opened a header that is not one of its playlists'? */
 bool intake_hls_changes(struct sg_intake *in, AVIOContext *io, const char *url);
 void intake_hls_begin(struct sg_intake *in); /* nothing is opened */
+/* Is this where it has changed? There is nothing more then. */
+bool intake_hls_is_cut_at(const struct sg_intake *in, const char *url);
 bool intake_hls_is_there(const struct sg_intake *in); /* opened at what it is to go on with */
 
 #endif

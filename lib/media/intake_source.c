@@ -94,7 +94,9 @@ static int find_format(struct sg_intake *in, AVFormatContext *ic, AVIOContext **
 /* What HLS's playlists name. */
 static int look_at_segment(struct sg_intake *in, AVFormatContext *ic, AVIOContext **io, const char *url)
 {
-	if (!av_match_name("hls", ic->iformat->name) || !intake_hls_changes(in, *io, url))
+	/* What has a length is whole: it cannot be gone on with at its end. */
+	if (!av_match_name("hls", ic->iformat->name) || ic->duration != AV_NOPTS_VALUE ||
+	    !intake_hls_changes(in, *io, url))
 		return 0;
 	in->is_cut = true;
 	avio_closep(io);
@@ -108,6 +110,9 @@ static int open_checked(
 	struct sg_intake *in = ic->opaque;
 	AVDictionary *own = NULL, **all = options ? options : &own;
 
+	/* The demuxer tries it again for each packet of another playlist that has not come so far. */
+	if (ic->iformat && intake_hls_is_cut_at(in, url))
+		return AVERROR_EOF;
 	far_tls_check(all, in->cfg.ca_file);
 	int res = in->open_url(ic, io, url, flags, all);
 	av_dict_free(&own);
