@@ -12,6 +12,7 @@
 #include "streamd.h"
 #include <errno.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,9 @@
 
 #define LOOPS_MAX 64
 #define DRAIN_MS 3000
+/* Of address space, not of memory, in steps that a heap grows by: two streams' rings. glibc takes a thread's heap a
+ * system call further for each picture. */
+#define HEAP_STEP_BYTES (32 << 20)
 
 struct streamd {
 	struct sg_config *cfg;      /* as started: listeners, paths */
@@ -472,6 +476,7 @@ int main(int argc, char **argv)
 	char error[512];
 	int c;
 
+	mallopt(M_TOP_PAD, HEAP_STEP_BYTES);
 	while ((c = getopt_long(argc, argv, "c:tvVh", options, NULL)) != -1) {
 		switch (c) {
 		case 'c':

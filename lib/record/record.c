@@ -9,6 +9,7 @@
 #define SLACK_US 2000 /* a source's timer may be a little early */
 #define SYNC_MS 5000  /* what a power cut may cost; the program's own death costs no more than is in memory */
 #define SWEEP_MS 60000 /* how often what is kept too long is looked for */
+#define POLL_MS 3000   /* after a write to the store: it is there when it has been synced */
 #define RETRY_MS 60000 /* after a disk that was full or broken */
 #define FINISH_AT_END_MS 10000
 
@@ -194,6 +195,8 @@ static void sync_one(struct sg_recorder *r, struct writing *w)
 
 static void write_all(struct sg_recorder *r)
 {
+	if (!r->writing)
+		return;
 	bool room = free_bytes(r->cfg) >= r->cfg->recording_min_free;
 
 	for (struct writing *w = r->writing; w; w = w->next) {
@@ -205,17 +208,25 @@ static void write_all(struct sg_recorder *r)
 	}
 }
 
-static void look_at_settings(struct sg_recorder *r, int64_t *sweep_ms)
+/* What the writing thread does now and then. */
+struct chores {
+	int64_t sweep_ms, poll_until_ms;
+	bool is_told; /* of what is written to the store; else it looks each time */
+};
+
+static void look_at_settings(struct sg_recorder *r, struct chores *c)
 {
 	int64_t now_ms = sg_mono_ms();
-	bool changed = false;
+	bool changed = false, is_time_to_sweep = now_ms >= c->sweep_ms;
 
-	if (sg_store_poll(r->store, &changed) == SG_OK && changed)
+	if (!c->is_told || sg_store_watched(r->store) || is_time_to_sweep)
+		c->poll_until_ms = now_ms + POLL_MS;
+	if (now_ms < c->poll_until_ms && sg_store_poll(r->store, &changed) == SG_OK && changed)
 		modes_load(&r->modes, r->store);
 	look_around(r);
-	if (now_ms < *sweep_ms)
+	if (!is_time_to_sweep)
 		return;
-	*sweep_ms = now_ms + SWEEP_MS;
+	c->sweep_ms = now_ms + SWEEP_MS;
 	keep_sweep(r->cfg, r->store, &r->keep);
 }
 
@@ -238,11 +249,11 @@ static bool pause_a_little(struct sg_recorder *r)
 static void *write_main(void *recorder)
 {
 	struct sg_recorder *r = recorder;
-	int64_t sweep_ms = 0;
+	struct chores chores = { .is_told = sg_store_watch(r->store) >= 0 };
 
 	pthread_setname_np(pthread_self(), "sg-record");
 	do {
-		look_at_settings(r, &sweep_ms);
+		look_at_settings(r, &chores);
 		write_all(r);
 	} while (pause_a_little(r));
 	write_all(r); /* what the publishers' last words were */
