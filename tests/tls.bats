@@ -88,7 +88,9 @@ most_unread() { # host:port
 	alone=$!
 	wait_live alone
 	unread=$(most_unread "$RTMPS")
+	kill -0 "$alone"
 	stop "$alone"
+	[ "$unread" -gt 0 ] # it is left with the kernel for a tenth of a second
 	[ "$unread" -lt 65536 ]
 }
 

@@ -21,9 +21,11 @@
 
 #define LOOPS_MAX 64
 #define DRAIN_MS 3000
-/* Of address space, not of memory, in steps that a heap grows by: two streams' rings. glibc takes a thread's heap a
- * system call further for each picture. */
-#define HEAP_STEP_BYTES (32 << 20)
+/* A thread's heap begins with so much address space, not memory: two streams' rings. glibc would take it a system call
+ * further for each picture. Pictures themselves are not mapped one by one; to set the former ends glibc's own
+ * learning of that. */
+#define HEAP_BEGIN_BYTES (32 << 20)
+#define HEAP_BLOCK_MAX_BYTES (4 << 20)
 
 struct streamd {
 	struct sg_config *cfg;      /* as started: listeners, paths */
@@ -476,7 +478,8 @@ int main(int argc, char **argv)
 	char error[512];
 	int c;
 
-	mallopt(M_TOP_PAD, HEAP_STEP_BYTES);
+	mallopt(M_TOP_PAD, HEAP_BEGIN_BYTES);
+	mallopt(M_MMAP_THRESHOLD, HEAP_BLOCK_MAX_BYTES);
 	while ((c = getopt_long(argc, argv, "c:tvVh", options, NULL)) != -1) {
 		switch (c) {
 		case 'c':

@@ -7,7 +7,7 @@
 
 /* How soon a change made by another process is noticed (R6 asks for 1 s): while anybody writes, and without that. */
 #define WATCH_MS 200
-#define WATCH_IDLE_MS 1010 /* until the next tick; and where a write was not heard of */
+#define WATCH_IDLE_MS 500
 #define WATCH_BUSY_MS 2000 /* since the last write that was heard of; a sync takes no longer */
 #define CHECKPOINT_MS 250
 #define TICK_MS 1000

@@ -9,7 +9,6 @@
 #define SLACK_US 2000 /* a source's timer may be a little early */
 #define SYNC_MS 5000  /* what a power cut may cost; the program's own death costs no more than is in memory */
 #define SWEEP_MS 60000 /* how often what is kept too long is looked for */
-#define POLL_MS 3000   /* after a write to the store: it is there when it has been synced */
 #define RETRY_MS 60000 /* after a disk that was full or broken */
 #define FINISH_AT_END_MS 10000
 
@@ -210,21 +209,21 @@ static void write_all(struct sg_recorder *r)
 
 /* What the writing thread does now and then. */
 struct chores {
-	int64_t sweep_ms, poll_until_ms;
-	bool is_told; /* of what is written to the store; else it looks each time */
+	int64_t sweep_ms;
+	bool is_to_load; /* somebody wrote to the store, and the modes could not be read since */
 };
 
 static void look_at_settings(struct sg_recorder *r, struct chores *c)
 {
 	int64_t now_ms = sg_mono_ms();
-	bool changed = false, is_time_to_sweep = now_ms >= c->sweep_ms;
+	bool changed = false;
 
-	if (!c->is_told || sg_store_watched(r->store) || is_time_to_sweep)
-		c->poll_until_ms = now_ms + POLL_MS;
-	if (now_ms < c->poll_until_ms && sg_store_poll(r->store, &changed) == SG_OK && changed)
-		modes_load(&r->modes, r->store);
+	if (sg_store_poll(r->store, &changed) == SG_OK && changed)
+		c->is_to_load = true;
+	if (c->is_to_load)
+		c->is_to_load = !modes_load(&r->modes, r->store);
 	look_around(r);
-	if (!is_time_to_sweep)
+	if (now_ms < c->sweep_ms)
 		return;
 	c->sweep_ms = now_ms + SWEEP_MS;
 	keep_sweep(r->cfg, r->store, &r->keep);
@@ -249,7 +248,7 @@ static bool pause_a_little(struct sg_recorder *r)
 static void *write_main(void *recorder)
 {
 	struct sg_recorder *r = recorder;
-	struct chores chores = { .is_told = sg_store_watch(r->store) >= 0 };
+	struct chores chores = { 0 };
 
 	pthread_setname_np(pthread_self(), "sg-record");
 	do {

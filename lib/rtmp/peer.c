@@ -7,6 +7,7 @@
 #define IN_MAX (2 * SCRATCH_BYTES)
 #define OUT_MAX 65536
 #define READS_MAX 8 /* then the others have their turn */
+#define RESTS_MAX 64 /* so many turns at the end */
 
 const char *peer_name(const struct rtmp_peer *p)
 {
@@ -396,8 +397,9 @@ static bool read_burst(struct rtmp_peer *p)
 
 void peer_read_rest(struct rtmp_peer *p)
 {
-	if (p->publisher && !p->dead)
-		read_burst(p);
+	for (int i = 0; i < RESTS_MAX && p->publisher && !p->dead; i++)
+		if (!read_burst(p))
+			break;
 }
 
 void peer_read(struct rtmp_peer *p)
