@@ -10,9 +10,8 @@
 
 struct sg_ring;
 
-/* Called on the writer's thread after each write (but for sg_ring_hold) and at the end; must be quick and must not call back
- * into the ring (post to a loop instead). One waiter per loop, not per
- * viewer. */
+/* Called on the writer's thread after each write (but for sg_ring_hold) and at the end; must be quick and must not
+ * call back into the ring (post to a loop instead). One waiter per loop, not per viewer. */
 struct sg_ring_waiter {
 	struct sg_ring_waiter *next; /* the ring's */
 	void (*wake)(struct sg_ring_waiter *w);
