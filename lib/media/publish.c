@@ -249,17 +249,19 @@ enum sg_result sg_publisher_write(struct sg_publisher *pub, struct sg_frame *f)
 void sg_publisher_hold(struct sg_publisher *pub)
 {
 	sg_ring_hold(pub->stream->ring);
+	sg_ring_hold(sg_tspack_ring(pub->stream->ts));
 }
 
 void sg_publisher_release(struct sg_publisher *pub)
 {
 	sg_ring_release(pub->stream->ring);
+	sg_ring_release(sg_tspack_ring(pub->stream->ts));
 }
 
 int64_t sg_publisher_due_us(struct sg_publisher *pub)
 {
 	struct sg_stream *s = pub->stream;
-	int64_t due_us = sg_ring_due_us(s->ring), ts_us = sg_tspack_due_us(s->ts);
+	int64_t due_us = sg_ring_due_us(s->ring), ts_us = sg_ring_due_us(sg_tspack_ring(s->ts));
 
 	if ((s->hls && sg_hls_is_wanted(s->hls)) || !sg_stream_is_live(s))
 		return 0;

@@ -134,7 +134,7 @@ void sg_tspack_free(struct sg_tspack *t);
 void sg_tspack_write(struct sg_tspack *t, struct sg_frame *f); /* after it went to the ring */
 void sg_tspack_break(struct sg_tspack *t);
 void sg_tspack_end(struct sg_tspack *t);
-int64_t sg_tspack_due_us(struct sg_tspack *t); /* as sg_ring_due_us */
+struct sg_ring *sg_tspack_ring(struct sg_tspack *t); /* borrowed; unlike sg_stream_ts_ring this wants nothing */
 
 /* A copy of what is in force, to be dropped with lead_drop. */
 struct lead sg_stream_lead(struct sg_stream *s);

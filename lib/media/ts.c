@@ -172,7 +172,7 @@ void sg_tspack_end(struct sg_tspack *t)
 	sg_ring_end(t->ring);
 }
 
-int64_t sg_tspack_due_us(struct sg_tspack *t)
+struct sg_ring *sg_tspack_ring(struct sg_tspack *t)
 {
-	return sg_ring_due_us(t->ring);
+	return t->ring;
 }
