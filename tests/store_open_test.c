@@ -38,6 +38,15 @@ static void a_missing_store_is_made_only_when_asked_to(void **state)
 	assert_open_fails(url, true, SG_ERR_IO, "not a file");
 }
 
+/* They would take one lock for all threads at each allocation. */
+static void sqlite_keeps_no_statistics_of_its_memory(void **state)
+{
+	struct fixture *f = *state;
+
+	make(f->st, model());
+	assert_int_equal(sqlite3_memory_used(), 0);
+}
+
 static void the_log_beside_the_file_is_private_too(void **state)
 {
 	struct fixture *f = *state;
@@ -300,6 +309,8 @@ int main(void)
 	    CLAIM("a URL of another kind is refused", a_url_of_another_kind_is_refused),
 	    CLAIM("a missing store is made only when asked to",
 		a_missing_store_is_made_only_when_asked_to),
+	    CLAIM("SQLite keeps no statistics of its memory",
+		sqlite_keeps_no_statistics_of_its_memory),
 	    CLAIM("the log beside the file is private too", the_log_beside_the_file_is_private_too),
 	    CLAIM("a relative name is a file here", a_relative_name_is_a_file_here),
 	    CLAIM("what may not be written is said at once",

@@ -1,6 +1,7 @@
 /* streamd - the server: opens the rooms in order, waits for signals, closes them in reverse. */
 #include "api/api.h"
 #include "base/clock.h"
+#include "base/heap.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "http/media.h"
@@ -12,7 +13,6 @@
 #include "streamd.h"
 #include <errno.h>
 #include <getopt.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,11 +21,6 @@
 
 #define LOOPS_MAX 64
 #define DRAIN_MS 3000
-/* A thread's heap begins with so much address space, not memory: two streams' rings. glibc would take it a system call
- * further for each picture. Pictures themselves are not mapped one by one; to set the former ends glibc's own
- * learning of that. */
-#define HEAP_BEGIN_BYTES (32 << 20)
-#define HEAP_BLOCK_MAX_BYTES (4 << 20)
 
 struct streamd {
 	struct sg_config *cfg;      /* as started: listeners, paths */
@@ -478,8 +473,7 @@ int main(int argc, char **argv)
 	char error[512];
 	int c;
 
-	mallopt(M_TOP_PAD, HEAP_BEGIN_BYTES);
-	mallopt(M_MMAP_THRESHOLD, HEAP_BLOCK_MAX_BYTES);
+	sg_heap_set_up();
 	while ((c = getopt_long(argc, argv, "c:tvVh", options, NULL)) != -1) {
 		switch (c) {
 		case 'c':

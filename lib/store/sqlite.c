@@ -235,7 +235,10 @@ static int wait_for_lock(void *user, int tries)
 
 /* ---- the write-ahead log ---- */
 
+/* The log begins again once it is longer than this, and by then it has grown further: what it has beyond is kept.
+ * To write over a file costs half the sync that making it longer does. */
 #define WAL_BYTES_MAX (64 << 20)
+#define WAL_BYTES_KEPT "134217728"
 #define RESTART_WAIT_MS 50
 
 enum sg_result sg_sqlite_checkpoint(struct sg_store *st)
@@ -481,7 +484,7 @@ static enum sg_result set_up(struct sg_sqlite *s)
 				     "PRAGMA mmap_size=0;"
 				     "PRAGMA temp_store=MEMORY;"
 				     "PRAGMA cell_size_check=ON;"
-				     "PRAGMA journal_size_limit=67108864;"
+				     "PRAGMA journal_size_limit=" WAL_BYTES_KEPT ";"
 				     /* Only for programs that write much and have no thread that
 				      * checkpoints; where there is one, the log stays below this. */
 				     "PRAGMA wal_autocheckpoint=49152;");
@@ -533,6 +536,7 @@ enum sg_result sg_sqlite_open(
     struct sg_store **out, const char *path, bool create, char *error, size_t error_size)
 {
 	*out = NULL;
+	sg_sqlite_vfs(); /* before anything else of SQLite: see there */
 	if (!path[0]) {
 		snprintf(
 		    error, error_size, "the store's url names no file: write sqlite:/path/to/file");

@@ -10,9 +10,10 @@
 #define TRIM_CHUNK(s) ((s)->audit_trim_every * 4)
 
 /* Not at every row: deleting is cheap only when whole pages fall empty. */
-static enum sg_result trim_now_and_then(struct sg_sqlite *s, int64_t newest, const char *doing)
+static enum sg_result trim_now_and_then(
+    struct sg_sqlite *s, int64_t newest, size_t added, const char *doing)
 {
-	if (newest % s->audit_trim_every != 0)
+	if (newest % s->audit_trim_every >= (int64_t)added)
 		return SG_OK;
 	sqlite3_stmt *q = sg_sqlite_stmt(s, SG_SQ_AUDIT_TRIM,
 	    "DELETE FROM audit WHERE seq <= ?1 AND seq < (SELECT min(seq) FROM audit) + ?2");
@@ -21,47 +22,78 @@ static enum sg_result trim_now_and_then(struct sg_sqlite *s, int64_t newest, con
 	return sg_sqlite_run(s, q, doing);
 }
 
-static void bind_row(sqlite3_stmt *q, const struct sg_audit *a)
+#define ROW "(?,?,?,?,?,?,?,?,?,?,?)"
+#define INSERT                                                                                     \
+	"INSERT INTO audit (at_ms, token_id, app, stream, type, protocol, address, event, "       \
+	"reason, session, detail) VALUES "
+
+static int bind_row(sqlite3_stmt *q, int at, const struct sg_audit *a)
 {
-	sg_sq_int(q, 1, a->at_ms);
-	sg_sq_int(q, 2, (int64_t)a->token_id);
-	sg_sq_text(q, 3, a->app);
-	sg_sq_text(q, 4, a->stream);
-	sg_sq_int(q, 5, a->type);
-	sg_sq_text(q, 6, a->protocol);
-	sg_sq_text(q, 7, a->address);
-	sg_sq_text(q, 8, a->event);
-	sg_sq_text(q, 9, a->reason);
-	sg_sq_text(q, 10, a->session);
-	sg_sq_text(q, 11, a->detail);
+	sg_sq_int(q, ++at, a->at_ms);
+	sg_sq_int(q, ++at, (int64_t)a->token_id);
+	sg_sq_text(q, ++at, a->app);
+	sg_sq_text(q, ++at, a->stream);
+	sg_sq_int(q, ++at, a->type);
+	sg_sq_text(q, ++at, a->protocol);
+	sg_sq_text(q, ++at, a->address);
+	sg_sq_text(q, ++at, a->event);
+	sg_sq_text(q, ++at, a->reason);
+	sg_sq_text(q, ++at, a->session);
+	sg_sq_text(q, ++at, a->detail);
+	return at;
 }
 
-enum sg_result sg_sqlite_audit_append(
-    struct sg_sqlite *s, const struct sg_audit *rows, size_t count, const char *doing)
+static enum sg_result insert(struct sg_sqlite *s, sqlite3_stmt *q,
+    const struct sg_audit *const *rows, size_t count, const char *doing)
+{
+	int at = 0;
+
+	for (size_t i = 0; i < count; i++)
+		at = bind_row(q, at, rows[i]);
+	enum sg_result res = sg_sqlite_run(s, q, doing);
+	return res != SG_OK
+		   ? res
+		   : trim_now_and_then(s, sqlite3_last_insert_rowid(s->db), count, doing);
+}
+
+enum sg_result sg_sqlite_audit_put(
+    struct sg_sqlite *s, struct sg_audit_group *g, const struct sg_audit *row, const char *doing)
+{
+	_Static_assert(SG_AUDIT_GROUP == 8, "as many as the statement has");
+	g->rows[g->count++] = row;
+	if (g->count < SG_AUDIT_GROUP)
+		return SG_OK;
+	g->count = 0;
+	return insert(s,
+	    sg_sqlite_stmt(s, SG_SQ_AUDIT_INSERT_GROUP, INSERT ROW "," ROW "," ROW "," ROW "," ROW "," ROW "," ROW "," ROW), g->rows,
+	    SG_AUDIT_GROUP, doing);
+}
+
+enum sg_result sg_sqlite_audit_flush(
+    struct sg_sqlite *s, struct sg_audit_group *g, const char *doing)
 {
 	enum sg_result res = SG_OK;
-	sqlite3_stmt *q = sg_sqlite_stmt(s, SG_SQ_AUDIT_INSERT,
-	    "INSERT INTO audit (at_ms, token_id, app, stream, type, protocol, address, event, "
-	    "reason,"
-	    " session, detail) VALUES (?,?,?,?,?,?,?,?,?,?,?)");
 
-	for (size_t i = 0; res == SG_OK && i < count; i++) {
-		bind_row(q, &rows[i]);
-		if ((res = sg_sqlite_run(s, q, doing)) == SG_OK)
-			res = trim_now_and_then(s, sqlite3_last_insert_rowid(s->db), doing);
-	}
+	for (size_t i = 0; res == SG_OK && i < g->count; i++)
+		res = insert(s, sg_sqlite_stmt(s, SG_SQ_AUDIT_INSERT, INSERT ROW), g->rows + i, 1, doing);
+	g->count = 0;
 	return res;
 }
 
 enum sg_result sg_sqlite_audit_add(struct sg_store *st, const struct sg_audit *rows, size_t count)
 {
+	const char *doing = "writing the audit";
 	struct sg_sqlite *s = sg_sqlite_of(st);
-	enum sg_result res = sg_sqlite_begin(s, "writing the audit");
+	struct sg_audit_group group = {.count = 0};
+	enum sg_result res = sg_sqlite_begin(s, doing);
 
 	if (res != SG_OK)
 		return res;
-	res = sg_sqlite_audit_append(s, rows, count, "writing the audit");
-	return sg_sqlite_end(s, res, "writing the audit");
+	for (size_t i = 0; res == SG_OK && i < count; i++)
+		res = sg_sqlite_audit_put(s, &group, &rows[i], doing);
+	if (res == SG_OK)
+		res = sg_sqlite_audit_flush(s, &group, doing);
+	return sg_sqlite_end(s, res, doing);
 }
 
 /* ---- lists ---- */

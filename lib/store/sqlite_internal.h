@@ -35,6 +35,7 @@ enum sg_sqlite_slot {
 	SG_SQ_SPEND_READ,
 	SG_SQ_SPEND_WRITE,
 	SG_SQ_AUDIT_INSERT,
+	SG_SQ_AUDIT_INSERT_GROUP,
 	SG_SQ_AUDIT_TRIM,
 	SG_SQ_AUDIT_NEWEST,
 	SG_SQ_AUDIT_OLDEST,
@@ -155,8 +156,17 @@ extern const int sg_sqlite_schema_version;
 
 /* ---- within a transaction of the caller ---- */
 
-SG_MUST_CHECK enum sg_result sg_sqlite_audit_append(
-    struct sg_sqlite *s, const struct sg_audit *rows, size_t count, const char *doing);
+/* Rows of the audit go by groups: a statement for each costs about as much as its row. What was put is
+ * written by the flush at the latest; rows stay the caller's until then. */
+#define SG_AUDIT_GROUP 8
+struct sg_audit_group {
+	const struct sg_audit *rows[SG_AUDIT_GROUP];
+	size_t count;
+};
+SG_MUST_CHECK enum sg_result sg_sqlite_audit_put(
+    struct sg_sqlite *s, struct sg_audit_group *g, const struct sg_audit *row, const char *doing);
+SG_MUST_CHECK enum sg_result sg_sqlite_audit_flush(
+    struct sg_sqlite *s, struct sg_audit_group *g, const char *doing);
 SG_MUST_CHECK enum sg_result sg_sqlite_change_append(
     struct sg_sqlite *s, const struct sg_change *c, const char *doing);
 

@@ -177,7 +177,7 @@ static int open_file(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int fl
 static void register_vfs(void)
 {
 	/* Its statistics, which nobody reads, take one lock for all threads at every allocation. It
-	 * cannot be said later; a program that has used SQLite before us keeps them. */
+	 * cannot be said later than this: any other call of SQLite's, even to format a string, begins it. */
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	system_vfs = sqlite3_vfs_find(NULL);
 	if (!system_vfs)

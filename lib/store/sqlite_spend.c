@@ -84,7 +84,8 @@ static enum sg_result count_use(struct sg_sqlite *s, const struct sg_spend *w, b
 	return res;
 }
 
-static enum sg_result spend_one(struct sg_sqlite *s, struct sg_spend *w)
+static enum sg_result spend_one(
+    struct sg_sqlite *s, struct sg_spend *w, struct sg_audit_group *group)
 {
 	enum sg_spend_result verdict = SG_SPENT;
 	bool counted = false;
@@ -100,7 +101,7 @@ static enum sg_result spend_one(struct sg_sqlite *s, struct sg_spend *w)
 	}
 	w->result = verdict;
 	if (res == SG_OK && counted && w->audit)
-		res = sg_sqlite_audit_append(s, w->audit, 1, DOING);
+		res = sg_sqlite_audit_put(s, group, w->audit, DOING);
 	return res;
 }
 
@@ -108,13 +109,16 @@ enum sg_result sg_sqlite_spend(struct sg_store *st, struct sg_spend *const *spen
     const struct sg_audit *audit, size_t audit_count)
 {
 	struct sg_sqlite *s = sg_sqlite_of(st);
+	struct sg_audit_group group = {.count = 0};
 	enum sg_result res = sg_sqlite_begin(s, DOING);
 
 	if (res != SG_OK)
 		return res;
 	for (size_t i = 0; res == SG_OK && i < count; i++)
-		res = spend_one(s, spends[i]);
+		res = spend_one(s, spends[i], &group);
+	for (size_t i = 0; res == SG_OK && i < audit_count; i++)
+		res = sg_sqlite_audit_put(s, &group, &audit[i], DOING);
 	if (res == SG_OK)
-		res = sg_sqlite_audit_append(s, audit, audit_count, DOING);
+		res = sg_sqlite_audit_flush(s, &group, DOING);
 	return sg_sqlite_end(s, res, DOING);
 }

@@ -179,7 +179,7 @@ SG_MUST_CHECK enum sg_result sg_store_spend(struct sg_store *st, struct sg_spend
     size_t count, const struct sg_audit *audit, size_t audit_count);
 
 /* Housekeeping for the one thread that checkpoints (its own handle): moves the write-ahead log
- * into the database; bounds the log at 64 MiB. Cheap when there is nothing to do. */
+ * into the database; keeps the log near 64 MiB (a file of at most 128). Cheap when there is nothing to do. */
 SG_MUST_CHECK enum sg_result sg_store_checkpoint(struct sg_store *st);
 
 /* ---- settings and changes ---- */

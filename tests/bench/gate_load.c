@@ -11,6 +11,7 @@
  * any of the others. The first second of each is not counted: caches fill, logs take their size. Printed: per second, and the 50th and 99th percentile of the wait in
  * microseconds. */
 #include "base/clock.h"
+#include "base/heap.h"
 #include "gate/gate.h"
 #include <hiredis/hiredis.h>
 #include <pthread.h>
@@ -523,6 +524,7 @@ int main(int argc, char **argv)
 	}
 	size_t count = strtoull(argv[3], NULL, 10) / 10000 * 10000;
 	double seconds = atof(argv[4]);
+	sg_heap_set_up(); /* as streamd does */
 	waits = malloc(WAITS_MAX * sizeof(*waits));
 	if (!strcmp(argv[1], "gate"))
 		run_gate(argv[2], count, seconds);
