@@ -484,6 +484,63 @@ static void an_address_that_is_taken_is_said(void **state)
 	fixture_close(f);
 }
 
+struct canary {
+	struct sg_task task;
+	atomic_bool ran;
+};
+
+/* Keeps the loop busy, so that something else is always waiting behind it. */
+static void sing(struct sg_task *task)
+{
+	int64_t until_us = sg_mono_us() + 1500;
+
+	while (sg_mono_us() < until_us)
+		;
+	atomic_store(&SG_CONTAINER_OF(task, struct canary, task)->ran, true);
+}
+
+static void viewers_that_come_take_nothing_from_the_loops_queue(void **state)
+{
+	enum { STREAMS = 4, VIEWERS = 300, PER_VIEWER = 4 };
+	struct fixture *f = fixture_open("publish_token = off\nplay_token = off\n", NULL);
+	struct canary *canaries = calloc(VIEWERS * PER_VIEWER, sizeof(*canaries));
+	struct feeder fd[STREAMS] = {0};
+	struct caller stay[STREAMS * 2];
+	char name[16];
+	int sung = 0;
+
+	(void)state;
+	assert_non_null(canaries);
+	for (int i = 0; i < STREAMS; i++) {
+		fd[i].c = call(f, "live/cam%d", i);
+		feeder_start(&fd[i]);
+		snprintf(name, sizeof(name), "cam%d", i);
+		await(is_live(f, name));
+	}
+	for (int i = 0; i < STREAMS * 2; i++)
+		stay[i] = call(f, "#!::r=live/cam%d", i / 2); /* wake the loops at each picture */
+	for (int v = 0; v < VIEWERS; v++) {
+		struct caller c = call(f, "#!::r=live/cam%d", v % STREAMS);
+		for (int i = 0; i < PER_VIEWER; i++) {
+			struct canary *k = &canaries[v * PER_VIEWER + i];
+			struct sg_executor *ex = sg_loop_executor(f->loops[i & 1]);
+			k->task.run = sing;
+			ex->post(ex, &k->task);
+		}
+		usleep(2000);
+		hang_up(&c);
+	}
+	for (int i = 0; i < STREAMS * 2; i++)
+		hang_up(&stay[i]);
+	for (int i = 0; i < STREAMS; i++)
+		feeder_stop(&fd[i]);
+	fixture_close(f); /* the loops are done */
+	for (int i = 0; i < VIEWERS * PER_VIEWER; i++)
+		sung += atomic_load(&canaries[i].ran);
+	assert_int_equal(sung, VIEWERS * PER_VIEWER);
+	free(canaries);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -501,6 +558,7 @@ int main(void)
 	    cmocka_unit_test(what_is_no_media_ends_its_publisher_and_spends_nothing),
 	    cmocka_unit_test(a_damaged_stream_ends_nothing_but_itself),
 	    cmocka_unit_test(the_line_of_each_session_is_known),
+	    cmocka_unit_test(viewers_that_come_take_nothing_from_the_loops_queue),
 	    cmocka_unit_test(a_server_closes_with_everybody_in_it),
 	    cmocka_unit_test(an_address_that_is_taken_is_said),
 	};

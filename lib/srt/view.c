@@ -84,7 +84,7 @@ bool srt_viewer_start(struct srt_peer *p)
 	sg_session_id(p->session, id);
 	sg_log_debug("srt %s: plays %s/%s, session %s", p->name, sg_session_app(p->session),
 	    sg_session_stream(p->session), id);
-	srt_lane_on_wake(&p->lane->wake);
+	on_ring_wake(&p->channel->waiter); /* by the queue: the task may be in it */
 	return true;
 }
 
