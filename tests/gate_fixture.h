@@ -78,6 +78,7 @@ struct fixture {
 	struct sg_store *store; /* as tokenctl would have it */
 	struct pump pump;
 	atomic_bool live, coming;
+	atomic_int asked; /* so often whether it is coming */
 };
 
 static inline bool is_live(void *user, struct sg_str app, struct sg_str stream)
@@ -91,6 +92,7 @@ static inline bool is_coming(void *user, struct sg_str app, struct sg_str stream
 {
 	struct fixture *f = user;
 	(void)app, (void)stream;
+	f->asked++;
 	return f->coming;
 }
 

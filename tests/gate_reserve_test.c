@@ -180,6 +180,28 @@ static void who_waits_may_leave(void **state)
 	finish(f);
 }
 
+static void who_may_not_enter_starts_no_relay(void **state)
+{
+	struct fixture *f = begin(ON);
+	struct made t = make(f, "cam", SG_PLAY), late = make_until(f, "cam", SG_PLAY, 1, 0, sg_wall_s() + 1);
+	struct attempt a;
+
+	(void)state;
+	assert_verdict(enter(f, &a, SG_PLAY, t.text), SG_ADMITTED);
+	leave(&a);
+	f->live = false;
+	f->coming = true;
+	assert_true(sg_gate_reserve(f->gate, "live", "cam"));
+	usleep(1100000);
+	assert_verdict(admit(f, &a, SG_PLAY, "cam", t.text), SG_USED);
+	leave(&a);
+	assert_verdict(admit(f, &a, SG_PLAY, "cam", late.text), SG_EXPIRED);
+	leave(&a);
+	assert_int_equal(f->asked, 0);
+	sg_gate_unreserve(f->gate, "live", "cam");
+	finish(f);
+}
+
 static void a_recording_waits_for_nobody(void **state)
 {
 	struct fixture *f = begin_silent();
@@ -208,6 +230,7 @@ int main(void)
 	    cmocka_unit_test(viewers_wait_until_media_comes),
 	    cmocka_unit_test(nothing_is_spent_when_none_comes),
 	    cmocka_unit_test(who_waits_may_leave),
+	    cmocka_unit_test(who_may_not_enter_starts_no_relay),
 	    cmocka_unit_test(a_recording_waits_for_nobody),
 	};
 

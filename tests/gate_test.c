@@ -1,5 +1,6 @@
 /* The gate: INTERFACE.md's rules as claims. */
 #include "gate_fixture.h"
+#include <sqlite3.h>
 
 /* ---- the claims ---- */
 
@@ -266,126 +267,6 @@ static void expiry_empties_the_room_where_the_application_says_so(void **state)
 	finish(f);
 }
 
-/* ---- R13 ---- */
-
-static void a_broken_publisher_may_go_on_with_its_use(void **state)
-{
-	struct fixture *f = begin(ON);
-	struct made m = make_until(f, "cam", SG_PUBLISH, 1, 30, sg_wall_s() + 3600);
-	struct attempt a, b;
-
-	(void)state;
-	assert_verdict(enter(f, &a, SG_PUBLISH, m.text), SG_ADMITTED);
-	sg_gate_end(a.s, SG_BYE_BROKEN);
-	assert_verdict(admit_from(f, &b, SG_PUBLISH, "cam", m.text, "192.0.2.99"), SG_USED);
-	leave(&b);
-	assert_verdict(enter(f, &a, SG_PUBLISH, m.text), SG_ADMITTED);
-	assert_int_equal(uses_of(f, m.id), 1);
-	assert_verdict(admit(f, &b, SG_PUBLISH, "cam", m.text), SG_USED);
-	leave(&b);
-	leave(&a); /* a goodbye: nothing to come back to */
-	assert_verdict(admit(f, &a, SG_PUBLISH, "cam", m.text), SG_USED);
-	leave(&a);
-	finish(f);
-}
-
-static void coming_back_after_the_window_is_too_late(void **state)
-{
-	struct fixture *f = begin(ON);
-	struct made m = make_until(f, "cam", SG_PUBLISH, 1, 1, sg_wall_s() + 3600);
-	struct attempt a;
-
-	(void)state;
-	assert_verdict(enter(f, &a, SG_PUBLISH, m.text), SG_ADMITTED);
-	sg_gate_end(a.s, SG_BYE_BROKEN);
-	usleep(1100000);
-	assert_verdict(admit(f, &a, SG_PUBLISH, "cam", m.text), SG_USED);
-	leave(&a);
-	finish(f);
-}
-
-static void a_hanging_connection_makes_room_for_its_owner(void **state)
-{
-	struct fixture *f = begin(ON);
-	struct made m = make_until(f, "cam", SG_PUBLISH, 1, 30, sg_wall_s() + 3600);
-	struct attempt a, b;
-
-	(void)state;
-	assert_verdict(enter(f, &a, SG_PUBLISH, m.text), SG_ADMITTED);
-	/* Alive a moment ago: nobody takes its place. */
-	assert_verdict(admit(f, &b, SG_PUBLISH, "cam", m.text), SG_USED);
-	leave(&b);
-	usleep(1200000);
-	start(f, &b, SG_PUBLISH, "cam", m.text, "192.0.2.1", false);
-	assert_int_equal(wait_for(f, &a.kicked), SG_BYE_RESUMED);
-	assert_int_equal(b.admitted, -1); /* never two at once */
-	leave(&a);
-	assert_verdict(wait_for(f, &b.admitted), SG_ADMITTED);
-	assert_verdict(commit(f, &b), SG_ADMITTED);
-	assert_int_equal(uses_of(f, m.id), 1);
-	leave(&b);
-	finish(f);
-}
-
-static void a_waiting_owner_may_give_up(void **state)
-{
-	struct fixture *f = begin(ON);
-	struct made m = make_until(f, "cam", SG_PUBLISH, 1, 30, sg_wall_s() + 3600);
-	struct attempt a, b;
-
-	(void)state;
-	assert_verdict(enter(f, &a, SG_PUBLISH, m.text), SG_ADMITTED);
-	usleep(1200000);
-	start(f, &b, SG_PUBLISH, "cam", m.text, "192.0.2.1", false);
-	assert_int_equal(wait_for(f, &a.kicked), SG_BYE_RESUMED);
-	leave(&b);
-	leave(&a);
-	finish(f);
-}
-
-static void a_revoked_use_cannot_be_resumed(void **state)
-{
-	struct fixture *f = begin(ON);
-	struct made m = make_until(f, "cam", SG_PUBLISH, 1, 30, sg_wall_s() + 3600);
-	struct attempt a;
-	size_t n;
-
-	(void)state;
-	assert_verdict(enter(f, &a, SG_PUBLISH, m.text), SG_ADMITTED);
-	sg_gate_end(a.s, SG_BYE_BROKEN);
-	assert_int_equal(sg_store_token_revoke(f->store, m.id, false, sg_wall_s(), &n), SG_OK);
-	assert_verdict(admit(f, &a, SG_PUBLISH, "cam", m.text), SG_REVOKED);
-	leave(&a);
-	finish(f);
-}
-
-static void one_who_waits_to_resume_is_shown_out_with_the_token(void **state)
-{
-	struct fixture *f = begin(ON);
-	struct made m = make_until(f, "cam", SG_PUBLISH, 1, 30, sg_wall_s() + 3600);
-	struct sg_end_filter token = {.token_id = m.id};
-	struct attempt a, b;
-	size_t n;
-
-	(void)state;
-	assert_verdict(enter(f, &a, SG_PUBLISH, m.text), SG_ADMITTED);
-	usleep(1200000);
-	start(f, &b, SG_PUBLISH, "cam", m.text, "192.0.2.1", false);
-	assert_int_equal(wait_for(f, &a.kicked), SG_BYE_RESUMED);
-	/* Its owner's connection is still closing. */
-	assert_int_equal(sg_store_token_revoke(f->store, m.id, false, sg_wall_s(), &n), SG_OK);
-	sg_gate_end_sessions(f->gate, &token, SG_BYE_REVOKED);
-	leave(&a);
-	while (b.admitted == -1 && b.kicked == -1)
-		assert_true(pump_one(&f->pump, 30000));
-	if (b.admitted == SG_ADMITTED)
-		assert_verdict(commit(f, &b), SG_REVOKED);
-	else if (b.admitted != -1)
-		assert_verdict(b.admitted, SG_REVOKED);
-	leave(&b);
-	finish(f);
-}
-
 /* ---- detached sessions ---- */
 
 static void detach(
@@ -549,6 +430,50 @@ static void a_recording_belongs_to_its_catalogued_stream_or_its_stem(void **stat
 	finish(f);
 }
 
+static void a_recording_whose_stream_cannot_be_read_is_overload(void **state)
+{
+	struct fixture *f = begin("publish_token = off\nplay_token = off\n");
+	struct sg_request req = {.protocol = "mp4", .app = LIVE, .recording = SG_STR("cam.mp4"),
+	    .type = SG_PLAY, .peer = addr("192.0.2.1")};
+	struct attempt a = {.admitted = -1};
+	struct sg_gate_client client = {&f->pump.ex, on_admitted, on_committed, on_kicked, &a};
+	sqlite3 *db;
+
+	(void)state;
+	assert_int_equal(sqlite3_open(f->url + strlen("sqlite:"), &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "DROP TABLE recording", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	a.s = sg_gate_admit(f->gate, &req, &client);
+	assert_verdict(wait_for(f, &a.admitted), SG_OVERLOAD);
+	leave(&a);
+	finish(f);
+}
+
+static void sessions_are_listed_in_their_order_from_anywhere(void **state)
+{
+	struct fixture *f = begin("publish_token = off\nplay_token = off\n");
+	enum { COUNT = 40 };
+	struct attempt a[COUNT];
+	struct sg_session_info all[COUNT + 1], some[COUNT];
+
+	(void)state;
+	for (int i = 0; i < COUNT; i++)
+		assert_verdict(enter(f, &a[i], SG_PLAY, NULL), SG_ADMITTED);
+	assert_int_equal(sg_gate_sessions(f->gate, 0, all, COUNT + 1), COUNT);
+	for (int i = 1; i < COUNT; i++)
+		assert_true(all[i].id > all[i - 1].id);
+	assert_int_equal(sg_gate_sessions(f->gate, all[9].id, some, 5), 5);
+	assert_int_equal(some[0].id, all[10].id);
+	leave(&a[9]); /* where the last page ended nobody is any more */
+	leave(&a[10]);
+	assert_int_equal(sg_gate_sessions(f->gate, all[9].id, some, COUNT), COUNT - 11);
+	assert_int_equal(some[0].id, all[11].id);
+	for (int i = 0; i < COUNT; i++)
+		if (i != 9 && i != 10)
+			leave(&a[i]);
+	finish(f);
+}
+
 /* ---- administrators ---- */
 
 static void an_administrator_looks_without_a_token_and_stays_out_of_the_switches_way(void **state)
@@ -651,17 +576,13 @@ int main(void)
 	    cmocka_unit_test(an_unknown_application_is_closed),
 	    cmocka_unit_test(expiry_closes_the_door_but_not_the_room),
 	    cmocka_unit_test(expiry_empties_the_room_where_the_application_says_so),
-	    cmocka_unit_test(a_broken_publisher_may_go_on_with_its_use),
-	    cmocka_unit_test(coming_back_after_the_window_is_too_late),
-	    cmocka_unit_test(a_hanging_connection_makes_room_for_its_owner),
-	    cmocka_unit_test(a_waiting_owner_may_give_up),
-	    cmocka_unit_test(a_revoked_use_cannot_be_resumed),
-	    cmocka_unit_test(one_who_waits_to_resume_is_shown_out_with_the_token),
 	    cmocka_unit_test(a_session_id_opens_one_stream_only),
 	    cmocka_unit_test(a_session_follows_its_viewer_but_is_not_shared),
 	    cmocka_unit_test(strict_keeps_the_first_place_and_off_asks_nothing),
 	    cmocka_unit_test(revoking_ends_a_detached_session_and_cuts_what_is_under_way),
 	    cmocka_unit_test(a_recording_belongs_to_its_catalogued_stream_or_its_stem),
+	    cmocka_unit_test(a_recording_whose_stream_cannot_be_read_is_overload),
+	    cmocka_unit_test(sessions_are_listed_in_their_order_from_anywhere),
 	    cmocka_unit_test(
 		an_administrator_looks_without_a_token_and_stays_out_of_the_switches_way),
 	    cmocka_unit_test(guessing_costs_an_address_its_attempts_and_nobody_elses),

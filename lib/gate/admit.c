@@ -25,8 +25,8 @@ static uint64_t new_session_id(struct sg_gate *g)
 	do {
 		sg_random(&id, sizeof(id));
 		id = ((uint64_t)sg_wall_ms() & ((1ull << 42) - 1)) << 21 | (id & ((1u << 21) - 1));
-		/* Within one millisecond they go on growing, so that a list is in the order of arrival. */
-		if (id <= g->last_session && id >> 21 == g->last_session >> 21)
+		/* They always grow, whatever the clock does: the table is in their order. */
+		if (id <= g->last_session)
 			id = g->last_session + 1;
 		HASH_FIND(hh, g->sessions, &id, sizeof(id), other);
 	} while (other || !id);
@@ -184,11 +184,13 @@ static enum sg_reason try_resume(
 		return SG_USED;
 	HASH_FIND(hh, g->resumes, &s->token_id, sizeof(s->token_id), slot);
 	if (slot && now_ms < slot->until_ms && sg_addr_equal(&slot->peer, &s->peer)) {
+		s->resume_until_ms = slot->until_ms;
 		HASH_DEL(g->resumes, slot);
 		free(slot);
 		return SG_ADMITTED;
 	}
-	if (!te)
+	/* Of several viewers with one token nobody takes another's place while there is one of his own. */
+	if (!te || (s->type == SG_PLAY && verdict == SG_ADMITTED))
 		return SG_USED;
 	DL_FOREACH2(te->sessions, o, token_next)
 	{

@@ -104,6 +104,7 @@ struct sg_session {
 	char user_agent[128];
 	int64_t started_ms, commit_us, expires_at;
 	uint32_t resume_s;
+	int64_t resume_until_ms; /* monotonic; R13: until then it, or who comes after it, may go on with its use */
 	int64_t parked_ms; /* monotonic: HELD, and since then without its verdict; 0 = not so */
 	atomic_uint_fast64_t bytes;
 	atomic_int_fast64_t active_ms; /* monotonic: media last moved */
@@ -131,7 +132,8 @@ struct sg_session {
 struct sg_lookup {
 	struct sg_session *session;
 	enum sg_reason token, media; /* verdicts */
-	bool resolved, needs_token;
+	enum sg_result resolved; /* SG_OK: the stream is known */
+	bool needs_token;
 	bool coming; /* not live, but a relay goes for it */
 	struct sg_token row; /* id 0 where no token is needed or none was found */
 	/* what is to be done once the lock is free */

@@ -116,13 +116,12 @@ uint32_t sg_gate_resume_ms_locked(struct sg_session *s)
 	return s->resume_s ? s->resume_s * 1000u : app ? (uint32_t)app->resume_window_ms : 0;
 }
 
-static void keep_for_resume(struct sg_session *s)
+static void keep_for_resume(struct sg_session *s, int64_t until_ms)
 {
 	struct sg_gate *g = s->gate;
-	uint32_t window_ms = sg_gate_resume_ms_locked(s);
 	struct resume_slot *slot;
 
-	if (!s->token_id || !window_ms)
+	if (!s->token_id || until_ms <= sg_mono_ms())
 		return;
 	HASH_FIND(hh, g->resumes, &s->token_id, sizeof(s->token_id), slot);
 	if (!slot) {
@@ -133,7 +132,7 @@ static void keep_for_resume(struct sg_session *s)
 		HASH_ADD(hh, g->resumes, token_id, sizeof(slot->token_id), slot);
 	}
 	slot->peer = s->peer;
-	slot->until_ms = sg_mono_ms() + window_ms;
+	slot->until_ms = until_ms;
 	slot->expires_at = s->expires_at;
 	slot->resume_s = s->resume_s;
 }
@@ -160,6 +159,7 @@ void sg_gate_activate_locked(struct sg_session *s)
 static void resume_after_locked(struct sg_session *s)
 {
 	s->resumed = true;
+	s->resume_until_ms = sg_mono_ms() + sg_gate_resume_ms_locked(s);
 	s->verdict = SG_ADMITTED;
 	if (s->kicked) {
 		sg_gate_refuse_locked(s, SG_REVOKED);
@@ -171,6 +171,12 @@ static void resume_after_locked(struct sg_session *s)
 		s->state = ST_HELD;
 		s->gate->stats.holds++;
 	}
+}
+
+/* Does somebody wait to go on with its use? Who asked for it may have given up meanwhile. */
+static bool has_heir(const struct sg_session *s)
+{
+	return s->successor && s->successor->state == ST_WAITING;
 }
 
 struct sg_session *sg_gate_end_locked(struct sg_session *s, enum sg_goodbye why)
@@ -196,19 +202,18 @@ struct sg_session *sg_gate_end_locked(struct sg_session *s, enum sg_goodbye why)
 		g->stats.ended[why]++;
 		sg_gate_audit_session(s, "ended", sg_goodbye_name(why), "", &row);
 		sg_gate_audit_push(g, &row);
-		if (why == SG_BYE_BROKEN)
-			keep_for_resume(s);
+		if (why == SG_BYE_BROKEN || (why == SG_BYE_RESUMED && !has_heir(s)))
+			keep_for_resume(s, sg_mono_ms() + sg_gate_resume_ms_locked(s));
+	} else if (s->resumed && !s->kicked) {
+		keep_for_resume(s, s->resume_until_ms); /* it has not gone on yet: no use is lost by that */
 	}
-	if (s->successor) {
+	if (has_heir(s)) {
 		next = s->successor;
-		s->successor = NULL;
-		if (next->state == ST_WAITING) {
-			resume_after_locked(next);
-		} else {
-			sg_session_unref(next);
-			next = NULL;
-		}
+		resume_after_locked(next);
+	} else if (s->successor) {
+		sg_session_unref(s->successor);
 	}
+	s->successor = NULL;
 	if (s->parked_ms)
 		sg_session_unref(s); /* no verdict follows */
 	s->parked_ms = 0;

@@ -196,8 +196,6 @@ static void forget_resumes_locked(struct sg_gate *g, const struct sg_end_filter 
 {
 	struct resume_slot *slot;
 
-	if (!f->token_id)
-		return;
 	HASH_FIND(hh, g->resumes, &f->token_id, sizeof(f->token_id), slot);
 	if (slot) {
 		HASH_DEL(g->resumes, slot);
@@ -205,35 +203,63 @@ static void forget_resumes_locked(struct sg_gate *g, const struct sg_end_filter 
 	}
 }
 
+struct ending {
+	const struct sg_end_filter *filter;
+	enum sg_goodbye why;
+	size_t count;
+	struct sg_session *kicked; /* to be told, by kick_next */
+};
+
+static void end_matching_locked(struct sg_session *s, struct ending *e)
+{
+	if (!matches(s, e->filter))
+		return;
+	if (s->detached) {
+		e->count++;
+		end_detached_locked(s, e->why);
+	} else if (s->state == ST_WAITING) {
+		/* R13: it is refused when its turn comes; its owner expects no more than a
+		 * verdict. */
+		e->count += !s->kicked;
+		s->kicked = true;
+		s->kick_why = e->why;
+	} else if (sg_gate_kick_locked(s, e->why)) {
+		e->count++;
+		LL_PREPEND2(e->kicked, s, kick_next);
+	}
+}
+
+/* A token's own, and who waits for one of them. There may be many tokens to be revoked and many more sessions. */
+static void end_of_token_locked(struct sg_gate *g, struct ending *e)
+{
+	struct token_entry *te = sg_gate_token_locked(g, e->filter->token_id);
+	struct sg_session *s, *tmp;
+
+	if (te)
+		DL_FOREACH_SAFE2(te->sessions, s, tmp, token_next)
+		{
+			if (s->successor)
+				end_matching_locked(s->successor, e);
+			end_matching_locked(s, e);
+		}
+	forget_resumes_locked(g, e->filter);
+}
+
 size_t sg_gate_end_sessions(struct sg_gate *g, const struct sg_end_filter *f, enum sg_goodbye why)
 {
-	struct sg_session *s, *tmp, *kicked = NULL;
-	size_t count = 0;
+	struct sg_session *s, *tmp;
+	struct ending e = {.filter = f, .why = why};
 
 	pthread_mutex_lock(&g->lock);
-	HASH_ITER(hh, g->sessions, s, tmp)
-	{
-		if (!matches(s, f))
-			continue;
-		if (s->detached) {
-			count++;
-			end_detached_locked(s, why);
-		} else if (s->state == ST_WAITING) {
-			/* R13: it is refused when its turn comes; its owner expects no more than a
-			 * verdict. */
-			count += !s->kicked;
-			s->kicked = true;
-			s->kick_why = why;
-		} else if (sg_gate_kick_locked(s, why)) {
-			count++;
-			LL_PREPEND2(kicked, s, kick_next);
-		}
-	}
-	forget_resumes_locked(g, f);
+	if (f->token_id)
+		end_of_token_locked(g, &e);
+	else
+		HASH_ITER(hh, g->sessions, s, tmp)
+		end_matching_locked(s, &e);
 	pthread_mutex_unlock(&g->lock);
-	LL_FOREACH_SAFE2(kicked, s, tmp, kick_next)
+	LL_FOREACH_SAFE2(e.kicked, s, tmp, kick_next)
 	s->client.executor->post(s->client.executor, &s->kick_task);
-	return count;
+	return e.count;
 }
 
 void sg_gate_apply_change(struct sg_gate *g, const struct sg_change *c)
@@ -282,14 +308,6 @@ void sg_gate_end_stream_tokens(struct sg_gate *g, const struct sg_end_filter *fi
 
 /* ---- looking ---- */
 
-static int by_id(const void *a, const void *b)
-{
-	const struct sg_session *x = *(struct sg_session *const *)a;
-	const struct sg_session *y = *(struct sg_session *const *)b;
-
-	return (x->id > y->id) - (x->id < y->id);
-}
-
 static const char *state_name(const struct sg_session *s)
 {
 	switch (s->state) {
@@ -326,23 +344,16 @@ static void fill_info(struct sg_session_info *i, struct sg_session *s)
 
 size_t sg_gate_sessions(struct sg_gate *g, uint64_t after, struct sg_session_info *out, size_t max)
 {
-	struct sg_session *s, *tmp, **list;
+	struct sg_session *s;
 	size_t count = 0;
 
 	pthread_mutex_lock(&g->lock);
-	list = malloc((HASH_COUNT(g->sessions) + 1) * sizeof(struct sg_session *));
-	if (list) {
-		HASH_ITER(hh, g->sessions, s, tmp)
+	HASH_FIND(hh, g->sessions, &after, sizeof(after), s);
+	s = s ? s->hh.next : g->sessions;
+	for (; s && count < max; s = s->hh.next) /* in the order of their ids */
 		if (s->id > after)
-			list[count++] = s;
-		qsort(list, count, sizeof(struct sg_session *), by_id);
-		if (count > max)
-			count = max;
-		for (size_t i = 0; i < count; i++)
-			fill_info(&out[i], list[i]);
-	}
+			fill_info(&out[count++], s);
 	pthread_mutex_unlock(&g->lock);
-	free(list);
 	return count;
 }
 

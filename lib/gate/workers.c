@@ -72,24 +72,27 @@ static void stop_queue(struct session_queue *q)
 /* ---- lookups ---- */
 
 /* A recording's file belongs to the stream that the catalogue names, or else to the stream of its
- * own stem. Never to a stream guessed from a part of its name (cam_2.mp4 is not cam's). */
-static bool resolve_recording(struct sg_store *store, struct sg_session *s)
+ * own stem. Never to a stream guessed from a part of its name (cam_2.mp4 is not cam's).
+ * SG_ERR_NOT_FOUND: nobody's. */
+static enum sg_result resolve_recording(struct sg_store *store, struct sg_session *s)
 {
 	struct sg_recording rec;
 	struct sg_str name = sg_str_from(s->recording);
 	enum sg_result res = sg_store_recording_get(store, sg_str_from(s->app), name, &rec);
 
-	if (res == SG_OK) {
+	if (res == SG_OK)
 		memcpy(s->stream, rec.stream, sizeof(s->stream));
-		return true;
-	}
+	if (res != SG_ERR_NOT_FOUND)
+		return res;
 	if (sg_str_ends(name, ".mp4"))
 		name.len -= 4;
-	return res == SG_ERR_NOT_FOUND && sg_stream_is_valid(name) &&
-	       sg_str_copy(s->stream, sizeof(s->stream), name);
+	return sg_stream_is_valid(name) && sg_str_copy(s->stream, sizeof(s->stream), name)
+		   ? SG_OK
+		   : SG_ERR_NOT_FOUND;
 }
 
-static enum sg_reason media_verdict(struct sg_session *s, bool *coming)
+/* Who may not enter starts no relay. */
+static enum sg_reason media_verdict(struct sg_session *s, bool may_start, bool *coming)
 {
 	const struct sg_gate_media *m = &s->gate->media;
 	bool there = true;
@@ -101,36 +104,39 @@ static enum sg_reason media_verdict(struct sg_session *s, bool *coming)
 		    m->recording_exists(m->user, sg_str_from(s->app), sg_str_from(s->recording));
 	else if (s->type == SG_PLAY)
 		there = m->stream_is_live(m->user, sg_str_from(s->app), sg_str_from(s->stream));
-	if (!there && !*s->recording && m->stream_is_coming)
+	if (!there && may_start && !*s->recording && m->stream_is_coming)
 		there = *coming = m->stream_is_coming(
 		    m->user, sg_str_from(s->app), sg_str_from(s->stream));
 	return there ? SG_ADMITTED : SG_STREAM_NOT_LIVE;
 }
 
 /* False: the store is busy, and this handle does not wait. */
+static bool store_failed(
+    struct sg_store *store, const struct sg_session *s, enum sg_result res, enum sg_reason *verdict)
+{
+	if (res == SG_ERR_STORE_BUSY && s->now)
+		return false;
+	sg_log_limited(SG_LOG_ERROR, "gate: lookup: %s", sg_store_error(store));
+	*verdict = SG_OVERLOAD;
+	return true;
+}
+
+/* False as above. */
 static bool token_verdict(struct sg_store *store, struct sg_session *s, struct sg_token *row,
     enum sg_reason *verdict)
 {
 	*verdict = s->key_malformed ? SG_UNKNOWN_TOKEN : SG_MISSING_TOKEN;
 	if (!s->has_key)
 		return true;
-	switch (sg_store_token_look(store, &s->key, row)) {
-	case SG_OK:
+	enum sg_result res = sg_store_token_look(store, &s->key, row);
+	if (res == SG_OK)
 		*verdict = sg_gate_judge_token(
 		    row, sg_str_from(s->app), sg_str_from(s->stream), s->type, sg_wall_s());
-		return true;
-	case SG_ERR_NOT_FOUND:
+	else if (res == SG_ERR_NOT_FOUND)
 		*verdict = SG_UNKNOWN_TOKEN;
-		return true;
-	case SG_ERR_STORE_BUSY:
-		if (s->now)
-			return false;
-		/* fall through */
-	default:
-		sg_log_limited(SG_LOG_ERROR, "gate: token lookup: %s", sg_store_error(store));
-		*verdict = SG_OVERLOAD;
-		return true;
-	}
+	else
+		return store_failed(store, s, res, verdict);
+	return true;
 }
 
 /* What memory says about a batch: who needs a token? */
@@ -153,16 +159,18 @@ static bool ask_store(
 
 	for (size_t i = 0; i < count; i++)
 		batch[i].resolved =
-		    !*batch[i].session->recording || resolve_recording(store, batch[i].session);
+		    *batch[i].session->recording ? resolve_recording(store, batch[i].session) : SG_OK;
 	ask_switches(g, batch, count);
 	for (size_t i = 0; i < count; i++) {
 		struct sg_lookup *l = &batch[i];
 		l->token = SG_ADMITTED;
 		l->row.id = 0;
-		if (!l->resolved)
+		if (l->resolved == SG_ERR_NOT_FOUND)
 			l->token = l->session->has_key || l->session->key_malformed
 				       ? SG_WRONG_STREAM
 				       : SG_MISSING_TOKEN;
+		else if (l->resolved != SG_OK)
+			answered &= store_failed(store, l->session, l->resolved, &l->token);
 		else if (l->needs_token)
 			answered &= token_verdict(store, l->session, &l->row, &l->token);
 	}
@@ -174,7 +182,9 @@ static void ask_media(struct sg_lookup *l)
 	bool may_enter = l->token == SG_ADMITTED || l->token == SG_USED || l->token == SG_EXPIRED;
 
 	l->coming = false;
-	l->media = may_enter ? media_verdict(l->session, &l->coming) : SG_ADMITTED;
+	l->media = may_enter
+		       ? media_verdict(l->session, l->token == SG_ADMITTED, &l->coming)
+		       : SG_ADMITTED;
 }
 
 bool sg_gate_look_up(struct sg_gate *g, struct sg_store *store, struct sg_session *s)

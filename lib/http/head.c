@@ -13,19 +13,24 @@ struct check {
 };
 
 /* The stream that a token must be for: a recording's is in the catalogue, or else its stem, as at
- * admission. */
-static bool stream_of(struct check *c, struct sg_store *store, char out[SG_STREAM_MAX + 1])
+ * admission. SG_ERR_NOT_FOUND: none. */
+static enum sg_result stream_of(
+    struct check *c, struct sg_store *store, char out[SG_STREAM_MAX + 1])
 {
 	struct sg_recording rec;
 	struct sg_str name = sg_str_from(c->name);
 
-	if (!c->kind->recording)
-		return sg_str_copy(out, SG_STREAM_MAX + 1, name);
-	enum sg_result res = sg_store_recording_get(store, sg_str_from(c->app), name, &rec);
-	if (res == SG_OK)
-		return sg_str_copy(out, SG_STREAM_MAX + 1, sg_str_from(rec.stream));
-	name.len -= strlen(".mp4");
-	return res == SG_ERR_NOT_FOUND && sg_str_copy(out, SG_STREAM_MAX + 1, name);
+	if (c->kind->recording) {
+		enum sg_result res =
+		    sg_store_recording_get(store, sg_str_from(c->app), name, &rec);
+		if (res == SG_OK)
+			name = sg_str_from(rec.stream);
+		else if (res == SG_ERR_NOT_FOUND)
+			name.len -= strlen(".mp4");
+		else
+			return res;
+	}
+	return sg_str_copy(out, SG_STREAM_MAX + 1, name) ? SG_OK : SG_ERR_NOT_FOUND;
 }
 
 static enum sg_reason judge(struct check *c, struct sg_gate *gate, struct sg_store *store)
@@ -33,7 +38,10 @@ static enum sg_reason judge(struct check *c, struct sg_gate *gate, struct sg_sto
 	struct sg_str app = sg_str_from(c->app), token = media_token(c->req);
 	char stream[SG_STREAM_MAX + 1];
 
-	if (!stream_of(c, store, stream))
+	enum sg_result res = stream_of(c, store, stream);
+	if (res != SG_OK && res != SG_ERR_NOT_FOUND)
+		return SG_OVERLOAD;
+	if (res != SG_OK)
 		return token.len ? SG_WRONG_STREAM : SG_MISSING_TOKEN;
 	if (!sg_gate_needs_token(gate, app, sg_str_from(stream), SG_PLAY))
 		return SG_ADMITTED;
