@@ -18,7 +18,7 @@ browser: all ## Run the browser tests alone
 	BUILD_DIR=$(OUT) TEST_LOGS=$(OUT)/test-logs tests/run.sh $(sort $(wildcard tests/browser/*_test.js))
 
 # Where threads meet: for a build with SANITIZE=thread.
-THREAD_TESTS := gate gate_now gate_race gate_reserve ring fanout fanout_gather net net_conn net_listen base_log signal media_variant webrtc_server
+THREAD_TESTS := gate gate_now gate_race gate_reserve gate_resume ring fanout fanout_gather net net_conn net_listen base_log signal media_variant webrtc_server
 thread-unit: $(THREAD_TESTS:%=$(OUT)/tests/%_test)
 	TEST_LOGS=$(OUT)/test-logs tests/run.sh $^
 
