@@ -39,8 +39,13 @@ export const EVENTS = {
 	setting: 'Switch changed', login: 'Sign-in',
 };
 
-/** An audit row, told in one sentence. */
+/** An audit row, told in one sentence, and how many others like it were not written. */
 export function tell(row) {
+	const more = row.detail?.match(/\d+ more not written$/);
+	return happened(row) + (more ? ` ${more[0]}.` : '');
+}
+
+function happened(row) {
 	if (row.event === 'refused')
 		return REASONS[row.reason]?.[1] ?? `Refused: ${row.reason}.`;
 	if (row.event === 'ended')

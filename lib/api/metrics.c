@@ -309,8 +309,10 @@ static const struct family families[] = {
 	"From the wish to spend a use until it is durable."),
     NUMBER("audit_dropped_total", "counter", NUMBER_U64, gate.audit_dropped,
 	"Audit rows lost because the store did not keep up."),
+    NUMBER("audit_left_out_total", "counter", NUMBER_U64, gate.audit_left_out,
+	"Attempts without a token that are not in the audit: too many from one address."),
     NUMBER("refusal_addresses", "gauge", NUMBER_SIZE, gate.budget_addresses,
-	"Addresses remembered for their refused attempts."),
+	"Addresses remembered for their attempts."),
     NUMBER("refusal_addresses_max", "gauge", NUMBER_SIZE, gate.budget_addresses_max,
 	"Limit of those."),
 

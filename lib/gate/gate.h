@@ -279,7 +279,7 @@ struct sg_gate_stats {
 	uint64_t batch_le[8]; /* 1 4 16 64 256 1024 4096 inf */
 	uint64_t wait_le[10]; /* seconds: .0005 .001 .0025 .005 .01 .025 .05 .1 1 inf */
 	double batch_sum, wait_sum_s;
-	uint64_t audit_dropped;
+	uint64_t audit_dropped, audit_left_out;
 	size_t budget_addresses, budget_addresses_max;
 };
 void sg_gate_get_stats(struct sg_gate *gate, struct sg_gate_stats *out);

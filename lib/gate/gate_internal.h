@@ -76,6 +76,10 @@ struct budget_entry {
 	struct sg_addr net; /* key: an IPv4 address or an IPv6 /64 */
 	double points; /* left at `at_ms` */
 	int64_t at_ms, told_ms;
+	double rows; /* of the audit, left at `rows_at_ms` */
+	int64_t rows_at_ms;
+	unsigned left_out;
+	struct sg_audit *last; /* of those that were left out */
 	UT_hash_handle hh;
 };
 
@@ -90,6 +94,7 @@ struct sg_session {
 	atomic_uint refs; /* the handle, the tables, each queue and task it is in */
 	enum session_state state;
 	bool at_once, elsewhere, by_admin, handle, in_tables, detached, resumed, kicked;
+	bool unwritten; /* one of too many for the audit: its end is none of it either */
 	bool verdict_is_commit; /* which callback verdict_task is for */
 	bool now, decided; /* the caller of sg_gate_admit_now waits; it has its verdict */
 	enum sg_reason verdict;
@@ -262,8 +267,11 @@ void sg_gate_audit_push(struct sg_gate *g, const struct sg_audit *row);
 
 /* budget.c, locked */
 bool sg_gate_budget_allows(struct sg_gate *g, const struct sg_addr *peer);
-void sg_gate_budget_charge(struct sg_gate *g, const struct sg_addr *peer, enum sg_reason why);
+/* Answers whether it cost anything. */
+bool sg_gate_budget_charge(struct sg_gate *g, const struct sg_addr *peer, enum sg_reason why);
 bool sg_gate_budget_tell(struct sg_gate *g, const struct sg_addr *peer);
+/* Pushes a row that has cost its peer nothing, if its address has not had too many of them. */
+bool sg_gate_budget_write(struct sg_gate *g, const struct sg_addr *peer, struct sg_audit *row);
 void sg_gate_budget_tick(struct sg_gate *g, int64_t now_ms);
 void sg_gate_budget_free(struct sg_gate *g);
 

@@ -151,7 +151,10 @@ void sg_gate_activate_locked(struct sg_session *s)
 		    s, "admitted", "", s->resumed	  ? "resumed"
 					: s->by_admin ? "by an administrator"
 						      : "no token needed", &row);
-		sg_gate_audit_push(g, &row);
+		if (s->token_id || s->by_admin)
+			sg_gate_audit_push(g, &row);
+		else
+			s->unwritten = !sg_gate_budget_write(g, &s->peer, &row);
 	}
 }
 
@@ -201,7 +204,8 @@ struct sg_session *sg_gate_end_locked(struct sg_session *s, enum sg_goodbye why)
 		g->stats.sessions--;
 		g->stats.ended[why]++;
 		sg_gate_audit_session(s, "ended", sg_goodbye_name(why), "", &row);
-		sg_gate_audit_push(g, &row);
+		if (!s->unwritten)
+			sg_gate_audit_push(g, &row);
 		if (why == SG_BYE_BROKEN || (why == SG_BYE_RESUMED && !has_heir(s)))
 			keep_for_resume(s, sg_mono_ms() + sg_gate_resume_ms_locked(s));
 	} else if (s->resumed && !s->kicked) {
@@ -242,10 +246,13 @@ void sg_gate_refuse_locked(struct sg_session *s, enum sg_reason why)
 
 	s->verdict = why;
 	sg_gate_count_verdict(g, s->protocol, s->type, why);
-	sg_gate_budget_charge(g, &s->peer, why);
-	if (why != SG_TOO_MANY_ATTEMPTS || sg_gate_budget_tell(g, &s->peer)) {
-		sg_gate_audit_session(s, "refused", sg_reason_name(why), "", &row);
+	sg_gate_audit_session(s, "refused", sg_reason_name(why), "", &row);
+	bool complete = sg_gate_budget_charge(g, &s->peer, why) || s->token_id || s->by_admin;
+	if (why == SG_TOO_MANY_ATTEMPTS)
+		complete = sg_gate_budget_tell(g, &s->peer);
+	if (complete)
 		sg_gate_audit_push(g, &row);
-	}
+	else if (why != SG_TOO_MANY_ATTEMPTS)
+		sg_gate_budget_write(g, &s->peer, &row);
 	sg_gate_end_locked(s, SG_BYE_CLOSED);
 }

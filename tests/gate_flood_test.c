@@ -1,0 +1,138 @@
+/* What many attempts that cost nothing may take. */
+#include "gate_fixture.h"
+
+#define ROWS_MAX 8192
+
+struct told {
+	size_t rows, left_out;
+};
+
+/* How many rows there are, and how many more those tell of. */
+static struct told audit_of(struct fixture *f, const char *event, const char *reason)
+{
+	struct sg_audit *rows = calloc(ROWS_MAX, sizeof(*rows));
+	struct sg_audit_filter filter = {.event = sg_str_from(event), .reason = sg_str_from(reason)};
+	struct told told = {0};
+
+	assert_non_null(rows);
+	assert_int_equal(sg_store_audit_list(f->store, &filter, 0, 0, rows, ROWS_MAX, &told.rows), SG_OK);
+	for (size_t i = 0; i < told.rows; i++) {
+		const char *at = strstr(rows[i].detail, " more not written");
+		while (at && at > rows[i].detail && at[-1] >= '0' && at[-1] <= '9')
+			at--;
+		told.left_out += at ? strtoul(at, NULL, 10) : 0;
+	}
+	free(rows);
+	return told;
+}
+
+/* Once they tell of so many in all. */
+static struct told await_audit(struct fixture *f, const char *event, const char *reason, size_t all)
+{
+	struct told told = {0};
+
+	for (int i = 0; i < 1000 && told.rows + told.left_out < all; i++) {
+		usleep(10000);
+		told = audit_of(f, event, reason);
+	}
+	assert_int_equal(told.rows + told.left_out, all);
+	return told;
+}
+
+static uint64_t verdicts(struct fixture *f, enum sg_reason reason)
+{
+	struct sg_gate_stats stats;
+
+	sg_gate_get_stats(f->gate, &stats);
+	return stats.protocols[0].verdicts[SG_PLAY][reason];
+}
+
+static void knock(struct fixture *f, const char *token, const char *peer, enum sg_reason want)
+{
+	struct attempt a;
+
+	assert_verdict(admit_from(f, &a, SG_PLAY, "cam", token, peer), want);
+	leave(&a);
+}
+
+/* ---- the audit ---- */
+
+static void who_comes_without_a_token_again_and_again_has_few_rows_which_tell_of_all(void **state)
+{
+	struct fixture *f = begin(ON);
+
+	(void)state;
+	for (int i = 0; i < 1000; i++) {
+		knock(f, "", "2001:db8::1", SG_MISSING_TOKEN);
+		knock(f, "", "2001:db8::2", SG_MISSING_TOKEN); /* the same /64 */
+	}
+	knock(f, "", "192.0.2.1", SG_MISSING_TOKEN);
+	struct told told = await_audit(f, "refused", "missing_token", 2001);
+	assert_in_range(told.rows, 102, 250);
+	assert_int_equal(verdicts(f, SG_MISSING_TOKEN), 2001);
+	finish(f);
+}
+
+static void a_stream_that_is_not_there_is_told_as_seldom(void **state)
+{
+	struct fixture *f = begin("");
+
+	(void)state;
+	f->live = false;
+	for (int i = 0; i < 1000; i++)
+		knock(f, "", "203.0.113.5", SG_STREAM_NOT_LIVE);
+	struct told told = await_audit(f, "refused", "stream_not_live", 1000);
+	assert_in_range(told.rows, 100, 250);
+	finish(f);
+}
+
+static void sessions_without_a_token_have_both_their_rows_or_none(void **state)
+{
+	struct fixture *f = begin("");
+	struct attempt a;
+
+	(void)state;
+	for (int i = 0; i < 1000; i++) {
+		start(f, &a, SG_PLAY, "cam", "", "203.0.113.5", true);
+		assert_verdict(wait_for(f, &a.admitted), SG_ADMITTED);
+		leave(&a);
+	}
+	struct told in = await_audit(f, "admitted", "", 1000), out = audit_of(f, "ended", "closed");
+	assert_in_range(in.rows, 100, 250);
+	assert_in_range(out.rows, 100, in.rows);
+	assert_int_equal(verdicts(f, SG_ADMITTED), 1000);
+	finish(f);
+}
+
+static void attempts_with_a_token_are_all_told(void **state)
+{
+	struct fixture *f = begin(ON);
+	struct made m = make(f, "cam", SG_PLAY), other = make(f, "cam", SG_PLAY);
+	struct attempt a;
+
+	(void)state;
+	assert_verdict(enter(f, &a, SG_PLAY, m.text), SG_ADMITTED);
+	leave(&a);
+	for (int i = 0; i < 300; i++)
+		knock(f, "", "203.0.113.5", SG_MISSING_TOKEN);
+	for (int i = 0; i < 300; i++)
+		knock(f, m.text, "203.0.113.5", SG_USED);
+	f->live = false;
+	for (int i = 0; i < 300; i++)
+		knock(f, other.text, "203.0.113.5", SG_STREAM_NOT_LIVE);
+	assert_int_equal(await_audit(f, "refused", "used", 300).rows, 300);
+	assert_int_equal(await_audit(f, "refused", "stream_not_live", 300).rows, 300);
+	finish(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(who_comes_without_a_token_again_and_again_has_few_rows_which_tell_of_all),
+	    cmocka_unit_test(a_stream_that_is_not_there_is_told_as_seldom),
+	    cmocka_unit_test(sessions_without_a_token_have_both_their_rows_or_none),
+	    cmocka_unit_test(attempts_with_a_token_are_all_told),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
