@@ -1,5 +1,6 @@
-/* What many attempts that cost nothing may take. */
+/* What many attempts that cost nothing may take: of the audit, of its queue, of the sessions. */
 #include "gate_fixture.h"
+#include "gate/gate_internal.h"
 
 #define ROWS_MAX 8192
 
@@ -125,6 +126,54 @@ static void attempts_with_a_token_are_all_told(void **state)
 	finish(f);
 }
 
+/* ---- its queue ---- */
+
+static pthread_mutex_t gate_waits = PTHREAD_MUTEX_INITIALIZER;
+
+static void on_row(void *user, const struct sg_audit *row)
+{
+	(void)row;
+	atomic_store((atomic_bool *)user, true);
+	pthread_mutex_lock(&gate_waits);
+	pthread_mutex_unlock(&gate_waits);
+}
+
+static uint64_t dropped(struct fixture *f)
+{
+	struct sg_gate_stats stats;
+
+	sg_gate_get_stats(f->gate, &stats);
+	return stats.audit_dropped;
+}
+
+static void a_full_queue_has_room_for_tokens_and_administrators(void **state)
+{
+	struct fixture *f = begin(ON);
+	struct sg_audit row = {.event = "refused", .reason = "missing_token"},
+			used = {.event = "refused", .reason = "used", .token_id = 1},
+			act = {.event = "setting"};
+	atomic_bool waits = false;
+
+	(void)state;
+	sg_gate_on_audit(f->gate, on_row, &waits);
+	pthread_mutex_lock(&gate_waits);
+	sg_gate_audit(f->gate, &act);
+	while (!waits)
+		usleep(1000);
+	for (int i = 0; i < SG_GATE_AUDIT_QUEUE_MAX; i++)
+		sg_gate_audit_push(f->gate, &row);
+	uint64_t before = dropped(f);
+	for (int i = 0; i < 1000; i++) {
+		sg_gate_audit_push(f->gate, &used);
+		sg_gate_audit(f->gate, &act);
+	}
+	assert_int_equal(dropped(f), before);
+	pthread_mutex_unlock(&gate_waits);
+	sg_gate_on_audit(f->gate, NULL, NULL);
+	assert_int_equal(await_audit(f, "setting", "", 1001).rows, 1001);
+	finish(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -132,6 +181,7 @@ int main(void)
 	    cmocka_unit_test(a_stream_that_is_not_there_is_told_as_seldom),
 	    cmocka_unit_test(sessions_without_a_token_have_both_their_rows_or_none),
 	    cmocka_unit_test(attempts_with_a_token_are_all_told),
+	    cmocka_unit_test(a_full_queue_has_room_for_tokens_and_administrators),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,9 +28,10 @@ void sg_gate_audit_session(struct sg_session *s, const char *event, const char *
 static void push(struct sg_gate *g, const struct sg_audit *row, bool urgent)
 {
 	struct audit_node *node = malloc(sizeof(*node));
+	size_t max = urgent || row->token_id ? SG_GATE_AUDIT_QUEUE_MAX : SG_GATE_AUDIT_QUEUE_OPEN;
 
 	pthread_mutex_lock(&g->commits.lock);
-	if (node && g->audit_count < SG_GATE_AUDIT_QUEUE_MAX) {
+	if (node && g->audit_count < max) {
 		node->row = *row;
 		node->next = NULL;
 		*g->audit_tail = node;

@@ -21,6 +21,7 @@
 #define SG_GATE_SESSIONS_MAX 200000
 #define SG_GATE_QUEUE_MAX 16384
 #define SG_GATE_AUDIT_QUEUE_MAX 8192
+#define SG_GATE_AUDIT_QUEUE_OPEN (SG_GATE_AUDIT_QUEUE_MAX / 4 * 3) /* the rest: tokens' and administrators' rows */
 #define SG_GATE_QUERY_QUEUE_MAX 256
 #define SG_GATE_RESUME_MAX 10000
 #define SG_GATE_BATCH 1024
