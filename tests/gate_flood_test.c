@@ -174,6 +174,81 @@ static void a_full_queue_has_room_for_tokens_and_administrators(void **state)
 	finish(f);
 }
 
+/* ---- the table of sessions ---- */
+
+static int arrive(struct fixture *f, const char *peer)
+{
+	struct attempt a;
+	char sid[SG_SID_TEXT_SIZE];
+
+	start(f, &a, SG_PLAY, "cam", "", peer, true);
+	int verdict = wait_for(f, &a.admitted);
+	if (verdict == SG_ADMITTED)
+		sg_gate_detach(a.s, sid);
+	else
+		leave(&a);
+	return verdict;
+}
+
+static size_t show_out(struct fixture *f)
+{
+	const struct sg_end_filter all = {.app = LIVE};
+
+	return sg_gate_end_sessions(f->gate, &all, SG_BYE_KICKED);
+}
+
+static void a_network_has_so_many_sessions_that_need_no_token(void **state)
+{
+	struct fixture *f = begin("publish_token = on\n");
+	struct made m = make(f, "cam", SG_PUBLISH);
+	struct attempt a;
+
+	(void)state;
+	for (int i = 0; i < SG_GATE_NETWORK_MAX; i++)
+		assert_verdict(arrive(f, i % 2 ? "2001:db8::1" : "2001:db8::2"), SG_ADMITTED);
+	assert_verdict(arrive(f, "2001:db8::3"), SG_OVERLOAD);
+	assert_verdict(arrive(f, "2001:db8:0:1::3"), SG_ADMITTED);
+	assert_verdict(
+	    admit_from(f, &a, SG_PUBLISH, "cam", m.text, "2001:db8::3"), SG_ADMITTED);
+	leave(&a);
+	assert_int_equal(show_out(f), SG_GATE_NETWORK_MAX + 1);
+	assert_null(f->gate->networks);
+	assert_verdict(arrive(f, "2001:db8::3"), SG_ADMITTED);
+	finish(f);
+}
+
+static void a_proxy_stands_for_many(void **state)
+{
+	struct fixture *f = begin("[admin]\ntrusted_proxies = 198.51.100.0/24\n");
+
+	(void)state;
+	for (int i = 0; i <= SG_GATE_NETWORK_MAX; i++) {
+		assert_verdict(arrive(f, "127.0.0.1"), SG_ADMITTED);
+		assert_verdict(arrive(f, "198.51.100.7"), SG_ADMITTED);
+	}
+	finish(f);
+}
+
+static void a_quarter_of_the_sessions_is_for_tokens(void **state)
+{
+	struct fixture *f = begin("publish_token = on\n");
+	struct made m = make(f, "cam", SG_PUBLISH);
+	struct sg_gate_stats *stats = &f->gate->stats;
+	struct attempt a;
+
+	(void)state;
+	pthread_mutex_lock(&f->gate->lock);
+	stats->tokenless = SG_GATE_TOKENLESS_MAX - 1;
+	pthread_mutex_unlock(&f->gate->lock);
+	assert_verdict(arrive(f, "192.0.2.1"), SG_ADMITTED);
+	assert_verdict(arrive(f, "192.0.2.2"), SG_OVERLOAD);
+	assert_verdict(enter(f, &a, SG_PUBLISH, m.text), SG_ADMITTED);
+	leave(&a);
+	assert_int_equal(show_out(f), 1);
+	assert_verdict(arrive(f, "192.0.2.2"), SG_ADMITTED);
+	finish(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -182,6 +257,9 @@ int main(void)
 	    cmocka_unit_test(sessions_without_a_token_have_both_their_rows_or_none),
 	    cmocka_unit_test(attempts_with_a_token_are_all_told),
 	    cmocka_unit_test(a_full_queue_has_room_for_tokens_and_administrators),
+	    cmocka_unit_test(a_network_has_so_many_sessions_that_need_no_token),
+	    cmocka_unit_test(a_proxy_stands_for_many),
+	    cmocka_unit_test(a_quarter_of_the_sessions_is_for_tokens),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,7 +18,7 @@
 #define ROWS_AT_ONCE 100.0
 #define ROWS_PER_S 5.0
 
-static struct sg_addr network_of(const struct sg_addr *peer)
+struct sg_addr sg_gate_network_of(const struct sg_addr *peer)
 {
 	struct sg_addr net = *peer;
 
@@ -42,7 +42,7 @@ static double rows_now(const struct budget_entry *e, int64_t now_ms)
 
 static struct budget_entry *find(struct sg_gate *g, const struct sg_addr *peer)
 {
-	struct sg_addr net = network_of(peer);
+	struct sg_addr net = sg_gate_network_of(peer);
 	struct budget_entry *e;
 
 	HASH_FIND(hh, g->budgets, &net, sizeof(net), e);
@@ -76,7 +76,7 @@ static struct budget_entry *find_or_add(struct sg_gate *g, const struct sg_addr 
 		forget(g, g->budgets);
 	if (!(e = calloc(1, sizeof(*e))))
 		return NULL;
-	e->net = network_of(peer);
+	e->net = sg_gate_network_of(peer);
 	e->points = BUDGET_POINTS;
 	e->rows = ROWS_AT_ONCE;
 	e->at_ms = e->rows_at_ms = now_ms;

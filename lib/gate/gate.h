@@ -272,6 +272,7 @@ struct sg_gate_stats {
 	size_t protocol_count;
 	uint64_t ended[SG_BYE_COUNT];
 	size_t sessions, sessions_max, holds, detached;
+	size_t tokenless, tokenless_max; /* came in without one, administrators apart */
 	size_t lookup_queue, commit_queue, queue_max;
 	size_t audit_queue, audit_queue_max, query_queue, query_queue_max;
 	uint64_t commits, commit_batches, commit_failures;

@@ -19,6 +19,8 @@
 
 #define SG_GATE_STORES 6
 #define SG_GATE_SESSIONS_MAX 200000
+#define SG_GATE_TOKENLESS_MAX (SG_GATE_SESSIONS_MAX / 4 * 3) /* the rest is for tokens */
+#define SG_GATE_NETWORK_MAX 4000 /* detached sessions without a token from one network */
 #define SG_GATE_QUEUE_MAX 16384
 #define SG_GATE_AUDIT_QUEUE_MAX 8192
 #define SG_GATE_AUDIT_QUEUE_OPEN (SG_GATE_AUDIT_QUEUE_MAX / 4 * 3) /* the rest: tokens' and administrators' rows */
@@ -84,6 +86,13 @@ struct budget_entry {
 	UT_hash_handle hh;
 };
 
+/* Where sessions that were detached came from without a token. */
+struct network_entry {
+	struct sg_addr net; /* key, as a budget's */
+	unsigned detached;
+	UT_hash_handle hh;
+};
+
 struct setting_entry {
 	char key[SG_APP_MAX + SG_STREAM_MAX + 40]; /* "app/stream/key" */
 	bool on;
@@ -132,6 +141,7 @@ struct sg_session {
 	int64_t seen_ms;
 	struct place place, former[FORMER_PLACES];
 	struct sg_attachment *attachments;
+	struct network_entry *network; /* NULL: not counted */
 };
 
 /* What was found out about an attempt. */
@@ -176,6 +186,7 @@ struct sg_gate {
 	struct stream_entry *streams;
 	struct resume_slot *resumes;
 	struct budget_entry *budgets;
+	struct network_entry *networks;
 	struct setting_entry *settings;
 	struct sg_gate_stats stats;
 	void (*on_audit)(void *user, const struct sg_audit *row);
@@ -246,7 +257,7 @@ void sg_gate_post_chains(struct sg_gate_chains *c);
 void sg_session_unref(struct sg_session *s);
 struct token_entry *sg_gate_token_locked(struct sg_gate *g, uint64_t id); /* NULL: nobody is at it */
 void sg_gate_token_drop_locked(struct sg_gate *g, struct token_entry *e); /* if nobody is */
-/* Into the lists by stream and by token. False: no memory. */
+/* Into the lists by stream and by token. False: no memory, or no room for one without a token. */
 bool sg_gate_link_locked(struct sg_session *s);
 void sg_gate_activate_locked(struct sg_session *s);
 uint32_t sg_gate_resume_ms_locked(struct sg_session *s); /* R13; 0: it cannot be resumed */
@@ -266,7 +277,14 @@ void sg_gate_audit_session(struct sg_session *s, const char *event, const char *
     const char *detail, struct sg_audit *row);
 void sg_gate_audit_push(struct sg_gate *g, const struct sg_audit *row);
 
+/* room.c, locked: how many may be in without a token */
+/* When it is put into the lists, and out of them. False: there is no room for it. */
+bool sg_gate_room_take(struct sg_session *s);
+void sg_gate_room_give_back(struct sg_session *s);
+void sg_gate_room_detached(struct sg_session *s);
+
 /* budget.c, locked */
+struct sg_addr sg_gate_network_of(const struct sg_addr *peer);
 bool sg_gate_budget_allows(struct sg_gate *g, const struct sg_addr *peer);
 /* Answers whether it cost anything. */
 bool sg_gate_budget_charge(struct sg_gate *g, const struct sg_addr *peer, enum sg_reason why);

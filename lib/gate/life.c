@@ -73,6 +73,10 @@ bool sg_gate_link_locked(struct sg_session *s)
 		sg_gate_stream_drop_locked(g, se);
 		return false;
 	}
+	if (!sg_gate_room_take(s)) {
+		sg_gate_stream_drop_locked(g, se);
+		return false;
+	}
 	s->stream_at = se;
 	DL_APPEND2(se->sessions, s, stream_prev, stream_next);
 	if (s->type == SG_PUBLISH)
@@ -88,6 +92,7 @@ static void unlink_session(struct sg_session *s, enum session_state was)
 	struct stream_entry *se = s->stream_at;
 
 	if (se) {
+		sg_gate_room_give_back(s);
 		if (se->publisher == s)
 			se->publisher = NULL;
 		DL_DELETE2(se->sessions, s, stream_prev, stream_next);

@@ -81,6 +81,7 @@ void sg_gate_detach(struct sg_session *s, char sid[SG_SID_TEXT_SIZE])
 		s->seen_ms = sg_mono_ms();
 		s->place = place_from(&s->peer, sg_str_from(s->user_agent));
 		HASH_ADD(hh_sid, g->by_sid, sid, SG_SID_TEXT_SIZE - 1, s);
+		sg_gate_room_detached(s);
 		/* Kicked a moment ago, and its owner will not hear it any more. */
 		if (s->kicked)
 			sg_gate_end_locked(s, s->kick_why);

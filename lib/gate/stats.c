@@ -62,6 +62,7 @@ void sg_gate_get_stats(struct sg_gate *g, struct sg_gate_stats *out)
 		out->protocols[row_of(g, s->protocol)].sessions[s->type]++;
 	pthread_mutex_unlock(&g->lock);
 	out->sessions_max = SG_GATE_SESSIONS_MAX;
+	out->tokenless_max = SG_GATE_TOKENLESS_MAX;
 	out->queue_max = SG_GATE_QUEUE_MAX;
 	out->budget_addresses_max = SG_GATE_BUDGET_MAX;
 	out->audit_dropped = atomic_load(&g->audit_dropped);
