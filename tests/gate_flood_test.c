@@ -126,6 +126,37 @@ static void attempts_with_a_token_are_all_told(void **state)
 	finish(f);
 }
 
+static void who_tries_anothers_session_is_told_though_the_viewer_stays(void **state)
+{
+	struct fixture *f = begin(ON "session_lock = strict\n");
+	struct made m = make(f, "cam", SG_PLAY);
+	struct attempt a;
+	char sid[SG_SID_TEXT_SIZE];
+	struct sg_audit row;
+	struct sg_audit_filter filter = {.token_id = m.id, .event = SG_STR("refused")};
+	struct sg_attachment at = {0};
+	size_t n;
+
+	(void)state;
+	start(f, &a, SG_PLAY, "cam", m.text, "192.0.2.1", true);
+	assert_verdict(wait_for(f, &a.admitted), SG_ADMITTED);
+	sg_gate_detach(a.s, sid);
+	struct sg_reentry re = {.sid = sg_str_from(sid), .app = LIVE, .stream = CAM, .protocol = "hls",
+	    .peer = addr("203.0.113.5")};
+	for (int i = 0; i < 1000; i++)
+		assert_verdict(sg_gate_enter(f->gate, &re, &at), SG_SHARED);
+	assert_in_range(await_audit(f, "refused", "shared", 1000).rows, 100, 250);
+	assert_int_equal(sg_store_audit_list(f->store, &filter, 0, 0, &row, 1, &n), SG_OK);
+	assert_int_equal(n, 1);
+	assert_string_equal(row.address, "203.0.113.5");
+	assert_string_equal(row.protocol, "hls");
+	assert_string_equal(row.stream, "cam");
+	re.peer = addr("192.0.2.1");
+	assert_verdict(sg_gate_enter(f->gate, &re, &at), SG_ADMITTED);
+	sg_gate_leave(f->gate, &at);
+	finish(f);
+}
+
 /* ---- its queue ---- */
 
 static pthread_mutex_t gate_waits = PTHREAD_MUTEX_INITIALIZER;
@@ -256,6 +287,7 @@ int main(void)
 	    cmocka_unit_test(a_stream_that_is_not_there_is_told_as_seldom),
 	    cmocka_unit_test(sessions_without_a_token_have_both_their_rows_or_none),
 	    cmocka_unit_test(attempts_with_a_token_are_all_told),
+	    cmocka_unit_test(who_tries_anothers_session_is_told_though_the_viewer_stays),
 	    cmocka_unit_test(a_full_queue_has_room_for_tokens_and_administrators),
 	    cmocka_unit_test(a_network_has_so_many_sessions_that_need_no_token),
 	    cmocka_unit_test(a_proxy_stands_for_many),

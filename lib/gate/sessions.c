@@ -112,6 +112,17 @@ static bool opens(const struct sg_session *s, const struct sg_reentry *re)
 			      : *s->recording && sg_str_is(re->recording, s->recording);
 }
 
+/* Somebody else came with the session's id. */
+static void audit_stranger_locked(struct sg_session *s, const struct sg_reentry *re)
+{
+	struct sg_audit row;
+
+	sg_gate_audit_session(s, "refused", sg_reason_name(SG_SHARED), "", &row);
+	snprintf(row.protocol, sizeof(row.protocol), "%s", re->protocol);
+	sg_addr_format(row.address, &re->peer);
+	sg_gate_budget_write(s->gate, &re->peer, &row);
+}
+
 enum sg_reason sg_gate_enter(
     struct sg_gate *g, const struct sg_reentry *re, struct sg_attachment *at)
 {
@@ -140,6 +151,7 @@ enum sg_reason sg_gate_enter(
 		verdict = SG_ADMITTED;
 		if (mode == SG_LOCK_STRICT && !place_agrees(&s->place, &seen)) {
 			verdict = SG_SHARED; /* the other one is refused, the viewer stays */
+			audit_stranger_locked(s, re);
 		} else if (mode == SG_LOCK_MOVING && !follow_locked(s, &seen, now_ms)) {
 			verdict = SG_SHARED;
 			end_detached_locked(s, SG_BYE_SHARED);
