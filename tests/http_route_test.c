@@ -111,7 +111,9 @@ static void add_routes(struct sg_http_server *srv, struct fixture *f)
 	sg_http_route(srv, SG_HTTP_GET, "/t/{}", echo, "one");
 	sg_http_route(srv, SG_HTTP_DELETE, "/t/{}", echo, "gone");
 	sg_http_route(srv, SG_HTTP_GET | SG_HTTP_POST, "/t/{}/x/{}", echo, "two");
-	sg_http_route(srv, SG_HTTP_GET, "/rest/{...}", echo, "rest");
+	sg_http_route(srv, SG_HTTP_GET | SG_HTTP_POST, "/rest/{...}", echo, "rest");
+	sg_http_route(srv, SG_HTTP_POST, "/{}/rest/{...}", echo, "app's rest");
+	sg_http_route(srv, SG_HTTP_POST, "/api/{...}", echo, "api");
 	sg_http_route(srv, SG_HTTP_GET, "/t/first", echo, "never: the first that matches wins");
 	sg_http_route(srv, SG_HTTP_GET, "/later", later, NULL);
 	sg_http_route(srv, SG_HTTP_GET, "/both", defer_then_answer, NULL);
@@ -465,6 +467,151 @@ static void the_admin_socket_is_local_and_private(void **state)
 	reply_free(&r);
 }
 
+/* A request whose body lacks its last byte. */
+static int send_most_of_a_body(const struct fixture *f, const char *from, const char *method, const char *target)
+{
+	static char junk[1 << 20];
+	char head[200];
+	int fd = client_connect_from(f, from);
+
+	snprintf(head, sizeof(head), "%s %s HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n", method,
+	    target, sizeof(junk));
+	client_send(fd, head);
+	for (size_t at = 0; at < sizeof(junk) - 1;) {
+		ssize_t n = send(fd, junk + at, sizeof(junk) - 1 - at, MSG_NOSIGNAL);
+		if (n <= 0)
+			fail_msg("closed after %zu bytes", at);
+		at += (size_t)n;
+	}
+	return fd;
+}
+
+static int end_body(int fd, struct reply *r)
+{
+	client_send(fd, "x");
+	client_read(fd, r, true);
+	close(fd);
+	return r->status;
+}
+
+/* 0: closed without an answer. */
+static int post(int fd, const char *target, struct reply *r)
+{
+	char text[200];
+
+	snprintf(text, sizeof(text), "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", target);
+	client_send(fd, text);
+	client_read(fd, r, true);
+	close(fd);
+	return r->status;
+}
+
+static void post_gives(const struct fixture *f, const char *from, const char *target, int status)
+{
+	struct reply r;
+
+	assert_int_equal(post(client_connect_from(f, from), target, &r), status);
+	reply_free(&r);
+}
+
+/* What was sent before, or closed, may not have been noticed yet. */
+static void post_comes_to(const struct fixture *f, const char *from, const char *target, int want)
+{
+	struct reply r;
+	int status = 0;
+
+	for (int i = 0; i < 500 && status != want; i++, usleep(10000)) {
+		status = post(client_connect_from(f, from), target, &r);
+		reply_free(&r);
+	}
+	assert_int_equal(status, want);
+}
+
+static void one_address_has_a_share_of_the_bodies(void **state)
+{
+	struct reply r;
+	int fds[70], held = 0;
+
+	for (int i = 0; i < 70; i++)
+		fds[i] = send_most_of_a_body(*state, "127.0.0.5", "POST", "/t/a/x/b");
+	post_gives(*state, "127.0.0.6", "/t/a/x/b", 200);
+	post_comes_to(*state, "127.0.0.5", "/t/a/x/b", 503);
+	for (int i = 0; i < 70; i++) {
+		int status = end_body(fds[i], &r);
+		held += status == 200;
+		assert_true(status == 200 || status == 503);
+		if (status == 503)
+			assert_non_null(reply_header(&r, "Retry-After"));
+		reply_free(&r);
+	}
+	assert_in_range(held, 1, 10); /* the share's, and those who came when some had gone */
+	post_comes_to(*state, "127.0.0.5", "/t/a/x/b", 200);
+}
+
+static void many_addresses_leave_room_for_the_administrator(void **state)
+{
+	struct reply r;
+	int fds[40], status = 0;
+	struct fixture *f = *state;
+	char from[32];
+
+	for (int i = 0; i < 40; i++) {
+		snprintf(from, sizeof(from), "127.0.1.%d", i / 4);
+		fds[i] = send_most_of_a_body(f, i < 4 ? "127.0.1.99" : from, "POST", "/t/a/x/b");
+	}
+	post_comes_to(f, "127.0.0.6", "/t/a/x/b", 503);
+	post_gives(f, "127.0.0.6", "/api/echo", 200);
+	for (int i = 0; i < 40; i++)
+		close(fds[i]);
+	int fd = connect_admin(f->cfg->admin_socket);
+	status = post(fd, "/api/echo", &r);
+	assert_int_equal(status, 200);
+	assert_non_null(strstr(r.body, "body=3"));
+	reply_free(&r);
+	post_comes_to(f, "127.0.0.6", "/t/a/x/b", 200);
+}
+
+/* RFC 9110 section 9.3.1: such a body has no meaning. */
+static void a_body_of_a_request_to_read_is_not_kept(void **state)
+{
+	struct reply r;
+	int fds[10];
+
+	for (int i = 0; i < 10; i++)
+		fds[i] = send_most_of_a_body(*state, "127.0.0.5", "GET", "/t/a");
+	post_gives(*state, "127.0.0.5", "/t/a/x/b", 200);
+	for (int i = 0; i < 10; i++) {
+		assert_int_equal(end_body(fds[i], &r), 200);
+		assert_non_null(strstr(r.body, "body=0"));
+		reply_free(&r);
+	}
+}
+
+static void a_strangers_body_is_not_kept_for_the_administrators_calls(void **state)
+{
+	static const struct {
+		const char *target, *body;
+	} rows[] = { { "/api/echo", "body=0" }, { "/rest/echo", "body=0" }, { "/live/rest/echo", "body=0" },
+		{ "/t/a/x/b", "body=3" }, { "/t/a/x/rest", "body=3" } };
+	struct fixture *f = fixture_open("[admin]\nallow = 192.0.2.0/24\ncompat_allow = 127.0.0.9\n", add_routes);
+	struct reply r;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(post(client_connect(f), rows[i].target, &r), 200);
+		if (!strstr(r.body, rows[i].body))
+			fail_msg("%s: %s", rows[i].target, r.body);
+		reply_free(&r);
+	}
+	assert_int_equal(post(client_connect_from(f, "127.0.0.9"), "/live/rest/echo", &r), 200);
+	assert_non_null(strstr(r.body, "body=3"));
+	reply_free(&r);
+	assert_int_equal(post(connect_admin(f->cfg->admin_socket), "/api/echo", &r), 200);
+	assert_non_null(strstr(r.body, "body=3"));
+	reply_free(&r);
+	fixture_close(f);
+}
+
 static void a_second_server_leaves_the_socket_to_the_first(void **state)
 {
 	struct fixture *f = *state;
@@ -585,6 +732,10 @@ int main(void)
 		cmocka_unit_test(the_proxys_own_line_of_forwarded_addresses_counts),
 		cmocka_unit_test(a_body_of_two_lengths_is_refused_and_the_connection_closed),
 		cmocka_unit_test(the_admin_socket_is_local_and_private),
+		cmocka_unit_test(one_address_has_a_share_of_the_bodies),
+		cmocka_unit_test(many_addresses_leave_room_for_the_administrator),
+		cmocka_unit_test(a_body_of_a_request_to_read_is_not_kept),
+		cmocka_unit_test(a_strangers_body_is_not_kept_for_the_administrators_calls),
 		cmocka_unit_test(a_second_server_leaves_the_socket_to_the_first),
 		cmocka_unit_test(a_stale_socket_file_is_replaced),
 		cmocka_unit_test(a_thousand_silent_connections_hurt_nobody),

@@ -58,6 +58,8 @@ const char *sg_http_query_name(const struct sg_http_request *req, size_t i); /* 
 struct sg_str sg_http_header(const struct sg_http_request *req, const char *name);
 struct sg_str sg_http_cookie(const struct sg_http_request *req, const char *name);
 struct sg_str sg_http_body(const struct sg_http_request *req); /* whole, at most SG_HTTP_BODY_MAX (else 413) */
+/* GET, HEAD and OPTIONS have none, whatever was sent; neither has a call for administrators, below /api/,
+ * /rest/ and /APP/rest/, from an address that [admin] lets make none: its handler is to refuse it. */
 #define SG_HTTP_BODY_MAX (1u << 20)
 const struct sg_addr *sg_http_peer(const struct sg_http_request *req); /* behind trusted_proxies: the client */
 bool sg_http_is_local(const struct sg_http_request *req); /* came over the administrator's Unix socket */

@@ -24,7 +24,9 @@
 #define HTTP_TARGET_MAX 8192 /* bytes of a request target; RFC 9112 section 3 asks for 8000 */
 #define HTTP_SEGMENTS_MAX 16
 #define HTTP_QUERY_PAIRS_MAX 64
-#define HTTP_BODIES_MAX (64u << 20) /* all bodies being received, together */
+#define HTTP_BODIES_MAX (64u << 20) /* all bodies, together */
+#define HTTP_BODY_SHARE_MAX (4u << 20) /* those of one network */
+#define HTTP_BODY_SHARES 1024
 #define HTTP_MEMORY_PER_CONNECTION (16u << 10) /* request line and headers, else 414 or 431 */
 
 #define HTTP_FIRST_BYTE_MS 10000 /* from accept to the request line */
@@ -115,6 +117,8 @@ struct sg_http_request {
 	} *query;
 	size_t query_count;
 	struct sg_buf body;
+	size_t body_read, body_room; /* bytes that came; that are counted in srv->bodies */
+	bool body_dropped;
 	struct sg_buf headers; /* name NUL value NUL ... */
 	void *data;
 	void (*refuse)(struct sg_http_request *req, unsigned status, const char *message); /* NULL: our shape */
@@ -181,6 +185,11 @@ struct http_admin_socket {
 void http_admin_socket_open(struct http_admin_socket *s, const char *path);
 void http_admin_socket_close(struct http_admin_socket *s); /* removes the file, if still ours */
 
+struct http_bodies {
+	uint64_t seed;
+	atomic_size_t bytes, by_network[HTTP_BODY_SHARES];
+};
+
 struct sg_http_server {
 	struct sg_http_config cfg;
 	struct MHD_Daemon *daemon;
@@ -201,9 +210,16 @@ struct sg_http_server {
 	bool sweeping;
 	int wake_fd;
 	atomic_bool draining, stopping;
-	atomic_size_t connection_count, deferred_count, stream_count, body_bytes;
+	atomic_size_t connection_count, deferred_count, stream_count;
+	struct http_bodies bodies;
 	atomic_uint_fast64_t requests, bytes_out, status[6];
 };
+
+/* body.c. `length`: what is claimed, 0 where it is not. Afterwards the request may have been refused:
+ * libmicrohttpd gets the answer at the body's end. */
+void http_body_begin(struct sg_http_request *req, size_t length);
+bool http_body_take(struct sg_http_request *req, const char *body, size_t len); /* false: close */
+void http_body_end(struct sg_http_request *req);
 
 /* request.c: libmicrohttpd's callbacks */
 void *http_on_target(void *cls, const char *target, struct MHD_Connection *mhd);

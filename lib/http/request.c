@@ -151,25 +151,19 @@ static enum MHD_Result begin(struct sg_http_request *req, const char *method)
 	set_phase(req, has_body ? PHASE_BODY : PHASE_BUSY);
 	/* An answer from here closes the connection, since libmicrohttpd then does not read the body;
 	 * without one the answer is given in the second call and the connection stays. */
-	if (refuse_early(req, bytes) && has_body)
-		return http_queue(req);
+	if (refuse_early(req, bytes))
+		return has_body ? http_queue(req) : MHD_YES;
+	if (has_body)
+		http_body_begin(req, (size_t)bytes);
 	return MHD_YES;
 }
 
 static enum MHD_Result take_body(struct sg_http_request *req, const char *body, size_t *len)
 {
-	struct sg_http_server *srv = req->srv;
-	size_t cap = req->body.cap;
+	bool ok = http_body_take(req, body, *len);
 
-	sg_buf_append(&req->body, body, *len);
 	*len = 0;
-	size_t grown = req->body.cap - cap;
-	if (req->body.failed || atomic_fetch_add(&srv->body_bytes, grown) + grown > HTTP_BODIES_MAX) {
-		sg_log_limited(SG_LOG_WARNING, "http: a request's body of over %zu bytes: closed",
-		    req->body.len);
-		return MHD_NO;
-	}
-	return MHD_YES;
+	return ok ? MHD_YES : MHD_NO;
 }
 
 static enum MHD_Result dispatch(struct sg_http_request *req)
@@ -240,8 +234,7 @@ void http_on_completed(void *cls, struct MHD_Connection *mhd, void **state,
 	if (why == MHD_REQUEST_TERMINATED_COMPLETED_OK)
 		atomic_fetch_add(&srv->bytes_out, req->answer_bytes);
 	set_phase(req, PHASE_IDLE);
-	atomic_fetch_sub(&srv->body_bytes, req->body.cap);
-	sg_buf_reset(&req->body);
+	http_body_end(req);
 	sg_buf_reset(&req->headers);
 	free(req->query);
 	if (req->query_text)

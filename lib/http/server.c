@@ -237,6 +237,7 @@ enum sg_result sg_http_server_open(struct sg_http_server **out, const struct sg_
 	}
 	srv->cfg = *cfg;
 	srv->admin.fd = -1;
+	sg_random(&srv->bodies.seed, sizeof(srv->bodies.seed));
 	pthread_mutex_init(&srv->lock, NULL);
 	if (cfg->cfg->public_url)
 		snprintf(srv->public_url, sizeof(srv->public_url), "%s", cfg->cfg->public_url);
