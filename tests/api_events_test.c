@@ -1,5 +1,6 @@
 /* Server-sent events: what is told, from where on, to how many, and until when. */
 #include "api_fixture.h"
+#include "store/sqlite_internal.h"
 
 static int set_up(void **state)
 {
@@ -123,6 +124,58 @@ static void a_broken_connection_goes_on_where_it_was(void **state)
 	leave(l);
 	snprintf(headers, sizeof(headers), "%sLast-Event-ID: x\r\n", a->bearer);
 	assert_status(a, "GET", "/api/v1/events", headers, NULL, 400);
+}
+
+static void add_rows(struct api_fixture *a, size_t count)
+{
+	struct sg_audit *rows = calloc(count, sizeof(*rows));
+
+	assert_non_null(rows);
+	for (size_t i = 0; i < count; i++)
+		rows[i] = (struct sg_audit){.at_ms = 1, .app = "live", .stream = "other", .event = "setting"};
+	assert_int_equal(sg_store_audit_add(a->f->store, rows, count), SG_OK);
+	free(rows);
+}
+
+static void who_begins_before_what_is_kept_gets_what_is(void **state)
+{
+	struct api_fixture *a = *state;
+	struct sg_sqlite *s = sg_sqlite_of(a->f->store);
+
+	s->audit_keep = 100;
+	s->audit_trim_every = 16;
+	for (int i = 0; i < 100; i++)
+		add_rows(a, 10);
+	struct listener *all = listen_as(a, "/api/v1/events?after=0", a->bearer);
+	assert_true(await(all, "id: 1000\n", 5000));
+	assert_non_null(strstr(all->text, "id: 901\n"));
+	struct listener *now = listen_as(a, "/api/v1/events", a->bearer);
+	assert_true(await(now, "retry", 20000));
+	note(a, "cam", "now");
+	assert_true(await(now, "now", 5000));
+	assert_true(await(all, "now", 5000));
+	leave(all);
+	leave(now);
+}
+
+static void who_takes_up_an_old_place_holds_up_nobody(void **state)
+{
+	struct api_fixture *a = *state;
+
+	add_rows(a, 60000);
+	struct listener *now = listen_as(a, "/api/v1/events", a->bearer);
+	struct listener *old = listen_as(a, "/api/v1/events?after=1&streamId=cam", a->bearer);
+	struct listener *older = listen_as(a, "/api/v1/events?after=0&streamId=cam", a->bearer);
+	assert_true(await(now, "retry", 20000));
+	note(a, "cam", "news");
+	assert_true(await(now, "news", 20000));
+	assert_false(await(old, "news", 1));
+	assert_false(await(older, "news", 1));
+	assert_true(await(old, "news", 60000));
+	assert_true(await(older, "news", 60000));
+	leave(now);
+	leave(old);
+	leave(older);
 }
 
 static void the_first_row_of_an_empty_audit_is_told(void **state)
@@ -263,6 +316,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    CASE(what_is_noted_is_told_whoever_noted_it),
 	    CASE(a_broken_connection_goes_on_where_it_was),
+	    CASE(who_begins_before_what_is_kept_gets_what_is),
+	    CASE(who_takes_up_an_old_place_holds_up_nobody),
 	    CASE(the_first_row_of_an_empty_audit_is_told),
 	    CASE(filters_leave_out_the_rest),
 	    CASE(one_who_does_not_read_loses_nothing_and_holds_up_nobody),

@@ -42,6 +42,7 @@ struct api_events {
 	struct listener *listeners;
 	size_t count;
 	uint64_t numbers;
+	uint64_t turn; /* the query thread's: the number of who was last read for in turn */
 	json_t *live; /* the thread's: streams that were live at the last look; NULL: not looked */
 };
 
@@ -142,23 +143,61 @@ static void give_row(struct api_events *e, const struct sg_audit *row, int64_t a
 	pthread_mutex_unlock(&e->lock);
 }
 
-/* The lowest place of a listener that has room; false: there is none. */
-static bool lowest(struct api_events *e, int64_t *after)
+static bool reads(const struct listener *l, int64_t newest)
 {
-	bool any = false;
+	return l->ready && l->after < newest && has_room(l);
+}
 
+/* The place of those in front: a reading from there is for all who are not further behind than that. */
+static int64_t front_place(const struct api_events *e, int64_t newest)
+{
+	int64_t front = 0, place;
+
+	for (const struct listener *l = e->listeners; l; l = l->next)
+		if (reads(l, newest) && l->after > front)
+			front = l->after;
+	place = front;
+	for (const struct listener *l = e->listeners; l; l = l->next)
+		if (reads(l, newest) && l->after < place && l->after >= front - ROWS)
+			place = l->after;
+	return place;
+}
+
+/* The one whose turn it is; NULL: nobody has anything to read. */
+static struct listener *next_in_turn(const struct api_events *e, int64_t newest)
+{
+	struct listener *next = NULL, *first = NULL;
+
+	for (struct listener *l = e->listeners; l; l = l->next) {
+		if (!reads(l, newest))
+			continue;
+		if (!first || l->number < first->number)
+			first = l;
+		if (l->number > e->turn && (!next || l->number < next->number))
+			next = l;
+	}
+	return next ? next : first;
+}
+
+/* Where to read from. Every other round is for those in front, the rest go around: whoever takes up an
+ * old place has far to go, and holds up nobody. False: there is nothing to read. */
+static bool choose(struct api_events *e, int round, int64_t newest, int64_t *after)
+{
 	pthread_mutex_lock(&e->lock);
-	for (struct listener *l = e->listeners; l; l = l->next)
-		if (l->ready && has_room(l) && (!any || l->after < *after)) {
-			*after = l->after;
-			any = true;
-		}
+	struct listener *l = next_in_turn(e, newest);
+	if (l && round % 2) {
+		e->turn = l->number;
+		*after = l->after;
+	} else if (l) {
+		*after = front_place(e, newest);
+	}
 	pthread_mutex_unlock(&e->lock);
-	return any;
+	return l != NULL;
 }
 
 /* Rows above `after`, oldest first. The store's list has no place before its first row: there it is read
- * backwards from the end of what can be its first rows. */
+ * backwards from the end of what can be its first rows. Where they are gone, so is the very first, and
+ * the list begins with what is kept. */
 static enum sg_result read_rows(
     struct sg_store *store, int64_t after, struct sg_audit rows[ROWS], size_t *count)
 {
@@ -166,6 +205,8 @@ static enum sg_result read_rows(
 	enum sg_result res =
 	    sg_store_audit_list(store, &all, after ? 0 : ROWS + 1, after, rows, ROWS, count);
 
+	if (res == SG_OK && !after && !*count)
+		return sg_store_audit_list(store, &all, 0, 1, rows, ROWS, count);
 	for (size_t i = 0; res == SG_OK && !after && i < *count / 2; i++) {
 		struct sg_audit other = rows[i];
 		rows[i] = rows[*count - 1 - i];
@@ -174,21 +215,33 @@ static enum sg_result read_rows(
 	return res;
 }
 
+static enum sg_result newest_seq(struct sg_store *store, struct sg_audit *row, int64_t *seq)
+{
+	const struct sg_audit_filter all = {0};
+	size_t count;
+	enum sg_result res = sg_store_audit_list(store, &all, 0, 0, row, 1, &count);
+
+	*seq = res == SG_OK && count ? row->seq : 0;
+	return res;
+}
+
 static void feed_rows(struct api_events *e, struct sg_store *store)
 {
-	struct sg_audit *rows = calloc(ROWS, sizeof(*rows));
-	size_t count = ROWS;
-	int64_t above = 0;
+	struct sg_audit *rows = api_events_count(e) ? calloc(ROWS, sizeof(*rows)) : NULL;
+	int64_t newest, above;
+	size_t count;
 
-	for (int i = 0; rows && i < ROUNDS && count == ROWS && lowest(e, &above); i++) {
-		if (read_rows(store, above, rows, &count) != SG_OK) {
-			sg_log_limited(
-			    SG_LOG_ERROR, "api: reading events: %s", sg_store_error(store));
+	if (!rows)
+		return;
+	enum sg_result res = newest_seq(store, rows, &newest);
+	for (int i = 0; res == SG_OK && i < ROUNDS && choose(e, i, newest, &above); i++) {
+		if ((res = read_rows(store, above, rows, &count)) != SG_OK)
 			break;
-		}
 		for (size_t k = 0; k < count; above = rows[k++].seq)
 			give_row(e, &rows[k], above);
 	}
+	if (res != SG_OK)
+		sg_log_limited(SG_LOG_ERROR, "api: reading events: %s", sg_store_error(store));
 	free(rows);
 }
 
