@@ -114,6 +114,25 @@ authorize() { # [curl options]: the status
 	[ "$(at_nginx "/live/%2e%2e/index.m3u8?token=$t")" != 200 ]
 }
 
+@test "two streams of one folder keep their sessions apart" {
+	for name in one two; do echo "$name" >"$DIR/www/live/$name.mp4"; done
+	t1=$(token one) t2=$(token two)
+	[ "$(at_nginx "/live/one.mp4?token=$t1" -b "$DIR/jar7" -c "$DIR/jar7" -r 0-1)" = 206 ]
+	[ "$(at_nginx "/live/two.mp4?token=$t2" -b "$DIR/jar7" -c "$DIR/jar7" -r 0-1)" = 206 ]
+	for name in one two one; do
+		[ "$(at_nginx "/live/$name.mp4" -b "$DIR/jar7" -c "$DIR/jar7" -r 1-2)" = 206 ]
+	done
+	[ "$(at_nginx "/live/one.mp4?token=$t1" -b "$DIR/jar7" -r 1-2)" = 206 ]
+	[ "$(uses "$t1" one)$(uses "$t2" two)" = 11 ]
+	# A cookie from before each stream's had a name of its own is still good.
+	sids=$(awk '/sg_session/ { print $7 }' "$DIR/jar7")
+	good=0
+	for sid in $sids; do
+		[ "$(at_nginx /live/two.mp4 -H "Cookie: sg_session=$sid")" = 401 ] || good=$((good + 1))
+	done
+	[ "$good" = 1 ]
+}
+
 @test "a path that goes up and down again opens nothing" {
 	# Nginx serves what such a path leads to; what is asked of us must not be where it passes by.
 	for path in /live/cam/../other/index.m3u8 /live/cam/%2e%2e/other/index.m3u8 /live/cam/..%2fother/index.m3u8 \

@@ -117,6 +117,7 @@ static void tokens_in_headers(void **state)
 	    {"Cookie: a=b; sg_session=T\r\nHost: h", "Cookie: " R "\r\nHost: h"},
 	    {"Set-Cookie: sg_session=T; Path=/", "Set-Cookie: " R},
 	    {"sg_session=T; Path=/", "sg_session=" R "; Path=/"},
+	    {"0123abcd_sg_session=T; Path=/", "0123abcd_sg_session=" R "; Path=/"},
 	    {"Bearer%20T", "Bearer%20" R},
 	    {"Bearer  T", "Bearer  " R},
 	    {"Bearer=T", "Bearer=" R},

@@ -9,7 +9,8 @@
 #include "base/url.h"
 #include "net/loop.h"
 
-#define COOKIE "sg_session"
+#define COOKIE "sg_session" /* lib/base/redact.c hides what is behind a name that ends so */
+#define COOKIE_NAME_SIZE 32
 #define IN_FLIGHT_MAX 1024
 #define TEXT_MAX 256
 
@@ -58,11 +59,25 @@ static bool is_secure(const struct sg_http_request *req)
 	       sg_str_equal_nocase(sg_http_header(req, "X-Forwarded-Proto"), SG_STR("https"));
 }
 
+/* Several streams may lie in one folder, which is the cookie's path: by the name each stream in a browser
+ * keeps its own. A hash of the stream's name (FNV-1a), since that may have any length. */
+static void name_cookie(const struct authorize *a, char out[COOKIE_NAME_SIZE])
+{
+	char stream[SG_APP_MAX + SG_STREAM_MAX + 2];
+	uint32_t hash = 0x811c9dc5;
+
+	snprintf(stream, sizeof(stream), "%s/%s", a->app, a->stream);
+	for (const char *p = stream; *p; p++)
+		hash = (hash ^ (uint8_t)*p) * 0x01000193;
+	snprintf(out, COOKIE_NAME_SIZE, "%08x_" COOKIE, hash);
+}
+
 static void set_cookie(struct authorize *a, const char *sid)
 {
-	char text[TEXT_MAX + 128];
+	char text[TEXT_MAX + 128], name[COOKIE_NAME_SIZE];
 
-	snprintf(text, sizeof(text), COOKIE "=%s; Path=%s; HttpOnly; SameSite=Lax%s", sid, a->folder,
+	name_cookie(a, name);
+	snprintf(text, sizeof(text), "%s=%s; Path=%s; HttpOnly; SameSite=Lax%s", name, sid, a->folder,
 	    is_secure(a->req) ? "; Secure" : "");
 	sg_http_add_header(a->req, "Set-Cookie", text);
 	sg_wipe(text, sizeof(text));
@@ -97,10 +112,20 @@ static void on_kicked(void *user, enum sg_goodbye why)
 	finish(a, 403);
 }
 
+/* The stream's own, else one from when all had the same name. */
+static struct sg_str cookie_of(const struct authorize *a)
+{
+	char name[COOKIE_NAME_SIZE];
+
+	name_cookie(a, name);
+	struct sg_str own = sg_http_cookie(a->req, name);
+	return own.len ? own : sg_http_cookie(a->req, COOKIE);
+}
+
 /* R4: the same viewer again. */
 static enum sg_reason come_back(struct authorize *a)
 {
-	struct sg_reentry re = {.sid = sg_http_cookie(a->req, COOKIE),
+	struct sg_reentry re = {.sid = cookie_of(a),
 	    .app = sg_str_from(a->app),
 	    .stream = sg_str_from(a->stream),
 	    .protocol = "authorize",
