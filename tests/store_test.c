@@ -512,6 +512,25 @@ static void purging_takes_the_long_dead_only(void **state)
 	assert_int_equal(purge(f->st, NOW + 200000, now, 10), 0);
 }
 
+static void purging_leaves_what_may_be_presented_again(void **state)
+{
+	struct fixture *f = *state;
+	struct sg_token m = model();
+	size_t n;
+
+	m.resume_s = 30;
+	m.expires_at = NOW + 1000;
+	struct sg_token_key used = make(f->st, m), revoked = make(f->st, m);
+	assert_int_equal(spend(f->st, used), SG_SPENT);
+	assert_int_equal(spend(f->st, revoked), SG_SPENT);
+	assert_ok(sg_store_token_revoke(f->st, revoked.id, false, NOW, &n));
+	assert_int_equal(purge(f->st, NOW + 500, NOW + 600, 10), 1);
+	assert_false(is_there(f->st, revoked.id));
+	assert_true(is_there(f->st, used.id));
+	assert_int_equal(purge(f->st, NOW + 1001, NOW + 1001, 10), 1);
+	assert_false(is_there(f->st, used.id));
+}
+
 static void purging_goes_in_steps_until_nothing_is_left(void **state)
 {
 	struct fixture *f = *state;
@@ -589,6 +608,7 @@ int main(void)
 	    CLAIM("revoking thousands counts each, announced first and last",
 		revoking_thousands_counts_each_and_announces_first_and_last),
 	    CLAIM("purging takes the long dead only", purging_takes_the_long_dead_only),
+	    CLAIM("purging leaves what may be presented again", purging_leaves_what_may_be_presented_again),
 	    CLAIM("purging goes in steps until nothing is left",
 		purging_goes_in_steps_until_nothing_is_left),
 	    CLAIM("purging comes round to what died behind it",

@@ -146,7 +146,8 @@ enum sg_result sg_sqlite_token_revoke_stream(struct sg_store *st, struct sg_str 
 
 /* ---- purge ---- */
 
-/* Ids of dead tokens from `after` upwards. Only reads: nobody waits for a long search. */
+/* Ids of dead tokens from `after` upwards. Only reads: nobody waits for a long search. A used-up one with
+ * a resume window of its own may be presented again (R13) until it has expired. */
 static enum sg_result find_dead(struct sg_sqlite *s, int64_t older_than, int64_t now,
     uint64_t after, int64_t *ids, size_t max, size_t *found)
 {
@@ -155,7 +156,7 @@ static enum sg_result find_dead(struct sg_sqlite *s, int64_t older_than, int64_t
 	sqlite3_stmt *q = sg_sqlite_stmt(s, SG_SQ_TOKEN_DEAD,
 	    "SELECT id FROM token WHERE id > ?1 AND id < ?2"
 	    " AND max(created_at, last_used_at, revoked_at) < ?3"
-	    " AND (revoked_at <> 0 OR uses >= max_uses OR (expires_at <= ?4 AND expires_at < ?3))"
+	    " AND (revoked_at <> 0 OR (uses >= max_uses AND resume_s = 0) OR (expires_at <= ?4 AND expires_at < ?3))"
 	    " ORDER BY id LIMIT ?5");
 
 	*found = 0;

@@ -119,9 +119,10 @@ SG_MUST_CHECK enum sg_result sg_store_token_revoke(struct sg_store *st, uint64_t
 SG_MUST_CHECK enum sg_result sg_store_token_revoke_stream(struct sg_store *st, struct sg_str app,
     struct sg_str stream, int type /* 0 = both */, bool keep_sessions, int64_t now, size_t *revoked);
 
-/* Deletes tokens that can never admit again (expired, used up or revoked) and whose last event
- * is older than `older_than`, at most `max` of them (call again until *purged is 0; pause in
- * between). */
+/* Deletes tokens that can never admit again (expired, revoked, or used up and without a resume window of
+ * their own) and whose last event is older than `older_than`, at most `max` of them (call again until
+ * *purged is 0; pause in between). Whom one has let in may be in still: it cannot be revoked by its id any
+ * more. */
 SG_MUST_CHECK enum sg_result sg_store_token_purge(struct sg_store *st, int64_t older_than,
     int64_t now, size_t max, size_t *purged);
 
