@@ -288,8 +288,27 @@ setting  " ]
 	fails 2 tokenctl audit --reason expird
 	[[ $errors == *"did you mean 'expired'"* ]]
 	fails 2 tokenctl audit --event played
+	[[ $errors == *'admitted, refused, ended, kicked, revoked, setting or login'* ]]
+	for reason in wrong_password wrong_code; do
+		[ "$(tokenctl audit --event login --reason "$reason" | wc -l)" -eq 0 ]
+	done
 	tokenctl audit --json | jq -e '.items[1].detail == "play_token on" and .next == null'
 	tokenctl audit --csv | head -1 | grep -q ^at,event,reason,
+}
+
+@test "audit knows every event and reason that is written, and so do the manual and the completions" {
+	cd "$root"
+	words=$({
+		grep -rhoE '\.(event|reason) = "[a-z_]+"' lib
+		grep -rhoE '(note_failure|ctl_audit|compat_audit_row|sg_gate_audit_session)\([^"]*"[a-z_]+"' lib cmd
+		grep -hoE 'X\(SG_[A-Z_]+, "[a-z_]+"' lib/gate/gate.h
+	} | grep -oE '"[a-z_]+"' | tr -d '"' | sort -u)
+	[ "$(wc -l <<<"$words")" -gt 25 ]
+	for word in $words; do
+		tokenctl audit --event "$word" >/dev/null 2>&1 || tokenctl audit --reason "$word" >/dev/null
+		grep -E '^\.(It )?Cm' man/tokenctl.1 | grep -qw "$word" || { echo "tokenctl.1: $word"; return 1; }
+		grep -qw "$word" man/tokenctl.bash-completion || { echo "completion: $word"; return 1; }
+	done
 }
 
 @test "audit --limit and --after page through" {

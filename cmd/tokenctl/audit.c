@@ -54,7 +54,17 @@ static json_t *audit_row(const struct sg_audit *a)
 }
 
 const char *const ctl_audit_events[CTL_EVENT_COUNT] = {
-    "admitted", "refused", "ended", "kicked", "revoked", "setting"};
+    "admitted", "refused", "ended", "kicked", "revoked", "setting", "login"};
+
+const char *ctl_audit_reason(size_t i)
+{
+	static const char *const logins[] = {"wrong_password", "wrong_code"};
+
+	if (i < SG_REASON_COUNT - 1)
+		return sg_reason_name((enum sg_reason)(SG_ADMITTED + 1 + i));
+	i -= SG_REASON_COUNT - 1;
+	return i < SG_BYE_COUNT ? sg_goodbye_name((enum sg_goodbye)i) : logins[i - SG_BYE_COUNT];
+}
 
 /* A name that nothing is ever called would list nothing, and say nothing of the mistake. */
 static int check_event(const char *event)
@@ -65,26 +75,22 @@ static int check_event(const char *event)
 		if (!strcmp(event, ctl_audit_events[i]))
 			return CTL_DONE;
 	return ctl_fail(CTL_USAGE,
-	    "there is no event '%s': use admitted, refused, ended, kicked, revoked or setting",
+	    "there is no event '%s': use admitted, refused, ended, kicked, revoked, setting or login",
 	    CTL_SHOW(event));
 }
 
-/* Why one was refused, or how a session ended. */
 static int check_reason(const char *reason)
 {
-	const char *names[SG_REASON_COUNT + SG_BYE_COUNT];
-	size_t count = 0;
+	const char *names[CTL_REASON_COUNT];
 
 	if (!reason)
 		return CTL_DONE;
-	for (int i = SG_ADMITTED + 1; i < SG_REASON_COUNT; i++)
-		names[count++] = sg_reason_name((enum sg_reason)i);
-	for (int i = 0; i < SG_BYE_COUNT; i++)
-		names[count++] = sg_goodbye_name((enum sg_goodbye)i);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < CTL_REASON_COUNT; i++) {
+		names[i] = ctl_audit_reason(i);
 		if (!strcmp(reason, names[i]))
 			return CTL_DONE;
-	const char *near = sg_nearest(sg_str_from(reason), names, count);
+	}
+	const char *near = sg_nearest(sg_str_from(reason), names, CTL_REASON_COUNT);
 	if (near)
 		return ctl_fail(CTL_USAGE, "there is no reason '%s': did you mean '%s'?",
 		    CTL_SHOW(reason), near);

@@ -188,10 +188,8 @@ static void offer_options(struct offers *o, const struct ctl_command *cmd)
 
 static void offer_reasons(struct offers *o)
 {
-	for (int i = SG_ADMITTED + 1; i < SG_REASON_COUNT; i++)
-		offer(o, sg_reason_name((enum sg_reason)i));
-	for (int i = 0; i < SG_BYE_COUNT; i++)
-		offer(o, sg_goodbye_name((enum sg_goodbye)i));
+	for (size_t i = 0; i < CTL_REASON_COUNT; i++)
+		offer(o, ctl_audit_reason(i));
 }
 
 static void offer_values(struct ctl *c, bool asked, enum ctl_opt opt, struct offers *o)

@@ -345,8 +345,11 @@ extern const struct ctl_column ctl_audit_columns[];
 extern const size_t ctl_audit_column_count;
 
 /* What `audit --event` takes. */
-#define CTL_EVENT_COUNT 6
+#define CTL_EVENT_COUNT 7
 extern const char *const ctl_audit_events[CTL_EVENT_COUNT];
+/* Why one was refused, how a session ended, or why an administrator was not let in. */
+#define CTL_REASON_COUNT (SG_REASON_COUNT - 1 + SG_BYE_COUNT + 2)
+const char *ctl_audit_reason(size_t i);
 
 /* The interactive shell; `base` has the options that hold for all commands. */
 int ctl_shell(struct ctl *base);
