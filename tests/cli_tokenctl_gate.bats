@@ -342,6 +342,18 @@ setting  " ]
 	[ "${PIPESTATUS[0]}" -eq 0 ]
 }
 
+@test "what grows over the limit for files fails with one line" {
+	tokenctl create cam --quiet >/dev/null
+	limited() { (ulimit -f "$1" && shift && tokenctl "$@"); } # in blocks of 1024 bytes
+	export -f limited
+	fails 1 bash -c 'limited 300 create cam --count 5000 --quiet'
+	[[ $errors == *'cannot make the tokens'* ]]
+	tokenctl audit >/dev/null # the store is whole
+	tokenctl create cam --count 5000 --quiet >/dev/null
+	fails 1 bash -c "limited 40 list --limit 5000 --json >$dir/list"
+	[[ $errors == *'cannot write the output: File too large'* ]]
+}
+
 @test "purge deletes tokens that can never admit again, and only those" {
 	tokenctl create cam --count 1200 --quiet >/dev/null
 	tokenctl revoke --stream cam >/dev/null

@@ -436,6 +436,7 @@ static int serve(struct sg_config *cfg, struct sg_tls *tls, const char *path)
 	sigaddset(&signals, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file over the limit (ulimit -f): the write says so */
 	leave_no_core();
 
 	if (open_rooms(&d, error, sizeof(error)) != SG_OK) {

@@ -106,6 +106,7 @@ int main(int argc, char **argv)
 	if (!hold_standard_descriptors())
 		return PLAY_FAILED;
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file over the limit (ulimit -f): the write says so */
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
 	trouble_install();

@@ -169,6 +169,7 @@ int main(int argc, char **argv)
 	if (!hold_standard_descriptors())
 		return CTL_FAILED;
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file over the limit (ulimit -f): the write says so */
 	if (!setlocale(LC_CTYPE, "") || MB_CUR_MAX == 1)
 		setlocale(
 		    LC_CTYPE, "C.UTF-8"); /* names and labels are UTF-8 whatever the terminal */
