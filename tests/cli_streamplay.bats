@@ -333,6 +333,13 @@ succeeds() {
 	[ -z "$(find "$dir" -name '*.part-*')" ]
 }
 
+@test "a recording that may grow no further fails with one line" {
+	limited() { (ulimit -f 20 && streamplay "$@"); }
+	export -f limited
+	fails 1 bash -c "limited '$media/cam.mp4' --record '$dir/big.ts'"
+	[[ $errors == *'File too large'* ]]
+}
+
 @test "a file that exists is not written over" {
 	echo mine >"$dir/cam.mp4"
 	fails 1 streamplay "$media/cam.mp4" --record "$dir/cam.mp4"

@@ -112,14 +112,16 @@ static size_t raise_descriptor_limit(void)
 	return limit > 200 ? limit - 100 : limit / 2; /* the store, files and libraries need some */
 }
 
-/* A core dump holds tokens, keys and sessions. The hard limit stays, for whoever debugs: see prlimit(1). */
+/* A core dump holds tokens, keys and sessions. A limit of 0 keeps it from files alone: where core_pattern
+ * names a program, the kernel calls it whatever the limit is, unless that is 1 (fs/coredump.c), which is too
+ * little for a file as well. The hard limit stays, for whoever debugs: see prlimit(1). */
 static void leave_no_core(void)
 {
 	struct rlimit rl;
 
 	if (getrlimit(RLIMIT_CORE, &rl) != 0)
 		return;
-	rl.rlim_cur = 0;
+	rl.rlim_cur = rl.rlim_max ? 1 : 0;
 	setrlimit(RLIMIT_CORE, &rl);
 }
 
