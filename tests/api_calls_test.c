@@ -290,6 +290,111 @@ static void recordings_are_the_files_and_the_catalogue_says_whose(void **state)
 	assert_int_equal(items_of(a, "/api/v1/recordings?limit=3&cursor=live/root.mp4"), 1);
 }
 
+/* ---- long searches ---- */
+
+/* The needles' seqs: 5, 25000, 45000. */
+static void fill_audit(struct api_fixture *a)
+{
+	struct sg_audit *rows = calloc(50000, sizeof(*rows));
+
+	assert_non_null(rows);
+	for (size_t i = 0; i < 50000; i++)
+		rows[i] = (struct sg_audit){.at_ms = 1, .app = "live", .event = "setting", .stream = "hay"};
+	strcpy(rows[4].stream, "needle");
+	strcpy(rows[24999].stream, "needle");
+	strcpy(rows[44999].stream, "needle");
+	assert_int_equal(sg_store_audit_add(a->f->store, rows, 50000), SG_OK);
+	free(rows);
+}
+
+static void a_long_search_of_the_audit_finds_all(void **state)
+{
+	struct api_fixture *a = *state;
+	static const struct {
+		const char *query;
+		int seqs[3];
+		const char *next;
+	} rows[] = {
+	    {"streamId=needle", {45000, 25000, 5}, NULL},
+	    {"streamId=needle&limit=2", {45000, 25000}, "25000"},
+	    {"streamId=needle&limit=2&cursor=25000", {5}, NULL},
+	    {"streamId=needle&cursor=5", {0}, NULL},
+	    {"streamId=needle&cursor=900000", {45000, 25000, 5}, NULL},
+	    {"streamId=needle&after=1", {5, 25000, 45000}, NULL},
+	    {"streamId=needle&after=5&limit=1", {25000}, "25000"},
+	    {"streamId=needle&after=45000", {0}, NULL},
+	    {"streamId=needle&after=900000", {0}, NULL},
+	    {"streamId=nothing", {0}, NULL},
+	};
+
+	assert_int_equal(items_of(a, "/api/v1/audit?streamId=needle"), 0);
+	fill_audit(a);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char target[128];
+		size_t count = 0;
+		snprintf(target, sizeof(target), "/api/v1/audit?%s", rows[i].query);
+		json_t *list = get(a, "GET", target, NULL, 200), *items = json_object_get(list, "items");
+		for (; count < 3 && rows[i].seqs[count]; count++)
+			if (json_integer_value(json_object_get(json_array_get(items, count), "seq")) !=
+			    rows[i].seqs[count])
+				fail_msg("%s: item %zu", target, count);
+		assert_int_equal(json_array_size(items), count);
+		const char *next = json_string_value(json_object_get(list, "next"));
+		if (next ? !rows[i].next || strcmp(next, rows[i].next) != 0 : rows[i].next != NULL)
+			fail_msg("%s: next %s", target, next ? next : "null");
+		json_decref(list);
+	}
+}
+
+struct in_between {
+	int fd; /* on which the search is answered */
+	atomic_bool go, done, answered;
+};
+
+static void wait_for_go(void *user, struct sg_gate *gate, struct sg_store *store)
+{
+	struct in_between *b = user;
+
+	(void)gate, (void)store;
+	while (!atomic_load(&b->go))
+		usleep(1000);
+}
+
+static void look_for_the_answer(void *user, struct sg_gate *gate, struct sg_store *store)
+{
+	struct in_between *b = user;
+	struct pollfd p = {.fd = b->fd, .events = POLLIN};
+
+	(void)gate, (void)store;
+	atomic_store(&b->answered, poll(&p, 1, 500) == 1);
+	atomic_store(&b->done, true);
+}
+
+static void others_are_served_during_a_long_search(void **state)
+{
+	struct api_fixture *a = *state;
+	struct in_between b = {.fd = client_connect(a->f)};
+	struct reply r;
+	char text[300];
+
+	fill_audit(a);
+	assert_true(sg_gate_query(a->f->gate, wait_for_go, &b));
+	unsigned calls = (unsigned)atomic_load(&a->api->calls);
+	snprintf(text, sizeof(text), "GET /api/v1/audit?streamId=nothing HTTP/1.1\r\nHost: 127.0.0.1\r\n%s\r\n", a->bearer);
+	client_send(b.fd, text);
+	for (int i = 0; i < 5000 && (unsigned)atomic_load(&a->api->calls) == calls; i++)
+		usleep(1000);
+	usleep(50000); /* counted, and then put in the queue */
+	assert_true(sg_gate_query(a->f->gate, look_for_the_answer, &b));
+	atomic_store(&b.go, true);
+	client_read(b.fd, &r, true);
+	assert_int_equal(r.status, 200);
+	assert_true(atomic_load(&b.done));
+	assert_false(atomic_load(&b.answered));
+	reply_free(&r);
+	close(b.fd);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -302,6 +407,8 @@ int main(void)
 	    CASE(applications_tell_whom_a_switch_would_concern),
 	    CASE(sessions_are_listed_in_the_order_they_came),
 	    CASE(recordings_are_the_files_and_the_catalogue_says_whose),
+	    CASE(a_long_search_of_the_audit_finds_all),
+	    CASE(others_are_served_during_a_long_search),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

@@ -263,6 +263,38 @@ static void the_audit_filters(void **state)
 	assert_int_equal(audit(f->st, (struct sg_audit_filter){.token_id = 2}, 0, 10, out, 50), 11);
 }
 
+static void a_span_of_the_audit_is_looked_at(void **state)
+{
+	struct fixture *f = *state;
+	static struct sg_audit out[50];
+	struct sg_audit_filter span = {.span = 10}, expired = {.reason = SG_STR("expired"), .span = 10};
+
+	assert_int_equal(audit(f->st, span, 0, 0, out, 50), 0);
+	add_audit(f->st, 0, 40);
+	assert_int_equal(audit(f->st, span, 0, 0, out, 50), 10);
+	assert_int_equal(out[0].seq, 40);
+	assert_int_equal(out[9].seq, 31);
+	assert_int_equal(audit(f->st, span, 31, 0, out, 50), 10);
+	assert_int_equal(out[9].seq, 21);
+	assert_int_equal(audit(f->st, span, 5, 0, out, 50), 4);
+	assert_int_equal(audit(f->st, span, 0, 7, out, 50), 10);
+	assert_int_equal(out[0].seq, 8);
+	assert_int_equal(out[9].seq, 17);
+	assert_int_equal(audit(f->st, span, 0, 38, out, 50), 2);
+	assert_int_equal(audit(f->st, span, 0, 0, out, 3), 3);
+	assert_int_equal(audit(f->st, expired, 0, 0, out, 50), 1);
+	/* And no more than that is looked at, whatever is kept. */
+	add_audit(f->st, 40, 4000);
+	sqlite3_stmt *q = sg_sqlite_of(f->st)->statements[SG_SQ_AUDIT_NEWEST];
+	sqlite3_stmt_status(q, SQLITE_STMTSTATUS_VM_STEP, 1);
+	expired.reason = SG_STR("nothing");
+	assert_int_equal(audit(f->st, expired, 0, 0, out, 50), 0);
+	assert_in_range(sqlite3_stmt_status(q, SQLITE_STMTSTATUS_VM_STEP, 1), 1, 600);
+	expired.span = 0;
+	assert_int_equal(audit(f->st, expired, 0, 0, out, 50), 0);
+	assert_true(sqlite3_stmt_status(q, SQLITE_STMTSTATUS_VM_STEP, 1) > 4000);
+}
+
 static void the_audit_keeps_the_newest_rows(void **state)
 {
 	struct fixture *f = *state;
@@ -670,6 +702,7 @@ int main(void)
 	    CLAIM("the audit is read newest first, or followed",
 		the_audit_is_read_newest_first_or_followed),
 	    CLAIM("the audit filters", the_audit_filters),
+	    CLAIM("a span of the audit is looked at", a_span_of_the_audit_is_looked_at),
 	    CLAIM("the audit keeps the newest rows", the_audit_keeps_the_newest_rows),
 	    CLAIM("an overlong audit row is refused whole", an_overlong_audit_row_is_refused_whole),
 	    CLAIM("settings are set, replaced and forgotten",

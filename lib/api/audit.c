@@ -46,33 +46,112 @@ static bool query_filter(
 	return true;
 }
 
+/* A filter may fit few rows or none, and no index leads to them: a search goes by steps, in between which
+ * the query thread serves others. */
+#define SPAN 20000
+
+struct search {
+	struct api_call *call;
+	struct sg_audit_filter filter;
+	int64_t before, after; /* one of them is 0 */
+	int64_t newest, oldest; /* seqs when it began */
+	size_t limit, count;
+	struct sg_audit rows[]; /* limit + 1: the one more tells whether others follow */
+};
+
+static void answer_search(struct search *s)
+{
+	json_t *items = json_array();
+	char next[24] = "";
+
+	for (size_t i = 0; i < s->count && i < s->limit; i++)
+		json_array_append_new(items, api_audit_row(&s->rows[i]));
+	if (s->count > s->limit)
+		snprintf(next, sizeof(next), "%lld", (long long)s->rows[s->limit - 1].seq);
+	api_answer_list(s->call, items, next);
+}
+
+static void end_search(struct search *s)
+{
+	free(s->call);
+	free(s);
+}
+
+/* The ends of what there is. With `after` the list does not tell of row 1, which is as well. */
+static enum sg_result find_ends(struct search *s, struct sg_store *store)
+{
+	const struct sg_audit_filter all = {0};
+	size_t count;
+	enum sg_result res = sg_store_audit_list(store, &all, 0, 0, s->rows, 1, &count);
+
+	s->newest = res == SG_OK && count ? s->rows->seq : 0;
+	if (res == SG_OK)
+		res = sg_store_audit_list(store, &all, 0, 1, s->rows, 1, &count);
+	s->oldest = res == SG_OK && count ? s->rows->seq : s->newest;
+	if (s->after && s->after < s->oldest)
+		s->after = s->oldest - 1 > 0 ? s->oldest - 1 : 1;
+	return res;
+}
+
+static enum sg_result step(struct search *s, struct sg_store *store, bool *done)
+{
+	size_t count = 0;
+	enum sg_result res = sg_store_audit_list(store, &s->filter, s->before, s->after,
+	    s->rows + s->count, s->limit + 1 - s->count, &count);
+
+	s->count += count;
+	if (s->after)
+		s->after = s->after < s->newest ? s->after + SPAN : s->newest;
+	else
+		s->before = (s->before && s->before <= s->newest ? s->before : s->newest + 1) - SPAN;
+	*done = s->count > s->limit || (s->after ? s->after >= s->newest : s->before < s->oldest);
+	return res;
+}
+
+/* On the query thread. */
+static void go_on(void *user, struct sg_gate *gate, struct sg_store *store)
+{
+	struct search *s = user;
+	bool done = false;
+
+	s->call->store = store;
+	if (step(s, store, &done) != SG_OK)
+		api_store_failed(s->call, "reading the audit");
+	else if (done)
+		answer_search(s);
+	else if (sg_gate_query(gate, go_on, s))
+		return;
+	else
+		api_try_later(s->call->req, 503, 1, "too many calls at a time: try again in a second");
+	end_search(s);
+}
+
 void api_audit_list(struct api_call *c)
 {
 	struct sg_audit_filter f;
 	int64_t before, after;
-	size_t limit, count = 0;
-	char next[24] = "";
+	size_t limit;
 
 	if (!query_filter(c, &f, &before, &after) || !api_query_limit(c, API_PAGE, &limit))
 		return;
-	struct sg_audit *rows = calloc(limit + 1, sizeof(*rows));
-	if (!rows) {
+	f.span = SPAN;
+	struct search *s = calloc(1, sizeof(*s) + (limit + 1) * sizeof(s->rows[0]));
+	if (!s) {
 		api_problem(c->req, 500, "out of memory");
 		return;
 	}
-	/* One more than asked for tells whether others follow. */
-	if (sg_store_audit_list(c->store, &f, before, after, rows, limit + 1, &count) != SG_OK) {
+	s->filter = f;
+	s->before = before;
+	s->after = after;
+	s->limit = limit;
+	if (find_ends(s, c->store) != SG_OK) {
 		api_store_failed(c, "reading the audit");
-		free(rows);
-		return;
+		free(s);
+	} else if (!(s->call = api_call_keep(c))) {
+		free(s);
+	} else {
+		go_on(s, c->api->cfg.gate, c->store);
 	}
-	json_t *items = json_array();
-	for (size_t i = 0; i < count && i < limit; i++)
-		json_array_append_new(items, api_audit_row(&rows[i]));
-	if (count > limit)
-		snprintf(next, sizeof(next), "%lld", (long long)rows[limit - 1].seq);
-	free(rows);
-	api_answer_list(c, items, next);
 }
 
 void api_audit(struct api_call *c, const struct api_act *act)

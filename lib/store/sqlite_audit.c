@@ -126,12 +126,15 @@ static enum sg_result read_row(struct sg_sqlite *s, sqlite3_stmt *q, struct sg_a
 	return res;
 }
 
-/* Trimming lags behind; what is over the limit is not shown. */
+/* Trimming lags behind; what is over the limit is not shown. Rows are found by `seq` alone, so each list
+ * has one bound at either end: of two, SQLite would go by one and look at all that the other leaves out. */
+#define NEWEST "(SELECT max(seq) FROM audit)"
 #define FILTER                                                                                     \
-	" AND seq > (SELECT max(seq) FROM audit) - ?2"                                             \
 	" AND (?3 IS NULL OR app = ?3) AND (?4 IS NULL OR stream = ?4)"                            \
 	" AND (?5 IS NULL OR event = ?5) AND (?6 IS NULL OR reason = ?6)"                          \
 	" AND (?7 = 0 OR token_id = ?7)"
+
+#define SPAN_ALL INT64_C(0x3fffffffffffffff)
 
 static sqlite3_stmt *list_statement(struct sg_sqlite *s, int64_t before, int64_t after)
 {
@@ -139,10 +142,12 @@ static sqlite3_stmt *list_statement(struct sg_sqlite *s, int64_t before, int64_t
 
 	if (after > 0)
 		q = sg_sqlite_stmt(s, SG_SQ_AUDIT_OLDEST,
-		    "SELECT " COLUMNS " FROM audit WHERE seq > ?1" FILTER " ORDER BY seq LIMIT ?8");
+		    "SELECT " COLUMNS " FROM audit WHERE seq > max(?1, " NEWEST " - ?2) AND seq <= ?1 + ?9"
+		    FILTER " ORDER BY seq LIMIT ?8");
 	else
 		q = sg_sqlite_stmt(s, SG_SQ_AUDIT_NEWEST,
-		    "SELECT " COLUMNS " FROM audit WHERE seq < ?1" FILTER
+		    "SELECT " COLUMNS " FROM audit WHERE seq < ?1"
+		    " AND seq >= max(min(?1, " NEWEST " + 1) - ?9, " NEWEST " - ?2 + 1)" FILTER
 		    " ORDER BY seq DESC LIMIT ?8");
 	sg_sq_int(q, 1, after > 0 ? after : before);
 	sg_sq_int(q, 2, s->audit_keep);
@@ -163,6 +168,7 @@ enum sg_result sg_sqlite_audit_list(struct sg_store *st, const struct sg_audit_f
 	sg_sq_str(q, 6, f->reason);
 	sg_sq_int(q, 7, f->token_id <= INT64_MAX ? (int64_t)f->token_id : -1);
 	sg_sq_int(q, 8, (int64_t)max);
+	sg_sq_int(q, 9, f->span ? f->span : SPAN_ALL);
 	while ((res = sg_sqlite_row(s, q, &row, "reading the audit")) == SG_OK && row) {
 		if ((res = read_row(s, q, &out[*count])) != SG_OK)
 			break;

@@ -145,6 +145,7 @@ struct sg_audit {
 struct sg_audit_filter {
 	struct sg_str app, stream, event, reason;
 	uint64_t token_id; /* 0 = any */
+	int64_t span; /* looks at so many numbers (seq) from where it begins, 0 = all: for steps of a long search */
 };
 /* Appends; the store keeps the newest 1,000,000 rows. */
 SG_MUST_CHECK enum sg_result sg_store_audit_add(struct sg_store *st, const struct sg_audit *rows,
