@@ -40,14 +40,31 @@ static size_t room_for(const struct sg_http_request *req)
 	return is_administrators(req) ? HTTP_BODIES_MAX : HTTP_BODIES_MAX / 2;
 }
 
+static bool add_up_to(atomic_size_t *sum, size_t bytes, size_t max)
+{
+	size_t now = atomic_load(sum);
+
+	do {
+		if (now > max || bytes > max - now)
+			return false;
+	} while (!atomic_compare_exchange_weak(sum, &now, now + bytes));
+	return true;
+}
+
 static bool take_room(struct sg_http_request *req, size_t bytes)
 {
+	atomic_size_t *own = share_of(req);
+
 	if (req->connection->local) /* whoever may open the socket is the administrator */
 		return true;
+	if (!add_up_to(own, bytes, HTTP_BODY_SHARE_MAX))
+		return false;
+	if (!add_up_to(&req->srv->bodies.bytes, bytes, room_for(req))) {
+		atomic_fetch_sub(own, bytes);
+		return false;
+	}
 	req->body_room += bytes;
-	size_t all = atomic_fetch_add(&req->srv->bodies.bytes, bytes) + bytes;
-	size_t own = atomic_fetch_add(share_of(req), bytes) + bytes;
-	return all <= room_for(req) && own <= HTTP_BODY_SHARE_MAX;
+	return true;
 }
 
 void http_body_end(struct sg_http_request *req)
