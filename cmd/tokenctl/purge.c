@@ -6,14 +6,11 @@
 #define STEP 500
 #define PAUSE_NS 2000000
 
-/* Whom a token let in may be in still, and is shown out by its id. */
-#define AGE_S 86400
-
 int ctl_purge(struct ctl *c)
 {
 	const struct timespec pause = {.tv_nsec = PAUSE_NS};
 	struct ctl_progress progress;
-	int64_t age_s = AGE_S;
+	int64_t age_s = 0;
 	uint64_t total = 0;
 	size_t purged;
 	int res;
