@@ -62,11 +62,11 @@ static struct shelf shelf_of(struct fixture *f)
 	return s;
 }
 
-static void put(struct shelf *s, const char *name, int64_t created_at)
+static void put_row(struct shelf *s, const char *name, struct sg_recording row)
 {
-	struct sg_recording row = { .created_at = created_at, .size = 1000, .state = SG_RECORDING_DONE };
 	char path[256];
 
+	row.size = 1000;
 	snprintf(row.app, sizeof(row.app), "live");
 	snprintf(row.stream, sizeof(row.stream), "cam");
 	snprintf(row.name, sizeof(row.name), "%s", name);
@@ -75,6 +75,11 @@ static void put(struct shelf *s, const char *name, int64_t created_at)
 	FILE *f = fopen(path, "wb");
 	assert_non_null(f);
 	fclose(f);
+}
+
+static void put(struct shelf *s, const char *name, int64_t created_at)
+{
+	put_row(s, name, (struct sg_recording){ .created_at = created_at, .state = SG_RECORDING_DONE });
 }
 
 static bool has(struct shelf *s, const char *name)
@@ -110,6 +115,25 @@ static void recordings_go_when_they_are_old(void **state)
 	pass(60000);
 	sweep(&s);
 	assert_false(has(&s, "b.mp4"));
+	free(s.cfg);
+}
+
+static void a_recording_is_as_old_as_its_end(void **state)
+{
+	struct shelf s = shelf_of(*state);
+
+	put_row(&s, "week.mp4",
+	    (struct sg_recording){ .created_at = NOW - 7 * DAY_S, .duration_ms = 6 * DAY_MS });
+	sweep(&s);
+	assert_true(has(&s, "week.mp4"));
+	for (int hours = 0; hours < 24; hours++) {
+		pass(3600000);
+		sweep(&s);
+	}
+	assert_true(has(&s, "week.mp4"));
+	pass(1000);
+	sweep(&s);
+	assert_false(has(&s, "week.mp4"));
 	free(s.cfg);
 }
 
@@ -186,6 +210,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CLAIM("recordings go when they are old", recordings_go_when_they_are_old),
+		CLAIM("a recording is as old as its end", a_recording_is_as_old_as_its_end),
 		CLAIM("a clock that is set forward deletes nothing", a_clock_that_is_set_forward_deletes_nothing),
 		CLAIM("a clock that stays where it was set is believed after a day",
 		    a_clock_that_stays_where_it_was_set_is_believed_after_a_day),

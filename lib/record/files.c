@@ -189,7 +189,8 @@ void keep_sweep(const struct sg_config *cfg, struct sg_store *store, struct keep
 		k.count = 0;
 	for (size_t i = 0; i < k.count; i++) {
 		const struct sg_recording *row = &k.items[i];
-		bool old = by_age && now_s - row->created_at > cfg->recording_keep_ms / 1000;
+		int64_t ended_at = row->created_at + row->duration_ms / 1000;
+		bool old = by_age && now_s - ended_at > cfg->recording_keep_ms / 1000;
 		if (!old && !(cfg->recording_max_size && k.bytes > cfg->recording_max_size))
 			continue;
 		delete_one(cfg, store, row);
