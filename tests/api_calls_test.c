@@ -395,6 +395,33 @@ static void others_are_served_during_a_long_search(void **state)
 	close(b.fd);
 }
 
+/* ---- recordings ---- */
+
+static void sh(struct api_fixture *a, const char *what)
+{
+	char command[400];
+
+	snprintf(command, sizeof(command), "cd %s/rec && %s", a->f->dir, what);
+	assert_int_equal(system(command), 0);
+}
+
+static void a_file_put_there_by_hand_stays_so_when_it_is_renamed(void **state)
+{
+	struct api_fixture *a = *state;
+	struct sg_recording r = {.app = "live", .name = "cam.mp4", .stream = "cam", .created_at = 1};
+
+	sh(a, "printf 1 >live/film.mp4 && printf 1 >live/cam.mp4");
+	assert_int_equal(sg_store_recording_add(a->f->store, &r), SG_OK);
+	json_decref(get(a, "PATCH", "/api/v1/recordings/live/film.mp4", "{\"name\":\"one.mp4\"}", 200));
+	json_decref(get(a, "PATCH", "/api/v1/recordings/live/one.mp4", "{\"name\":\"two.mp4\"}", 200));
+	assert_int_equal(sg_store_recording_get(a->f->store, SG_STR("live"), SG_STR("two.mp4"), &r), SG_OK);
+	assert_int_equal(r.state, SG_RECORDING_PLACED);
+	assert_string_equal(r.stream, "film");
+	json_decref(get(a, "PATCH", "/api/v1/recordings/live/cam.mp4", "{\"name\":\"three.mp4\"}", 200));
+	assert_int_equal(sg_store_recording_get(a->f->store, SG_STR("live"), SG_STR("three.mp4"), &r), SG_OK);
+	assert_int_equal(r.state, SG_RECORDING_DONE);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -409,6 +436,7 @@ int main(void)
 	    CASE(recordings_are_the_files_and_the_catalogue_says_whose),
 	    CASE(a_long_search_of_the_audit_finds_all),
 	    CASE(others_are_served_during_a_long_search),
+	    CASE(a_file_put_there_by_hand_stays_so_when_it_is_renamed),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

@@ -206,6 +206,21 @@ static void size_is_kept_to_whatever_the_clock_says(void **state)
 	free(s.cfg);
 }
 
+static void what_was_put_there_by_hand_stays(void **state)
+{
+	struct shelf s = shelf_of(*state);
+
+	s.cfg->recording_max_size = 1500;
+	put_row(&s, "film.mp4", (struct sg_recording){ .created_at = 1, .state = SG_RECORDING_PLACED });
+	put_row(&s, "more.mp4", (struct sg_recording){ .state = SG_RECORDING_PLACED });
+	put(&s, "a.mp4", NOW);
+	sweep(&s);
+	assert_true(has(&s, "film.mp4"));
+	assert_true(has(&s, "more.mp4"));
+	assert_true(has(&s, "a.mp4")); /* they do not count towards the size, either */
+	free(s.cfg);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -215,6 +230,7 @@ int main(void)
 		CLAIM("a clock that stays where it was set is believed after a day",
 		    a_clock_that_stays_where_it_was_set_is_believed_after_a_day),
 		CLAIM("a clock that is trimmed is believed", a_clock_that_is_trimmed_is_believed),
+		CLAIM("what was put there by hand stays", what_was_put_there_by_hand_stays),
 		CLAIM("size is kept to, whatever the clock says", size_is_kept_to_whatever_the_clock_says),
 	};
 

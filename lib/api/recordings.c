@@ -145,7 +145,7 @@ static bool look_up(struct api_call *c, const struct file *file, struct sg_recor
 
 	if (res == SG_OK)
 		return true;
-	*r = (struct sg_recording){0};
+	*r = (struct sg_recording){.state = SG_RECORDING_PLACED};
 	name.len -= strlen(".mp4");
 	return res == SG_ERR_NOT_FOUND && sg_str_copy(r->stream, sizeof(r->stream), name);
 }
@@ -294,14 +294,12 @@ void api_recordings_delete(struct api_call *c)
 
 static const struct api_field rename_fields[] = {{"name", API_STRING}};
 
-/* Whose it is stays: the row goes with the file, and is made where there was none. */
+/* Whose it is stays, and whether it is to be kept: the row goes with the file, and is made where there was none. */
 static bool move_row(struct api_call *c, struct one *o, struct sg_recording *r, const char *name)
 {
 	snprintf(r->app, sizeof(r->app), "%s", o->file.app);
 	snprintf(r->name, sizeof(r->name), "%s", name);
 	r->size = o->file.size;
-	if (!r->created_at)
-		r->created_at = o->file.modified;
 	return sg_store_recording_add(c->store, r) == SG_OK;
 }
 

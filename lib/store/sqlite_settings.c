@@ -201,7 +201,9 @@ static enum sg_result read_recording(
 	enum sg_result res;
 
 	out->created_at = sqlite3_column_int64(q, 3);
-	out->state = sqlite3_column_int(q, 4) ? SG_RECORDING_WRITTEN : SG_RECORDING_DONE;
+	int state = sqlite3_column_int(q, 4);
+	out->state = state == SG_RECORDING_DONE || state == SG_RECORDING_PLACED ? (enum sg_recording_state)state
+										: SG_RECORDING_WRITTEN;
 	out->size = sqlite3_column_int64(q, 5);
 	out->duration_ms = sqlite3_column_int64(q, 6);
 	if ((res = sg_sqlite_column(s, q, 0, out->app, sizeof(out->app), doing)) == SG_OK &&

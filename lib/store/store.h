@@ -271,7 +271,11 @@ struct sg_recording {
 	char name[SG_STREAM_MAX + 5]; /* file name, "cam-1.mp4" */
 	char stream[SG_STREAM_MAX + 1];
 	int64_t created_at;
-	enum sg_recording_state { SG_RECORDING_DONE, SG_RECORDING_WRITTEN } state; /* WRITTEN: just now */
+	enum sg_recording_state {
+		SG_RECORDING_DONE,
+		SG_RECORDING_WRITTEN, /* just now */
+		SG_RECORDING_PLACED,  /* put there by hand: kept whatever its age and size */
+	} state;
 	int64_t size, duration_ms; /* 0 = not known */
 };
 /* Adds, or replaces what was known of a file of that name. */
