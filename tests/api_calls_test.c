@@ -422,6 +422,29 @@ static void a_file_put_there_by_hand_stays_so_when_it_is_renamed(void **state)
 	assert_int_equal(r.state, SG_RECORDING_DONE);
 }
 
+static void no_file_takes_the_name_of_one_that_is_being_written(void **state)
+{
+	struct api_fixture *a = *state;
+	struct sg_recording r = {.app = "live", .name = "cam.mp4", .stream = "cam", .created_at = 1,
+	    .state = SG_RECORDING_WRITTEN};
+
+	sh(a, "printf 1 >live/film.mp4 && printf 1 >live/.cam.mp4.part && printf 1 >root.mp4");
+	assert_int_equal(sg_store_recording_add(a->f->store, &r), SG_OK);
+	assert_status(a, "PATCH", "/api/v1/recordings/live/film.mp4", a->bearer, "{\"name\":\"cam.mp4\"}", 409);
+	assert_status(a, "PATCH", "/api/v1/recordings/live/root.mp4", a->bearer, "{\"name\":\"cam.mp4\"}", 409);
+	sh(a, "test ! -e live/cam.mp4 && test ! -e cam.mp4 && test -e live/film.mp4 && test -e root.mp4");
+	assert_int_equal(sg_store_recording_get(a->f->store, SG_STR("live"), SG_STR("cam.mp4"), &r), SG_OK);
+	assert_string_equal(r.stream, "cam");
+	assert_int_equal(r.state, SG_RECORDING_WRITTEN);
+	/* Nor does one that was put there meanwhile take that one's row along. */
+	sh(a, "printf 1 >live/cam.mp4");
+	assert_status(a, "PATCH", "/api/v1/recordings/live/cam.mp4", a->bearer, "{\"name\":\"new.mp4\"}", 409);
+	assert_status(a, "DELETE", "/api/v1/recordings/live/cam.mp4", a->bearer, NULL, 200);
+	assert_int_equal(sg_store_recording_get(a->f->store, SG_STR("live"), SG_STR("cam.mp4"), &r), SG_OK);
+	/* Files of one application lie in two folders, and share the catalogue's rows. */
+	assert_status(a, "PATCH", "/api/v1/recordings/live/root.mp4", a->bearer, "{\"name\":\"film.mp4\"}", 409);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -437,6 +460,7 @@ int main(void)
 	    CASE(a_long_search_of_the_audit_finds_all),
 	    CASE(others_are_served_during_a_long_search),
 	    CASE(a_file_put_there_by_hand_stays_so_when_it_is_renamed),
+	    CASE(no_file_takes_the_name_of_one_that_is_being_written),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

@@ -271,6 +271,15 @@ static void audit(struct api_call *c, const struct file *file, const struct sg_r
 			 .stream = sg_str_from(r->stream), .detail = detail});
 }
 
+/* Is a recording being written, or finished, that will have this name? (record/files.c) */
+static bool is_being_written(struct api_call *c, const char *app, struct sg_str name)
+{
+	char part[sizeof(((struct one *)0)->path)];
+
+	snprintf(part, sizeof(part), "%s/%s/.%.*s.part", c->api->cfg.cfg->recording_path, app, SG_STR_ARG(name));
+	return access(part, F_OK) == 0;
+}
+
 void api_recordings_delete(struct api_call *c)
 {
 	struct sg_recording r;
@@ -282,8 +291,9 @@ void api_recordings_delete(struct api_call *c)
 		api_problem(c->req, 500, "the file cannot be deleted");
 		return;
 	}
-	enum sg_result res = sg_store_recording_delete(
-	    c->store, sg_str_from(o.file.app), sg_str_from(o.file.name));
+	enum sg_result res = SG_OK;
+	if (!is_being_written(c, o.file.app, sg_str_from(o.file.name))) /* else the row is that one's */
+		res = sg_store_recording_delete(c->store, sg_str_from(o.file.app), sg_str_from(o.file.name));
 	if (res != SG_OK && res != SG_ERR_NOT_FOUND) {
 		api_store_failed(c, "forgetting a recording");
 		return;
@@ -303,6 +313,23 @@ static bool move_row(struct api_call *c, struct one *o, struct sg_recording *r, 
 	return sg_store_recording_add(c->store, r) == SG_OK;
 }
 
+/* Why it cannot be called that; NULL: it can, and `to` is its second name from now on. Not over another file: link(2)
+ * refuses where rename(2) would not. Nor over one that is to come, whose row is there already: the recorder looks
+ * for the file behind its part, we for the part behind our link, so that one of us sees the other. */
+static const char *take_name(struct api_call *c, const struct one *o, const char *to, struct sg_str name)
+{
+	if (is_being_written(c, o->file.app, sg_str_from(o->file.name)))
+		return "a recording of the old name is being written";
+	if (sg_http_recording_exists(c->api->cfg.cfg, sg_str_from(o->file.app), name))
+		return "there is a recording of that name";
+	if (link(o->path, to) != 0)
+		return errno == EEXIST ? "there is a recording of that name" : "";
+	if (!is_being_written(c, o->file.app, name))
+		return NULL;
+	unlink(to);
+	return "a recording of that name is being written";
+}
+
 void api_recordings_rename(struct api_call *c)
 {
 	char to[sizeof(((struct one *)0)->path)];
@@ -320,12 +347,11 @@ void api_recordings_rename(struct api_call *c)
 	}
 	snprintf(to, sizeof(to), "%.*s%.*s", (int)(strrchr(o.path, '/') + 1 - o.path), o.path,
 	    SG_STR_ARG(name));
-	/* Not over another file: link(2) refuses where rename(2) would not. The row comes first, so that the
-	 * new name is never anybody else's. */
+	/* The row comes before the old name goes, so that the new one is never anybody else's. */
 	struct file old = o.file;
-	if (link(o.path, to) != 0) {
-		api_problem(c->req, errno == EEXIST ? 409 : 500,
-		    errno == EEXIST ? "there is a recording of that name" : "the file cannot be renamed");
+	const char *why = take_name(c, &o, to, name);
+	if (why) {
+		api_problem(c->req, *why ? 409 : 500, "%s", *why ? why : "the file cannot be renamed");
 	} else if (!move_row(c, &o, &r, strrchr(to, '/') + 1)) {
 		unlink(to);
 		api_store_failed(c, "renaming a recording");

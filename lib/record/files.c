@@ -66,8 +66,16 @@ int file_create(const struct sg_config *cfg, const char *app, const char *stream
 			continue;
 		part_path_of(path, cfg, app, name);
 		int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
-		if (fd >= 0 || errno != EEXIST)
+		if (fd < 0 && errno != EEXIST)
 			return fd;
+		path_of(path, cfg, app, name);
+		if (fd >= 0 && access(path, F_OK) != 0)
+			return fd;
+		if (fd >= 0) { /* renamed to that just now; who did may have seen our part (api/recordings.c) */
+			part_path_of(path, cfg, app, name);
+			unlink(path);
+			close(fd);
+		}
 	}
 	errno = EEXIST;
 	return -1;
