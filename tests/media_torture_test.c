@@ -49,7 +49,7 @@ static void end_file(struct show *w)
 	w->after = sg_record_position(w->file);
 	sg_record_close(w->file);
 	w->file = NULL;
-	assert_int_equal(sg_record_finish(part, whole, &ms), SG_OK);
+	assert_int_equal(sg_record_finish(part, whole, NULL, &ms), SG_OK);
 	struct media m = { 0 };
 	uint8_t piece[65536];
 	size_t n;

@@ -42,9 +42,14 @@ int64_t sg_record_ms(const struct sg_record_file *r); /* how long it is */
 void sg_record_close(struct sg_record_file *r);
 
 /* Rewrites the fragmented file `from` as plain MP4 into `to`, both paths; *ms is how long it is. `from`
- * may be cut off anywhere. Waits for the disk. On any result but SG_OK `to` is gone.
- *   SG_ERR_BAD_INPUT  there is nothing in it that could be played
- *   SG_ERR_IO         it cannot be read or written */
-SG_MUST_CHECK enum sg_result sg_record_finish(const char *from, const char *to, int64_t *ms);
+ * may be cut off anywhere. Waits for the disk. On any result but SG_OK `to` is gone. Any thread may set *stop
+ * (NULL: nobody does), and then it comes to an end soon.
+ *   SG_ERR_BAD_INPUT  there is nothing in it that could be played; see sg_record_is_empty
+ *   SG_ERR_IO         it cannot be read or written: `from` may hold more than what was read. Or its head was cut off
+ *   SG_ERR_CLOSED     it was stopped */
+SG_MUST_CHECK enum sg_result sg_record_finish(
+    const char *from, const char *to, const atomic_bool *stop, int64_t *ms);
+/* Is there no whole piece of media in the fragmented file? False also when that cannot be told. */
+bool sg_record_is_empty(const char *path);
 
 #endif

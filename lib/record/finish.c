@@ -83,9 +83,15 @@ static void finish(struct sg_recorder *r, struct finishing *f)
 	/* It is there twice for a while; where there is no room for that, it stays fragmented. */
 	enum sg_result res = SG_ERR_IO;
 	if (free_bytes(r->cfg) - size_of(part) > r->cfg->recording_min_free)
-		res = sg_record_finish(part, temp, &ms);
-	if (res == SG_ERR_BAD_INPUT) {
+		res = sg_record_finish(part, temp, NULL, &ms);
+	if (res != SG_OK && sg_record_is_empty(part)) {
 		forget(r, f, part);
+		return;
+	}
+	if (res == SG_ERR_BAD_INPUT) {
+		sg_log_error("recording %s/%s cannot be finished: there is more in .%s.part than can be read",
+		    f->row.app, f->row.name, f->row.name);
+		atomic_fetch_add(&r->failed, 1);
 		return;
 	}
 	if (rename(res == SG_OK ? temp : part, path) != 0) {
