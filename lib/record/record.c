@@ -300,6 +300,7 @@ enum sg_result sg_recorder_open(struct sg_recorder **out, const struct sg_config
 	r->cfg = r->apps = cfg;
 	r->hub = hub;
 	r->queue_last = &r->queue;
+	r->finish_at_end_ms = FINISH_AT_END_MS;
 	pthread_mutex_init(&r->lock, NULL);
 	sg_cond_init(&r->woken);
 	enum sg_result res = open_stores(r, error, error_size);
@@ -345,8 +346,11 @@ void sg_recorder_close(struct sg_recorder *r)
 		pthread_join(r->writer, NULL);
 	pthread_mutex_lock(&r->lock);
 	r->no_more = true;
-	r->finish_until_ms = sg_mono_ms() + FINISH_AT_END_MS;
 	pthread_cond_broadcast(&r->woken);
+	struct timespec until = sg_mono_in_us(r->finish_at_end_ms * 1000);
+	while (r->has_finisher && !r->finished && pthread_cond_timedwait(&r->woken, &r->lock, &until) == 0)
+		;
+	atomic_store(&r->hurry, true);
 	pthread_mutex_unlock(&r->lock);
 	if (r->has_finisher)
 		pthread_join(r->finisher, NULL);

@@ -83,7 +83,9 @@ struct sg_recorder {
 	size_t queued;
 	const struct sg_config *apps; /* whose sections of applications hold */
 	bool stopping, no_more; /* the writer is to stop; nothing more is queued */
-	int64_t finish_until_ms;
+	bool finished; /* the finisher has ended */
+	atomic_bool hurry; /* it is to end now, and to leave the rest for the next start */
+	int64_t finish_at_end_ms; /* how long it may go on at the end */
 
 	atomic_size_t active;
 	atomic_uint_fast64_t files, failed, bytes;
