@@ -245,6 +245,40 @@ static void what_is_empty_is_forgotten_and_what_is_not_stays(void **state)
 	assert_int_equal(row.state, SG_RECORDING_WRITTEN);
 }
 
+/* As after a crash between the file's renaming and its row's. */
+static void a_row_is_brought_up_to_date_with_its_file(void **state)
+{
+	struct sg_recording row;
+
+	(void)state;
+	put_row("cam.mp4", "cam", SG_RECORDING_WRITTEN);
+	sh("printf 12345 >%s/live/cam.mp4", folder);
+	put_row("gone.mp4", "cam", SG_RECORDING_WRITTEN);
+	put_row("away.mp4", "cam", SG_RECORDING_DONE); /* gone by hand: nobody's concern here */
+	run();
+	assert_ready("cam.mp4", "cam");
+	assert_false(row_of("gone.mp4", &row));
+	assert_true(row_of("away.mp4", &row));
+}
+
+static void a_leftover_whose_row_cannot_be_read_waits(void **state)
+{
+	sqlite3 *db;
+
+	(void)state;
+	put_part("cam_1.mp4");
+	put_row("cam_1.mp4", "cam", SG_RECORDING_WRITTEN);
+	assert_int_equal(sqlite3_open(url + strlen("sqlite:"), &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "ALTER TABLE recording RENAME TO away", NULL, NULL, NULL), SQLITE_OK);
+	run();
+	assert_int_equal(size_of("cam_1.mp4"), -1);
+	assert_true(size_of(".cam_1.mp4.part") > 0);
+	assert_int_equal(sqlite3_exec(db, "ALTER TABLE away RENAME TO recording", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	run();
+	assert_ready("cam_1.mp4", "cam");
+}
+
 static void an_end_is_not_waited_for_longer_than_it_may_take(void **state)
 {
 	struct sg_recording row;
@@ -278,6 +312,8 @@ int main(void)
 		CASE(a_file_of_its_name_stays_and_it_takes_the_next),
 		CASE(a_row_that_is_somebody_elses_stays),
 		CASE(what_is_empty_is_forgotten_and_what_is_not_stays),
+		CASE(a_row_is_brought_up_to_date_with_its_file),
+		CASE(a_leftover_whose_row_cannot_be_read_waits),
 		CASE(an_end_is_not_waited_for_longer_than_it_may_take),
 	};
 

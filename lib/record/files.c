@@ -1,4 +1,4 @@
-/* files.c - the recordings' folder: names, what a crash has left, space, what is kept. */
+/* files.c - the recordings' folder: names, what a crash has left, there and in the catalogue, space, what is kept. */
 #include "record/record_internal.h"
 #include <dirent.h>
 #include <errno.h>
@@ -126,9 +126,10 @@ void leftovers_each(const struct sg_config *cfg,
 	}
 }
 
-/* ---- what is kept ---- */
+/* ---- the catalogue ---- */
 
-struct kept {
+struct rows {
+	enum sg_recording_state state; /* of those that are wanted */
 	struct sg_recording *items; /* the oldest first */
 	size_t count, cap;
 	int64_t bytes;
@@ -136,9 +137,9 @@ struct kept {
 
 static void take(void *user, const struct sg_recording *row)
 {
-	struct kept *k = user;
+	struct rows *k = user;
 
-	if (row->state != SG_RECORDING_DONE)
+	if (row->state != k->state)
 		return;
 	if (k->count == k->cap) {
 		size_t cap = k->cap ? k->cap * 2 : 64;
@@ -151,6 +152,38 @@ static void take(void *user, const struct sg_recording *row)
 	k->items[k->count++] = *row;
 	k->bytes += row->size;
 }
+
+/* ---- what says that it is being written, and is not ---- */
+
+static void settle(const struct sg_config *cfg, struct sg_store *store, struct sg_recording *row)
+{
+	char path[PATH_SIZE];
+	struct stat st;
+
+	part_path_of(path, cfg, row->app, row->name);
+	if (lstat(path, &st) == 0 || errno != ENOENT)
+		return;
+	path_of(path, cfg, row->app, row->name);
+	if (lstat(path, &st) == 0) {
+		row->state = SG_RECORDING_DONE;
+		row->size = (int64_t)st.st_size;
+		(void)!sg_store_recording_add(store, row);
+	} else if (errno == ENOENT) {
+		(void)!sg_store_recording_delete(store, sg_str_from(row->app), sg_str_from(row->name));
+	}
+}
+
+void rows_settle(const struct sg_config *cfg, struct sg_store *store)
+{
+	struct rows k = { .state = SG_RECORDING_WRITTEN };
+
+	if (sg_store_recordings(store, take, &k) == SG_OK)
+		for (size_t i = 0; i < k.count; i++)
+			settle(cfg, store, &k.items[i]);
+	free(k.items);
+}
+
+/* ---- what is kept ---- */
 
 static void delete_one(
     const struct sg_config *cfg, struct sg_store *store, const struct sg_recording *row)
@@ -187,7 +220,7 @@ static bool is_clock_steady(struct keep_clock *c)
 
 void keep_sweep(const struct sg_config *cfg, struct sg_store *store, struct keep_clock *clock)
 {
-	struct kept k = { 0 };
+	struct rows k = { .state = SG_RECORDING_DONE };
 	bool by_age = cfg->recording_keep_ms && is_clock_steady(clock);
 	int64_t now_s = sg_wall_s();
 

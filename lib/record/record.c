@@ -270,13 +270,17 @@ static void take_leftover(void *user, const char *app, const char *name)
 {
 	struct sg_recorder *r = user;
 	struct sg_recording row = { 0 };
-	bool known =
-	    sg_store_recording_get(r->store, sg_str_from(app), sg_str_from(name), &row) == SG_OK;
+	enum sg_result res = sg_store_recording_get(r->store, sg_str_from(app), sg_str_from(name), &row);
 
+	if (res != SG_OK && res != SG_ERR_NOT_FOUND) { /* nobody knows whose it is, and it would be its stem's */
+		sg_log_error("recording %s/%s was cut off, and is finished at the next start: the catalogue cannot be read",
+		    app, name);
+		return;
+	}
 	snprintf(row.app, sizeof(row.app), "%s", app);
 	snprintf(row.name, sizeof(row.name), "%s", name);
 	sg_log_info("recording %s/%s was cut off: finishing it", app, name);
-	finish_queue(r, &row, known);
+	finish_queue(r, &row, res == SG_OK);
 }
 
 static enum sg_result open_stores(struct sg_recorder *r, char *error, size_t size)
@@ -311,6 +315,7 @@ enum sg_result sg_recorder_open(struct sg_recorder **out, const struct sg_config
 	if (res == SG_OK) {
 		(void)!sg_store_poll(r->store, &changed); /* what comes after this is seen */
 		modes_load(&r->modes, r->store);
+		rows_settle(cfg, r->store);
 		leftovers_each(cfg, take_leftover, r);
 		r->has_writer = pthread_create(&r->writer, NULL, write_main, r) == 0;
 		r->has_finisher = pthread_create(&r->finisher, NULL, finish_main, r) == 0;

@@ -47,6 +47,9 @@ int file_create(const struct sg_config *cfg, const char *app, const char *stream
 int64_t free_bytes(const struct sg_config *cfg); /* INT64_MAX: not known */
 void leftovers_each(const struct sg_config *cfg,
     void (*each)(void *user, const char *app, const char *name), void *user);
+/* Before anything is written: rows of recordings that are neither being written nor left over become those of finished
+ * files, or go with files that are gone. A crash leaves them, right behind a file's finishing. */
+void rows_settle(const struct sg_config *cfg, struct sg_store *store);
 /* What the clocks said at the last sweep; zeroed at first. */
 struct keep_clock {
 	int64_t wall_s, mono_ms, doubted_until_ms;
