@@ -332,6 +332,94 @@ static void another_format_asks_for_another_file(void **state)
 	sg_hub_close(hub);
 }
 
+/* Of `from`, which is finished on the way: plain MP4 has to tell the same. */
+static struct media finished(const char *from)
+{
+	int64_t ms;
+
+	assert_int_equal(sg_record_finish(from, whole, NULL, &ms), SG_OK);
+	return read_file(whole);
+}
+
+/* One that ends at the keyframe at two seconds, and the next; the pump comes at every `step` ms. `late_ms`: how much
+ * later than its pictures a sound comes. */
+static void roll(int what, uint32_t step, uint32_t late_ms, struct media *first, struct media *second)
+{
+	struct sg_hub *hub = hub_open();
+	struct sg_publisher *pub = publish(hub);
+	struct sg_record_file *r = NULL, *next = NULL;
+	char other[80];
+	int full = 0;
+
+	snprintf(other, sizeof(other), "%s/b.part", record_dir);
+	feed(pub, what, 0, 1, 0);
+	if (what != BOTH)
+		pass_ms(1000); /* there is no second track */
+	for (uint32_t ms = 1, now_ms; ms < SOURCE_ALL_MS + late_ms; ms += now_ms) {
+		now_ms = r || step < 250 ? step : 250; /* it is to begin at the first keyframe */
+		if (late_ms) {
+			feed(pub, VIDEO, ms, ms + now_ms, 0);
+			if (ms > late_ms)
+				feed(pub, AUDIO, ms - late_ms, ms - late_ms + now_ms, 0);
+		} else {
+			feed(pub, what, ms, ms + now_ms, 0);
+		}
+		if (!r) {
+			assert_int_equal(sg_record_open(&r, sg_publisher_stream(pub), 0, fresh(), buffer), SG_OK);
+			sg_record_limit(r, 1500);
+		}
+		enum sg_result res = sg_record_pump(r);
+		if (res == SG_ERR_LIMIT && !full++) {
+			assert_int_equal(sg_record_pump(r), SG_ERR_LIMIT);
+			int fd = open(other, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+			assert_int_equal(sg_record_go_on(&next, r, fd), SG_OK);
+			sg_record_limit(next, 0);
+			sg_record_close(r);
+			r = next;
+			res = sg_record_pump(r);
+		}
+		assert_int_equal(res, SG_OK);
+	}
+	if (full != 1)
+		fail_msg("%d cuts, what %d, step %u, late %u", full, what, step, late_ms);
+	sg_record_close(r);
+	*first = finished(part);
+	*second = finished(other);
+	unlink(other);
+	sg_publisher_close(pub, true);
+	sg_hub_close(hub);
+}
+
+static void a_long_one_goes_on_in_another_file_and_nothing_is_lost_between(void **state)
+{
+	static const struct {
+		int what;
+		uint32_t step, late_ms;
+	} cases[] = { { BOTH, 900, 0 }, { BOTH, 250, 0 }, { BOTH, 10, 0 }, { BOTH, 2500, 0 }, { VIDEO, 250, 0 },
+		{ AUDIO, 250, 0 }, { BOTH, 20, 300 }, { BOTH, 250, 250 }, { BOTH, 900, 250 } };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct media a, b;
+		bool has_video = cases[i].what & VIDEO, has_audio = cases[i].what & AUDIO;
+		roll(cases[i].what, cases[i].step, cases[i].late_ms, &a, &b);
+		if (has_video) {
+			assert_int_equal(a.video.packets, SOURCE_PICTURES / 2);
+			assert_int_equal(b.video.packets, SOURCE_PICTURES / 2);
+			assert_int_equal(b.video.keys, 2);
+			assert_int_equal(b.video.width, 320);
+			assert_true(a.video.monotonic && b.video.monotonic);
+		}
+		if (has_audio) {
+			if (a.audio.packets + b.audio.packets != source.audio_frames)
+				fail_msg("case %zu: %u and %u sounds of %zu", i, a.audio.packets, b.audio.packets,
+				    source.audio_frames);
+			assert_in_range(b.audio.first_us, 0, 50000); /* beside its pictures */
+			assert_true(a.audio.monotonic && b.audio.monotonic);
+		}
+	}
+}
+
 static void the_end_of_the_stream_is_told(void **state)
 {
 	struct sg_hub *hub = hub_open();
@@ -381,6 +469,7 @@ int main(void)
 		cmocka_unit_test(one_that_cannot_be_written_past_the_page_cache_is_written_through_it),
 		cmocka_unit_test(a_full_disk_is_told_once_and_the_stream_goes_on),
 		cmocka_unit_test(another_format_asks_for_another_file),
+		cmocka_unit_test(a_long_one_goes_on_in_another_file_and_nothing_is_lost_between),
 		cmocka_unit_test(the_end_of_the_stream_is_told),
 		cmocka_unit_test(a_clock_that_was_set_back_keeps_no_recording_from_beginning),
 	};

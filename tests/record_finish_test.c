@@ -133,10 +133,7 @@ static struct sg_recorder *recorder_open(void)
 /* All leftovers are finished. */
 static void run(void)
 {
-	struct sg_recorder *r = recorder_open();
-
-	set_the_clock();
-	sg_recorder_close(r);
+	sg_recorder_close(recorder_open());
 }
 
 static int64_t size_of(const char *name)
@@ -304,6 +301,33 @@ static void an_end_is_not_waited_for_longer_than_it_may_take(void **state)
 	assert_ready("dam.mp4", "dam");
 }
 
+static void a_long_recording_goes_on_in_the_next_file(void **state)
+{
+	struct sg_publisher *pub;
+	struct sg_recording row;
+
+	(void)state;
+	cfg->apps[0].record = SG_RECORD_ON;
+	struct sg_recorder *r = recorder_open();
+	r->roll_ms = 1500;
+	assert_int_equal(sg_hub_publish(hub, SG_STR("live"), SG_STR("roll"), "rtmp", &pub), SG_OK);
+	feed(pub, BOTH, 0, 500, 0);
+	for (int i = 0; i < 300 && size_of(".roll.mp4.part") <= 0; i++)
+		usleep(10000);
+	feed(pub, BOTH, 500, SOURCE_ALL_MS, 0);
+	for (int i = 0; i < 300 && size_of("roll.mp4") < 0; i++)
+		usleep(10000);
+	sg_publisher_close(pub, true);
+	sg_recorder_close(r);
+	assert_ready("roll.mp4", "roll");
+	assert_ready("roll_1.mp4", "roll");
+	assert_int_equal(size_of("roll_2.mp4"), -1);
+	assert_true(row_of("roll.mp4", &row));
+	assert_in_range(row.duration_ms, 1900, 2100);
+	assert_true(row_of("roll_1.mp4", &row));
+	assert_in_range(row.duration_ms, 1900, 2200);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -314,6 +338,7 @@ int main(void)
 		CASE(what_is_empty_is_forgotten_and_what_is_not_stays),
 		CASE(a_row_is_brought_up_to_date_with_its_file),
 		CASE(a_leftover_whose_row_cannot_be_read_waits),
+		CASE(a_long_recording_goes_on_in_the_next_file),
 		CASE(an_end_is_not_waited_for_longer_than_it_may_take),
 	};
 

@@ -11,6 +11,7 @@
 #define BLOCK_BYTES 4096u /* of disks and memory, or several of them */
 #define BUFFER_BYTES (2u << 20) /* a huge page: to pin one costs less than 512 */
 #define FRAGMENT_MAX_BYTES (16u << 20)
+#define LATE_MAX_90KHZ 90000 /* how long a sound may come behind its pictures */
 #define REANCHOR_TICKS 4500 /* a sound's clock that is off by more is believed */
 
 struct track {
@@ -33,13 +34,19 @@ struct sg_record_file {
 	uint64_t cursor;
 	int64_t zero_90khz; /* the file's beginning on the stream's timeline */
 	int64_t last_90khz;
+	int64_t limit_90khz; /* from there on the next keyframe is another file's; 0: none */
+	int64_t cut_90khz;   /* that keyframe's time, */
+	uint64_t cut_seq;    /* and its number in the ring; 0: not come yet */
 	struct track video, audio;
+	struct sg_video_params video_params;
+	struct sg_audio_params audio_params;
 	int frame_samples;
 	uint32_t sequence;
 	size_t gathered;
 	uint64_t bytes;
 	int error; /* errno of a write that failed */
 	bool dirty, ended, changed;
+	bool full; /* cut, and all has come that belongs before the cut */
 };
 
 /* ---- the file ----
@@ -194,6 +201,26 @@ static bool is_new_config(struct sg_record_file *r, const struct sg_frame *f)
 	return !c || c->codec != f->codec || c->size != f->size || memcmp(c->payload, f->payload, f->size);
 }
 
+/* Is it the next file's? That begins at a keyframe, with what is not older. A sound may come behind the keyframe and be
+ * older all the same: so this file goes on until one comes that is not, or pictures have gone far ahead. */
+static bool is_beyond(struct sg_record_file *r, const struct sg_frame *f)
+{
+	bool is_video = f->kind == SG_FRAME_VIDEO;
+
+	if (!r->cut_seq && r->limit_90khz && f->dts_90khz - r->zero_90khz >= r->limit_90khz &&
+	    (r->video.codec ? is_video && f->flags & SG_FRAME_KEY : !is_video)) {
+		r->cut_seq = f->seq;
+		r->cut_90khz = f->dts_90khz;
+		if (is_video && r->video.held)
+			settle(r, &r->video, place(r, &r->video, f)); /* that tells how long the last one lasts */
+	}
+	if (!r->cut_seq || f->dts_90khz < r->cut_90khz)
+		return false;
+	r->full = !r->video.codec || !r->audio.codec || !is_video ||
+		  f->dts_90khz - r->cut_90khz > LATE_MAX_90KHZ;
+	return true;
+}
+
 static void take(struct sg_record_file *r, struct sg_frame *f)
 {
 	struct track *t = f->kind == SG_FRAME_VIDEO ? &r->video : &r->audio;
@@ -208,7 +235,7 @@ static void take(struct sg_record_file *r, struct sg_frame *f)
 		r->changed = sg_codec_av_id(f->codec) && f->codec != SG_CODEC_VP8 && f->codec != SG_CODEC_VP9;
 		return;
 	}
-	if (f->dts_90khz < r->zero_90khz)
+	if (f->dts_90khz < r->zero_90khz || is_beyond(r, f))
 		return;
 	int64_t at = place(r, t, f);
 	settle(r, t, at);
@@ -228,25 +255,27 @@ enum sg_result sg_record_pump(struct sg_record_file *r)
 	do {
 		sg_ring_read(sg_stream_ring(r->stream), &rd, false);
 		for (size_t i = 0; i < rd.count; i++) {
-			if (!r->changed && !r->error) {
+			if (!r->changed && !r->full && !r->error) {
 				take(r, frames[i]);
 				r->cursor = frames[i]->seq + !r->changed;
 			}
 			sg_frame_unref(frames[i]);
 		}
-	} while (rd.count && !r->changed && !r->error);
+	} while (rd.count && !r->changed && !r->full && !r->error);
 	if (!r->error)
 		write_fragment(r);
 	if (r->error) {
 		errno = r->error;
 		return SG_ERR_IO;
 	}
-	return r->changed ? SG_ERR_EXISTS : rd.ended ? SG_ERR_NOT_FOUND : SG_OK;
+	/* One that was cut goes on behind the cut, whatever comes there: the next file will see. */
+	r->full |= r->cut_seq && (r->changed || rd.ended);
+	return r->full ? SG_ERR_LIMIT : r->changed ? SG_ERR_EXISTS : rd.ended ? SG_ERR_NOT_FOUND : SG_OK;
 }
 
 uint64_t sg_record_position(const struct sg_record_file *r)
 {
-	return r->cursor;
+	return r->cut_seq ? r->cut_seq : r->cursor;
 }
 
 uint64_t sg_record_bytes(const struct sg_record_file *r)
@@ -274,28 +303,34 @@ static enum sg_codec carried(enum sg_codec c)
 	return c == SG_CODEC_VP8 || c == SG_CODEC_VP9 ? SG_CODEC_NONE : c;
 }
 
-static bool write_init(struct sg_record_file *r)
+/* Of what the stream is now. */
+static void look_up_tracks(struct sg_record_file *r)
 {
 	struct sg_stream *s = r->stream;
 
 	pthread_mutex_lock(&s->lock);
-	struct lead lead = lead_ref(&s->now);
-	struct sg_video_params vp = s->video;
-	struct sg_audio_params ap = s->audio;
+	r->video.config = s->now.video ? sg_frame_ref(s->now.video) : NULL;
+	r->audio.config = s->now.audio ? sg_frame_ref(s->now.audio) : NULL;
+	r->video_params = s->video;
+	r->audio_params = s->audio;
 	r->video.codec = carried(s->info.video);
 	r->audio.codec = carried(s->info.audio);
 	pthread_mutex_unlock(&s->lock);
-	r->video.scale = sg_cmaf_scale(SG_FRAME_VIDEO, &ap);
-	r->audio.scale = sg_cmaf_scale(SG_FRAME_AUDIO, &ap);
+}
+
+static bool write_init(struct sg_record_file *r)
+{
+	const struct lead lead = { .video = r->video.config, .audio = r->audio.config };
+	const struct sg_audio_params *ap = &r->audio_params;
+
+	r->video.scale = sg_cmaf_scale(SG_FRAME_VIDEO, ap);
+	r->audio.scale = sg_cmaf_scale(SG_FRAME_AUDIO, ap);
 	r->video.id = 1;
 	r->audio.id = r->video.codec ? 2 : 1;
-	r->frame_samples = r->audio.codec == SG_CODEC_AAC ? ap.frame_samples : 0;
-	r->video.config = lead.video ? sg_frame_ref(lead.video) : NULL;
-	r->audio.config = lead.audio ? sg_frame_ref(lead.audio) : NULL;
+	r->frame_samples = r->audio.codec == SG_CODEC_AAC ? ap->frame_samples : 0;
 	struct sg_blob *init = r->video.codec || r->audio.codec
-				   ? sg_cmaf_init(&lead, r->video.codec, &vp, r->audio.codec, &ap)
+				   ? sg_cmaf_init(&lead, r->video.codec, &r->video_params, r->audio.codec, ap)
 				   : NULL;
-	lead_drop(&lead);
 	bool ok = init && put(r, init->p, init->size) && end_block(r);
 	sg_blob_unref(init);
 	return ok;
@@ -366,6 +401,36 @@ static void write_past_cache(int fd)
 		(void)!fcntl(fd, F_SETFL, flags | O_DIRECT);
 }
 
+static struct sg_record_file *file_new(
+    struct sg_stream *s, uint64_t cursor, int64_t zero_90khz, int fd, void *buffer)
+{
+	struct sg_record_file *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	r->stream = sg_stream_ref(s);
+	r->fd = fd;
+	r->cursor = cursor;
+	r->zero_90khz = r->last_90khz = zero_90khz;
+	r->audio.next_sample = -1;
+	r->buffer = buffer;
+	return r;
+}
+
+/* Its tracks are known: the file's head. Otherwise it ends. */
+static enum sg_result begin(struct sg_record_file **out, struct sg_record_file *r)
+{
+	write_past_cache(r->fd);
+	if (!write_init(r)) {
+		enum sg_result res = r->error ? SG_ERR_IO : SG_ERR_UNSUPPORTED;
+		errno = r->error;
+		release(r);
+		return res;
+	}
+	*out = r;
+	return SG_OK;
+}
+
 enum sg_result sg_record_open(
     struct sg_record_file **out, struct sg_stream *s, uint64_t after, int fd, void *buffer)
 {
@@ -376,23 +441,32 @@ enum sg_result sg_record_open(
 	*out = NULL;
 	if (!sg_stream_is_live(s) || !find_start(s, after, &cursor, &zero))
 		return SG_NEED_MORE;
-	if (!(r = calloc(1, sizeof(*r))))
+	if (!(r = file_new(s, cursor, zero, fd, buffer)))
 		return SG_ERR_NO_MEMORY;
-	r->stream = sg_stream_ref(s);
-	r->fd = fd;
-	r->cursor = cursor;
-	r->zero_90khz = r->last_90khz = zero;
-	r->audio.next_sample = -1;
-	r->buffer = buffer;
-	write_past_cache(fd);
-	if (!write_init(r)) {
-		enum sg_result res = r->error ? SG_ERR_IO : SG_ERR_UNSUPPORTED;
-		errno = r->error;
-		release(r);
-		return res;
-	}
-	*out = r;
-	return SG_OK;
+	look_up_tracks(r);
+	return begin(out, r);
+}
+
+enum sg_result sg_record_go_on(struct sg_record_file **out, const struct sg_record_file *full, int fd)
+{
+	struct sg_record_file *r = file_new(full->stream, full->cut_seq, full->cut_90khz, fd, full->buffer);
+
+	*out = NULL;
+	if (!r)
+		return SG_ERR_NO_MEMORY;
+	r->limit_90khz = full->limit_90khz;
+	r->video.codec = full->video.codec;
+	r->audio.codec = full->audio.codec;
+	r->video.config = full->video.config ? sg_frame_ref(full->video.config) : NULL;
+	r->audio.config = full->audio.config ? sg_frame_ref(full->audio.config) : NULL;
+	r->video_params = full->video_params;
+	r->audio_params = full->audio_params;
+	return begin(out, r);
+}
+
+void sg_record_limit(struct sg_record_file *r, int64_t ms)
+{
+	r->limit_90khz = ms * TICKS_PER_MS;
 }
 
 void sg_record_close(struct sg_record_file *r)

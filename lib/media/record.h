@@ -25,10 +25,16 @@ bool sg_record_may_begin(struct sg_stream *s, uint64_t after);
  *   SG_ERR_IO           it cannot be written (likewise) */
 SG_MUST_CHECK enum sg_result sg_record_open(
     struct sg_record_file **out, struct sg_stream *s, uint64_t after, int fd, void *buffer);
+/* From `ms` on the next keyframe belongs to another file (0, as at first: none does). */
+void sg_record_limit(struct sg_record_file *r, int64_t ms);
+/* Goes on in `fd`, as sg_record_open takes it, where `full` was cut, which stays to be closed. Nothing is between the
+ * two, and nothing in both; what the ring has dropped meanwhile is lost, as always. The limit is the same. */
+SG_MUST_CHECK enum sg_result sg_record_go_on(struct sg_record_file **out, const struct sg_record_file *full, int fd);
 /* Writes what has come as one fragment, but for the last frame of each track, whose duration the next one
  * tells. How often it is called is how much may be lost, and most of what a recording costs.
  *   SG_OK             there may be more
  *   SG_ERR_NOT_FOUND  the stream has ended
+ *   SG_ERR_LIMIT      it is as long as sg_record_limit says: sg_record_go_on, then close it
  *   SG_ERR_EXISTS     another configuration has come: close it, and go on in another file after
  *                     sg_record_position()
  *   SG_ERR_IO         errno: the file cannot be written; what was written stays as it is */

@@ -11,6 +11,10 @@ struct copying {
 	AVIOContext *from;
 	const atomic_bool *stop; /* or NULL */
 	int64_t end_us; /* of what has been copied */
+	struct lasting {
+		int64_t dts, step; /* of the one before, and how long after the one before that it came */
+		bool any;
+	} tracks[2];
 	bool any, failed; /* failed: what has been written could not be read again */
 };
 
@@ -85,6 +89,14 @@ static enum sg_result open_output(struct copying *c, const char *to)
 static enum sg_result copy_packet(struct copying *c, AVPacket *pkt)
 {
 	AVRational base = c->in->streams[pkt->stream_index]->time_base;
+	struct lasting *track = &c->tracks[pkt->stream_index != 0];
+
+	/* The demuxer may not say how long one lasts; the next one tells, but a track's last would last no time at all,
+	 * and players leave that out. One behind a gap lasts no longer than those before it. */
+	int64_t step = track->any && pkt->dts > track->dts ? pkt->dts - track->dts : 0;
+	if (pkt->duration <= 0)
+		pkt->duration = track->step && track->step < step ? track->step : step;
+	*track = (struct lasting){ pkt->dts, step, true };
 	int64_t end = av_rescale_q(pkt->dts + pkt->duration, base, AV_TIME_BASE_Q);
 
 	if (pkt->flags & AV_PKT_FLAG_CORRUPT)

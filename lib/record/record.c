@@ -11,6 +11,7 @@
 #define SWEEP_MS 60000 /* how often what is kept too long is looked for */
 #define RETRY_MS 60000 /* after a disk that was full or broken */
 #define FINISH_AT_END_MS 10000
+#define ROLL_MS (4 * 3600 * INT64_C(1000)) /* a file's length: finishing takes memory for each frame (100 bytes) */
 
 /* ---- one file ---- */
 
@@ -37,27 +38,56 @@ static void give_up(struct sg_recorder *r, struct writing *w, const char *why)
 	end_file(r, w);
 }
 
-static bool enter_catalogue(struct sg_recorder *r, struct writing *w)
+static bool enter_catalogue(struct sg_recorder *r, struct sg_recording *row)
 {
-	w->row.created_at = sg_wall_s();
-	w->row.state = SG_RECORDING_WRITTEN;
-	w->row.size = w->row.duration_ms = 0;
-	return sg_store_recording_add(r->store, &w->row) == SG_OK;
+	row->created_at = sg_wall_s();
+	row->state = SG_RECORDING_WRITTEN;
+	row->size = row->duration_ms = 0;
+	return sg_store_recording_add(r->store, row) == SG_OK;
 }
 
 /* `fd`: its new file, which does not remain when nothing comes of it. */
-static void abandon(struct sg_recorder *r, struct writing *w, int fd)
+static void abandon(struct sg_recorder *r, const struct sg_recording *row, int fd)
 {
 	char path[PATH_SIZE];
 
 	close(fd);
-	part_path_of(path, r->cfg, w->row.app, w->row.name);
+	part_path_of(path, r->cfg, row->app, row->name);
 	unlink(path);
+}
+
+/* The next free name of the row's stream, in the catalogue, too, and its file; -1: why. */
+static int enter_file(struct sg_recorder *r, struct sg_recording *row, const char **why)
+{
+	int fd = file_create(r->cfg, row->app, row->stream, row->name);
+
+	if (fd < 0) {
+		*why = strerror(errno);
+	} else if (!enter_catalogue(r, row)) {
+		abandon(r, row, fd);
+		*why = "the catalogue cannot be written";
+		return -1;
+	}
+	return fd;
+}
+
+static void leave_file(struct sg_recorder *r, const struct sg_recording *row, int fd)
+{
+	abandon(r, row, fd);
+	(void)!sg_store_recording_delete(r->store, sg_str_from(row->app), sg_str_from(row->name));
+}
+
+static void file_has_begun(struct sg_recorder *r, struct writing *w)
+{
+	w->sync_ms = sg_mono_ms() + SYNC_MS;
+	atomic_fetch_add(&r->active, 1);
+	sg_log_info("stream %s/%s is recorded into %s", w->row.app, w->row.stream, w->row.name);
 }
 
 static void begin_file(struct sg_recorder *r, struct writing *w)
 {
 	int64_t free_now = free_bytes(r->cfg);
+	const char *why = NULL;
 
 	if (sg_mono_ms() < w->retry_ms || !sg_record_may_begin(w->stream, w->after))
 		return;
@@ -65,28 +95,42 @@ static void begin_file(struct sg_recorder *r, struct writing *w)
 		give_up(r, w, "there is too little space on the disk ([recording] min_free)");
 		return;
 	}
-	int fd = file_create(r->cfg, w->row.app, w->row.stream, w->row.name);
+	int fd = enter_file(r, &w->row, &why);
 	if (fd < 0) {
-		give_up(r, w, strerror(errno));
-		return;
-	}
-	if (!enter_catalogue(r, w)) {
-		abandon(r, w, fd);
-		give_up(r, w, "the catalogue cannot be written");
+		give_up(r, w, why);
 		return;
 	}
 	enum sg_result res = sg_record_open(&w->file, w->stream, w->after, fd, r->buffer);
 	if (res == SG_OK) {
-		w->sync_ms = sg_mono_ms() + SYNC_MS;
-		atomic_fetch_add(&r->active, 1);
-		sg_log_info("stream %s/%s is recorded into %s", w->row.app, w->row.stream, w->row.name);
+		sg_record_limit(w->file, r->roll_ms);
+		file_has_begun(r, w);
 		return;
 	}
-	const char *why = res == SG_ERR_IO ? strerror(errno) : sg_result_text(res);
-	abandon(r, w, fd);
-	(void)!sg_store_recording_delete(r->store, sg_str_from(w->row.app), sg_str_from(w->row.name));
+	why = res == SG_ERR_IO ? strerror(errno) : sg_result_text(res);
+	leave_file(r, &w->row, fd);
 	if (res != SG_NEED_MORE)
 		give_up(r, w, why);
+}
+
+/* The file is long enough: another one goes on where it ends. It takes in what is there before the old one is waited
+ * for. If there can be none, the next tick begins one, or says why not. */
+static void next_file(struct sg_recorder *r, struct writing *w)
+{
+	struct sg_recording row = w->row;
+	struct sg_record_file *file = NULL;
+	const char *why;
+	int fd = enter_file(r, &row, &why);
+
+	if (fd >= 0 && sg_record_go_on(&file, w->file, fd) != SG_OK)
+		leave_file(r, &row, fd);
+	if (file)
+		(void)!sg_record_pump(file); /* how that went is told again by the next */
+	end_file(r, w);
+	if (!file)
+		return;
+	w->row = row;
+	w->file = file;
+	file_has_begun(r, w);
 }
 
 /* ---- which streams ---- */
@@ -171,6 +215,9 @@ static void write_one(struct sg_recorder *r, struct writing *w)
 		return;
 	switch (sg_record_pump(w->file)) {
 	case SG_OK:
+		return;
+	case SG_ERR_LIMIT:
+		next_file(r, w);
 		return;
 	case SG_ERR_EXISTS: /* another configuration: another file */
 	case SG_ERR_NOT_FOUND:
@@ -305,6 +352,7 @@ enum sg_result sg_recorder_open(struct sg_recorder **out, const struct sg_config
 	r->hub = hub;
 	r->queue_last = &r->queue;
 	r->finish_at_end_ms = FINISH_AT_END_MS;
+	r->roll_ms = ROLL_MS;
 	pthread_mutex_init(&r->lock, NULL);
 	sg_cond_init(&r->woken);
 	enum sg_result res = open_stores(r, error, error_size);

@@ -3,7 +3,7 @@
  * A stream's own setting "record" in the store rules, then its application's there, then the
  * configuration's: "on" records, "off" does not, and "ask" records those streams alone whose own setting
  * is "on". Files are [recording] path / APP / NAME.mp4; NAME is the stream's id, with _1, _2, ... where
- * there is one already. The catalogue (store.h) says whose a file is.
+ * there is one already; what lasts longer than four hours goes on in the next. The catalogue (store.h) says whose a file is.
  *
  * Two threads of its own wait for the disk: one writes, one finishes files. While a file is written it is
  * called ".NAME.mp4.part", so that nobody takes it for a recording; what a crash has left behind is

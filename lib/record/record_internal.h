@@ -79,6 +79,7 @@ struct sg_recorder {
 	pthread_t writer, finisher;
 	bool has_writer, has_finisher;
 	struct keep_clock keep; /* the writer's */
+	int64_t roll_ms; /* after so long another file is begun; set before there is a stream */
 
 	pthread_mutex_t lock;
 	pthread_cond_t woken;
