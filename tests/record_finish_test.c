@@ -222,6 +222,9 @@ static void a_row_that_is_somebody_elses_stays(void **state)
 	assert_true(row_of("cam.mp4", &row));
 	assert_string_equal(row.stream, "film");
 	assert_int_equal(row.state, SG_RECORDING_PLACED);
+	assert_int_equal(size_of("film.mp4"), -1); /* nor is the recording that one's */
+	assert_true(row_of("cam_1.mp4", &row));
+	assert_string_equal(row.stream, "cam");
 }
 
 static void what_is_empty_is_forgotten_and_what_is_not_stays(void **state)

@@ -324,10 +324,13 @@ static void take_leftover(void *user, const char *app, const char *name)
 		    app, name);
 		return;
 	}
+	bool known = res == SG_OK && row.state == SG_RECORDING_WRITTEN; /* else it is of another file of that name */
+	if (!known)
+		row = (struct sg_recording){ 0 };
 	snprintf(row.app, sizeof(row.app), "%s", app);
 	snprintf(row.name, sizeof(row.name), "%s", name);
 	sg_log_info("recording %s/%s was cut off: finishing it", app, name);
-	finish_queue(r, &row, res == SG_OK);
+	finish_queue(r, &row, known);
 }
 
 static enum sg_result open_stores(struct sg_recorder *r, char *error, size_t size)
