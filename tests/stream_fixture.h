@@ -14,7 +14,7 @@
 #define BEGIN_US INT64_C(1000000000)
 #define WALL_MINUS_MONO_MS INT64_C(1799999000000) /* so that it begins at a whole second */
 
-static int64_t now_us = BEGIN_US, wall_step_ms;
+static _Atomic int64_t now_us = BEGIN_US, wall_step_ms; /* a recorder's threads look, too */
 
 int64_t sg_mono_us(void)
 {
