@@ -259,6 +259,11 @@ static void a_row_is_brought_up_to_date_with_its_file(void **state)
 	assert_ready("cam.mp4", "cam");
 	assert_false(row_of("gone.mp4", &row));
 	assert_true(row_of("away.mp4", &row));
+	put_row("gone.mp4", "cam", SG_RECORDING_WRITTEN);
+	sh("mv %s/live %s/elsewhere", folder, folder); /* not mounted yet */
+	run();
+	assert_true(row_of("gone.mp4", &row));
+	sh("mv %s/elsewhere %s/live", folder, folder);
 }
 
 static void a_leftover_whose_row_cannot_be_read_waits(void **state)

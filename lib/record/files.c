@@ -169,7 +169,10 @@ static void settle(const struct sg_config *cfg, struct sg_store *store, struct s
 		row->size = (int64_t)st.st_size;
 		(void)!sg_store_recording_add(store, row);
 	} else if (errno == ENOENT) {
-		(void)!sg_store_recording_delete(store, sg_str_from(row->app), sg_str_from(row->name));
+		/* Without its folder all of them seem to be gone, while it may only not be mounted yet. */
+		*strrchr(path, '/') = '\0';
+		if (access(path, F_OK) == 0)
+			(void)!sg_store_recording_delete(store, sg_str_from(row->app), sg_str_from(row->name));
 	}
 }
 
