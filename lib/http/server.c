@@ -143,14 +143,25 @@ static int64_t patience_ms(int phase)
 	}
 }
 
+/* Has its peer left in the middle of a body? Where the end came together with the last bytes, libmicrohttpd has been
+ * told of both by one event, has read the bytes, and hears nothing more. */
+static bool has_left(const struct http_connection *c)
+{
+	char byte;
+
+	return atomic_load(&c->phase) == PHASE_BODY && recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static void sweep_connections(struct sg_http_server *srv)
 {
 	int64_t now_ms = sg_mono_ms();
 
 	pthread_mutex_lock(&srv->lock);
-	for (struct http_connection *c = srv->connections; c; c = c->next)
-		if (now_ms - atomic_load(&c->since_ms) > patience_ms(atomic_load(&c->phase)))
+	for (struct http_connection *c = srv->connections; c; c = c->next) {
+		int64_t for_ms = now_ms - atomic_load(&c->since_ms);
+		if (for_ms > patience_ms(atomic_load(&c->phase)) || (for_ms > SWEEP_MS && has_left(c)))
 			shutdown(c->fd, SHUT_RDWR); /* libmicrohttpd sees the end and closes */
+	}
 	pthread_mutex_unlock(&srv->lock);
 }
 
