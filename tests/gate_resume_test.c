@@ -1,14 +1,23 @@
 /* R13: a use whose connection broke, and who may go on with it. */
 #include "gate_fixture.h"
 
-static void a_broken_publisher_may_go_on_with_its_use(void **state)
+/* A publisher is in, whose token has one use and a window of `resume_s`. */
+static struct fixture *begin_published(struct attempt *a, struct made *m, uint32_t resume_s)
 {
 	struct fixture *f = begin(ON);
-	struct made m = make_until(f, "cam", SG_PUBLISH, 1, 30, sg_wall_s() + 3600);
+
+	*m = make_until(f, "cam", SG_PUBLISH, 1, resume_s, sg_wall_s() + 3600);
+	assert_verdict(enter(f, a, SG_PUBLISH, m->text), SG_ADMITTED);
+	return f;
+}
+
+static void a_broken_publisher_may_go_on_with_its_use(void **state)
+{
 	struct attempt a, b;
+	struct made m;
+	struct fixture *f = begin_published(&a, &m, 30);
 
 	(void)state;
-	assert_verdict(enter(f, &a, SG_PUBLISH, m.text), SG_ADMITTED);
 	sg_gate_end(a.s, SG_BYE_BROKEN);
 	assert_verdict(admit_from(f, &b, SG_PUBLISH, "cam", m.text, "192.0.2.99"), SG_USED);
 	leave(&b);
@@ -24,12 +33,11 @@ static void a_broken_publisher_may_go_on_with_its_use(void **state)
 
 static void coming_back_after_the_window_is_too_late(void **state)
 {
-	struct fixture *f = begin(ON);
-	struct made m = make_until(f, "cam", SG_PUBLISH, 1, 1, sg_wall_s() + 3600);
 	struct attempt a;
+	struct made m;
+	struct fixture *f = begin_published(&a, &m, 1);
 
 	(void)state;
-	assert_verdict(enter(f, &a, SG_PUBLISH, m.text), SG_ADMITTED);
 	sg_gate_end(a.s, SG_BYE_BROKEN);
 	usleep(1100000);
 	assert_verdict(admit(f, &a, SG_PUBLISH, "cam", m.text), SG_USED);
@@ -39,12 +47,11 @@ static void coming_back_after_the_window_is_too_late(void **state)
 
 static void a_hanging_connection_makes_room_for_its_owner(void **state)
 {
-	struct fixture *f = begin(ON);
-	struct made m = make_until(f, "cam", SG_PUBLISH, 1, 30, sg_wall_s() + 3600);
 	struct attempt a, b;
+	struct made m;
+	struct fixture *f = begin_published(&a, &m, 30);
 
 	(void)state;
-	assert_verdict(enter(f, &a, SG_PUBLISH, m.text), SG_ADMITTED);
 	/* Alive a moment ago: nobody takes its place. */
 	assert_verdict(admit(f, &b, SG_PUBLISH, "cam", m.text), SG_USED);
 	leave(&b);
@@ -62,12 +69,11 @@ static void a_hanging_connection_makes_room_for_its_owner(void **state)
 
 static void a_waiting_owner_may_give_up(void **state)
 {
-	struct fixture *f = begin(ON);
-	struct made m = make_until(f, "cam", SG_PUBLISH, 1, 30, sg_wall_s() + 3600);
 	struct attempt a, b;
+	struct made m;
+	struct fixture *f = begin_published(&a, &m, 30);
 
 	(void)state;
-	assert_verdict(enter(f, &a, SG_PUBLISH, m.text), SG_ADMITTED);
 	usleep(1200000);
 	start(f, &b, SG_PUBLISH, "cam", m.text, "192.0.2.1", false);
 	assert_int_equal(wait_for(f, &a.kicked), SG_BYE_RESUMED);
@@ -81,13 +87,12 @@ static void a_waiting_owner_may_give_up(void **state)
 
 static void a_revoked_use_cannot_be_resumed(void **state)
 {
-	struct fixture *f = begin(ON);
-	struct made m = make_until(f, "cam", SG_PUBLISH, 1, 30, sg_wall_s() + 3600);
 	struct attempt a;
+	struct made m;
+	struct fixture *f = begin_published(&a, &m, 30);
 	size_t n;
 
 	(void)state;
-	assert_verdict(enter(f, &a, SG_PUBLISH, m.text), SG_ADMITTED);
 	sg_gate_end(a.s, SG_BYE_BROKEN);
 	assert_int_equal(sg_store_token_revoke(f->store, m.id, false, sg_wall_s(), &n), SG_OK);
 	assert_verdict(admit(f, &a, SG_PUBLISH, "cam", m.text), SG_REVOKED);
@@ -97,14 +102,13 @@ static void a_revoked_use_cannot_be_resumed(void **state)
 
 static void one_who_waits_to_resume_is_shown_out_with_the_token(void **state)
 {
-	struct fixture *f = begin(ON);
-	struct made m = make_until(f, "cam", SG_PUBLISH, 1, 30, sg_wall_s() + 3600);
-	struct sg_end_filter token = {.token_id = m.id};
 	struct attempt a, b;
+	struct made m;
+	struct fixture *f = begin_published(&a, &m, 30);
+	struct sg_end_filter token = {.token_id = m.id};
 	size_t n;
 
 	(void)state;
-	assert_verdict(enter(f, &a, SG_PUBLISH, m.text), SG_ADMITTED);
 	usleep(1200000);
 	start(f, &b, SG_PUBLISH, "cam", m.text, "192.0.2.1", false);
 	assert_int_equal(wait_for(f, &a.kicked), SG_BYE_RESUMED);
@@ -125,12 +129,11 @@ static void one_who_waits_to_resume_is_shown_out_with_the_token(void **state)
 /* A poor line breaks again before its first media comes. */
 static void a_use_is_not_lost_by_coming_back_in_vain(void **state)
 {
-	struct fixture *f = begin(ON);
-	struct made m = make_until(f, "cam", SG_PUBLISH, 1, 30, sg_wall_s() + 3600);
 	struct attempt a;
+	struct made m;
+	struct fixture *f = begin_published(&a, &m, 30);
 
 	(void)state;
-	assert_verdict(enter(f, &a, SG_PUBLISH, m.text), SG_ADMITTED);
 	sg_gate_end(a.s, SG_BYE_BROKEN);
 	for (int i = 0; i < 3; i++) {
 		assert_verdict(admit(f, &a, SG_PUBLISH, "cam", m.text), SG_ADMITTED);
@@ -144,12 +147,11 @@ static void a_use_is_not_lost_by_coming_back_in_vain(void **state)
 
 static void coming_back_in_vain_gives_no_longer_window(void **state)
 {
-	struct fixture *f = begin(ON);
-	struct made m = make_until(f, "cam", SG_PUBLISH, 1, 1, sg_wall_s() + 3600);
 	struct attempt a;
+	struct made m;
+	struct fixture *f = begin_published(&a, &m, 1);
 
 	(void)state;
-	assert_verdict(enter(f, &a, SG_PUBLISH, m.text), SG_ADMITTED);
 	sg_gate_end(a.s, SG_BYE_BROKEN);
 	usleep(600000);
 	assert_verdict(admit(f, &a, SG_PUBLISH, "cam", m.text), SG_ADMITTED);
@@ -162,13 +164,12 @@ static void coming_back_in_vain_gives_no_longer_window(void **state)
 
 static void a_use_is_not_lost_while_somebody_else_publishes(void **state)
 {
-	struct fixture *f = begin(ON);
-	struct made m = make_until(f, "cam", SG_PUBLISH, 1, 30, sg_wall_s() + 3600),
-		    other = make(f, "cam", SG_PUBLISH);
 	struct attempt a, b;
+	struct made m;
+	struct fixture *f = begin_published(&a, &m, 30);
+	struct made other = make(f, "cam", SG_PUBLISH);
 
 	(void)state;
-	assert_verdict(enter(f, &a, SG_PUBLISH, m.text), SG_ADMITTED);
 	sg_gate_end(a.s, SG_BYE_BROKEN);
 	assert_verdict(enter(f, &b, SG_PUBLISH, other.text), SG_ADMITTED);
 	assert_verdict(admit(f, &a, SG_PUBLISH, "cam", m.text), SG_ALREADY_PUBLISHING);
@@ -182,14 +183,13 @@ static void a_use_is_not_lost_while_somebody_else_publishes(void **state)
 
 static void a_revoked_use_is_not_kept_by_coming_back_in_vain(void **state)
 {
-	struct fixture *f = begin(ON);
-	struct made m = make_until(f, "cam", SG_PUBLISH, 1, 30, sg_wall_s() + 3600);
-	struct sg_end_filter token = {.token_id = m.id};
 	struct attempt a;
+	struct made m;
+	struct fixture *f = begin_published(&a, &m, 30);
+	struct sg_end_filter token = {.token_id = m.id};
 	size_t n;
 
 	(void)state;
-	assert_verdict(enter(f, &a, SG_PUBLISH, m.text), SG_ADMITTED);
 	sg_gate_end(a.s, SG_BYE_BROKEN);
 	assert_verdict(admit(f, &a, SG_PUBLISH, "cam", m.text), SG_ADMITTED);
 	assert_int_equal(sg_store_token_revoke(f->store, m.id, false, sg_wall_s(), &n), SG_OK);
