@@ -271,15 +271,6 @@ static void audit(struct api_call *c, const struct file *file, const struct sg_r
 			 .stream = sg_str_from(r->stream), .detail = detail});
 }
 
-/* Is a recording being written, or finished, that will have this name? (record/files.c) */
-static bool is_being_written(struct api_call *c, const char *app, struct sg_str name)
-{
-	char part[sizeof(((struct one *)0)->path)];
-
-	snprintf(part, sizeof(part), "%s/%s/.%.*s.part", c->api->cfg.cfg->recording_path, app, SG_STR_ARG(name));
-	return access(part, F_OK) == 0;
-}
-
 void api_recordings_delete(struct api_call *c)
 {
 	struct sg_recording r;
@@ -292,7 +283,7 @@ void api_recordings_delete(struct api_call *c)
 		return;
 	}
 	enum sg_result res = SG_OK;
-	if (!is_being_written(c, o.file.app, sg_str_from(o.file.name))) /* else the row is that one's */
+	if (!sg_recording_is_coming(c->api->cfg.cfg, o.file.app, sg_str_from(o.file.name))) /* else the row is that one's */
 		res = sg_store_recording_delete(c->store, sg_str_from(o.file.app), sg_str_from(o.file.name));
 	if (res != SG_OK && res != SG_ERR_NOT_FOUND) {
 		api_store_failed(c, "forgetting a recording");
@@ -318,13 +309,15 @@ static bool move_row(struct api_call *c, struct one *o, struct sg_recording *r, 
  * for the file behind its part, we for the part behind our link, so that one of us sees the other. */
 static const char *take_name(struct api_call *c, const struct one *o, const char *to, struct sg_str name)
 {
-	if (is_being_written(c, o->file.app, sg_str_from(o->file.name)))
+	const struct sg_config *cfg = c->api->cfg.cfg;
+
+	if (sg_recording_is_coming(cfg, o->file.app, sg_str_from(o->file.name)))
 		return "a recording of the old name is being written";
-	if (sg_http_recording_exists(c->api->cfg.cfg, sg_str_from(o->file.app), name))
+	if (sg_http_recording_exists(cfg, sg_str_from(o->file.app), name))
 		return "there is a recording of that name";
 	if (link(o->path, to) != 0)
 		return errno == EEXIST ? "there is a recording of that name" : "";
-	if (!is_being_written(c, o->file.app, name))
+	if (!sg_recording_is_coming(cfg, o->file.app, name))
 		return NULL;
 	unlink(to);
 	return "a recording of that name is being written";

@@ -23,6 +23,16 @@ void part_path_of(char out[PATH_SIZE], const struct sg_config *cfg, const char *
 	snprintf(out, PATH_SIZE, "%s/%s/.%s" PART, cfg->recording_path, app, name);
 }
 
+bool sg_recording_is_coming(const struct sg_config *cfg, const char *app, struct sg_str name)
+{
+	char path[PATH_SIZE], text[SG_STREAM_MAX + 5];
+
+	if (!sg_str_copy(text, sizeof(text), name))
+		return false;
+	part_path_of(path, cfg, app, text);
+	return access(path, F_OK) == 0;
+}
+
 void temp_path_of(char out[PATH_SIZE], const struct sg_config *cfg, const char *app, const char *name)
 {
 	snprintf(out, PATH_SIZE, "%s/%s/.%s" TEMP, cfg->recording_path, app, name);

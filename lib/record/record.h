@@ -26,6 +26,9 @@ void sg_recorder_reconfigure(struct sg_recorder *r, const struct sg_config *cfg)
  * allowed. */
 void sg_recorder_close(struct sg_recorder *r);
 
+/* Is a recording being written, or finished, that will have this name? Any thread. */
+bool sg_recording_is_coming(const struct sg_config *cfg, const char *app, struct sg_str name);
+
 struct sg_recorder_stats {
 	size_t active, finishing;
 	uint64_t files, failed, bytes;
