@@ -251,13 +251,13 @@ void sg_gate_refuse_locked(struct sg_session *s, enum sg_reason why)
 
 	s->verdict = why;
 	sg_gate_count_verdict(g, s->protocol, s->type, why);
-	sg_gate_audit_session(s, "refused", sg_reason_name(why), "", &row);
-	bool complete = sg_gate_budget_charge(g, &s->peer, why) || s->token_id || s->by_admin;
-	if (why == SG_TOO_MANY_ATTEMPTS)
-		complete = sg_gate_budget_tell(g, &s->peer);
-	if (complete)
-		sg_gate_audit_push(g, &row);
-	else if (why != SG_TOO_MANY_ATTEMPTS)
-		sg_gate_budget_write(g, &s->peer, &row);
+	bool has_cost = sg_gate_budget_charge(g, &s->peer, why);
+	if (why != SG_TOO_MANY_ATTEMPTS || sg_gate_budget_tell(g, &s->peer)) {
+		sg_gate_audit_session(s, "refused", sg_reason_name(why), "", &row);
+		if (has_cost || s->token_id || s->by_admin || why == SG_TOO_MANY_ATTEMPTS)
+			sg_gate_audit_push(g, &row);
+		else
+			sg_gate_budget_write(g, &s->peer, &row);
+	}
 	sg_gate_end_locked(s, SG_BYE_CLOSED);
 }
