@@ -46,7 +46,7 @@ enum ctl_exit { CTL_DONE = 0, CTL_FAILED = 1, CTL_USAGE = 2, CTL_UNKNOWN = 3, CT
 	X(REASON, "reason", "REASON", "only this reason, such as expired")                         \
 	X(TOKEN, "token", "ID", "only this token")                                                 \
 	X(OLDER_THAN, "older-than", "DURATION",                                                    \
-	    "only what has been over for so long, such as 30d")                               \
+	    "only what has been over for so long, such as 30d")                                    \
 	X(SCOPE, "scope", "SCOPE", "admin, tokens or read (admin)")                                \
 	X(URL, "url", "URL", "ask the streamd there, such as http://host:5080")                    \
 	X(KEY_FILE, "key-file", "FILE", "the API key that --url needs")                            \
