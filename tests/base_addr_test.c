@@ -181,12 +181,28 @@ static void endpoints_without_an_address_are_a_dash(void **state)
 	assert_string_equal(text, "-");
 }
 
+static void a_network_is_what_one_customer_has(void **state)
+{
+	static const char *const rows[][2] = {{"192.0.2.7", "192.0.2.7"}, {"2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"},
+	    {"::ffff:192.0.2.7", "192.0.2.7"}};
+	struct sg_addr a, want;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_true(sg_addr_parse(sg_str_from(rows[i][0]), &a));
+		assert_true(sg_addr_parse(sg_str_from(rows[i][1]), &want));
+		struct sg_addr net = sg_addr_network(&a);
+		assert_true(sg_addr_equal(&net, &want));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(addresses_are_read_and_written),
 	    cmocka_unit_test(a_mapped_address_is_the_ipv4_one),
 	    cmocka_unit_test(an_unknown_address_is_in_no_network),
+	    cmocka_unit_test(a_network_is_what_one_customer_has),
 	    cmocka_unit_test(networks_hold_what_they_say),
 	    cmocka_unit_test(other_texts_are_no_networks),
 	    cmocka_unit_test(listen_addresses_are_read_and_written),

@@ -383,6 +383,16 @@ static void the_nearest_word_is_found(void **state)
 	assert_null(sg_nearest(SG_STR("x"), NULL, 0));
 }
 
+/* draft-eastlake-fnv, appendix C: 64 bits. */
+static void fnv1a_is_fnv1a(void **state)
+{
+	(void)state;
+	assert_true(sg_fnv1a(SG_FNV1A_START, NULL, 0) == UINT64_C(0xcbf29ce484222325));
+	assert_true(sg_fnv1a(SG_FNV1A_START, "a", 1) == UINT64_C(0xaf63dc4c8601ec8c));
+	assert_true(sg_fnv1a(SG_FNV1A_START, "foobar", 6) == UINT64_C(0x85944171f73967e8));
+	assert_true(sg_fnv1a(sg_fnv1a(SG_FNV1A_START, "foo", 3), "bar", 3) == UINT64_C(0x85944171f73967e8));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -392,6 +402,7 @@ int main(void)
 	    cmocka_unit_test(other_texts_are_no_ids),
 	    cmocka_unit_test(sha256_gives_the_standards_digests),
 	    cmocka_unit_test(hmac_gives_the_digests_of_rfc_4231),
+	    cmocka_unit_test(fnv1a_is_fnv1a),
 	    cmocka_unit_test(secrets_are_compared_wiped_and_drawn),
 	    cmocka_unit_test(durations_have_a_number_and_a_unit),
 	    cmocka_unit_test(durations_are_written_shortest),

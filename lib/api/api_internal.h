@@ -29,7 +29,7 @@ struct api_wrong_keys {
 	pthread_mutex_t lock;
 	size_t count;
 	struct {
-		struct sg_addr net; /* IPv6: the /64, which one customer has whole */
+		struct sg_addr net; /* sg_addr_network */
 		int64_t since_ms;
 		unsigned times;
 	} rows[API_WRONG_ADDRESSES_MAX];
@@ -74,8 +74,6 @@ unsigned api_cost_begin(struct api_costs *t, const struct sg_addr *peer, int64_t
 void api_cost_forgive(struct api_costs *t, const struct sg_addr *peer, bool all);
 size_t api_costs_count(struct api_costs *t);
 size_t api_rates_count(struct api_rates *r);
-/* IPv6: the /64, which one customer has whole. */
-struct sg_addr api_network_of(const struct sg_addr *peer);
 
 /* ---- worker.c: a thread for what takes long without waiting: hashing passwords ---- */
 

@@ -15,7 +15,7 @@ static int find_row(const struct api_wrong_keys *w, const struct sg_addr *net, i
 
 bool api_wrong_keys_over(struct api_wrong_keys *w, const struct sg_addr *peer, int64_t now_ms)
 {
-	struct sg_addr net = api_network_of(peer);
+	struct sg_addr net = sg_addr_network(peer);
 
 	pthread_mutex_lock(&w->lock);
 	int i = find_row(w, &net, now_ms);
@@ -39,7 +39,7 @@ static size_t take_row(struct api_wrong_keys *w)
 
 void api_wrong_keys_note(struct api_wrong_keys *w, const struct sg_addr *peer, int64_t now_ms)
 {
-	struct sg_addr net = api_network_of(peer);
+	struct sg_addr net = sg_addr_network(peer);
 
 	pthread_mutex_lock(&w->lock);
 	int i = find_row(w, &net, now_ms);

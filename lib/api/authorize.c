@@ -60,16 +60,14 @@ static bool is_secure(const struct sg_http_request *req)
 }
 
 /* Several streams may lie in one folder, which is the cookie's path: by the name each stream in a browser
- * keeps its own. A hash of the stream's name (FNV-1a), since that may have any length. */
+ * keeps its own. A hash of the stream's name, since that may have any length. */
 static void name_cookie(const struct authorize *a, char out[COOKIE_NAME_SIZE])
 {
 	char stream[SG_APP_MAX + SG_STREAM_MAX + 2];
-	uint32_t hash = 0x811c9dc5;
 
-	snprintf(stream, sizeof(stream), "%s/%s", a->app, a->stream);
-	for (const char *p = stream; *p; p++)
-		hash = (hash ^ (uint8_t)*p) * 0x01000193;
-	snprintf(out, COOKIE_NAME_SIZE, "%08x_" COOKIE, hash);
+	int len = snprintf(stream, sizeof(stream), "%s/%s", a->app, a->stream);
+	uint64_t hash = sg_fnv1a(SG_FNV1A_START, stream, (size_t)len);
+	snprintf(out, COOKIE_NAME_SIZE, "%08x_" COOKIE, (unsigned)(hash ^ hash >> 32));
 }
 
 static void set_cookie(struct authorize *a, const char *sid)

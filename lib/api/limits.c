@@ -1,15 +1,6 @@
 /* limits.c - what calls and failed logins cost: buckets by caller, delays by address. */
 #include "api/api_internal.h"
 
-struct sg_addr api_network_of(const struct sg_addr *peer)
-{
-	struct sg_addr net = *peer;
-
-	if (net.family == 6)
-		memset(net.bytes + 8, 0, 8);
-	return net;
-}
-
 /* ---- calls ---- */
 
 /* The caller's row: its own, a new one, or that of who was quiet longest. */
@@ -86,7 +77,7 @@ static int64_t price_ms(unsigned failures)
 
 unsigned api_cost_begin(struct api_costs *t, const struct sg_addr *peer, int64_t now_ms)
 {
-	struct sg_addr net = api_network_of(peer);
+	struct sg_addr net = sg_addr_network(peer);
 	int64_t wait_ms;
 
 	pthread_mutex_lock(&t->lock);
@@ -103,7 +94,7 @@ unsigned api_cost_begin(struct api_costs *t, const struct sg_addr *peer, int64_t
 
 void api_cost_forgive(struct api_costs *t, const struct sg_addr *peer, bool all)
 {
-	struct sg_addr net = api_network_of(peer);
+	struct sg_addr net = sg_addr_network(peer);
 
 	pthread_mutex_lock(&t->lock);
 	for (size_t i = 0; i < t->count; i++) {

@@ -60,13 +60,11 @@ static const char *const headers[][2] = {
     {"Cache-Control", "no-cache"},
 };
 
-/* FNV-1a: tells one build's file from another's, no more. */
+/* Tells one build's file from another's, no more. */
 static void put_etag(char out[24], const struct panel_file *f)
 {
-	uint64_t h = 0xcbf29ce484222325u;
+	uint64_t h = sg_fnv1a(SG_FNV1A_START, f->begin, (size_t)(f->end - f->begin));
 
-	for (const char *p = f->begin; p < f->end; p++)
-		h = (h ^ (unsigned char)*p) * 0x100000001b3u;
 	snprintf(out, 24, "\"%016llx\"", (unsigned long long)h);
 }
 

@@ -96,6 +96,15 @@ bool sg_addr_equal(const struct sg_addr *a, const struct sg_addr *b)
 
 /* ---- networks ---- */
 
+struct sg_addr sg_addr_network(const struct sg_addr *a)
+{
+	struct sg_addr net = *a;
+
+	if (net.family == 6)
+		memset(net.bytes + 8, 0, 8);
+	return net;
+}
+
 static void clear_host_bits(struct sg_cidr *c)
 {
 	for (unsigned bit = c->bits; bit < addr_bytes(&c->net) * 8; bit++)

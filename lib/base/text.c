@@ -131,6 +131,15 @@ static void fetch_sha256(void)
 	sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 }
 
+uint64_t sg_fnv1a(uint64_t h, const void *p, size_t len)
+{
+	const uint8_t *bytes = p;
+
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ bytes[i]) * UINT64_C(0x100000001b3);
+	return h;
+}
+
 void sg_sha256(uint8_t out[SG_SHA256_BYTES], const void *p, size_t len)
 {
 	pthread_once(&sha256_once, fetch_sha256);

@@ -23,6 +23,9 @@ void sg_hex_encode(char *out, const uint8_t *p, size_t len); /* 2*len + 1 bytes,
 void sg_sha256(uint8_t out[SG_SHA256_BYTES], const void *p, size_t len);
 void sg_hmac_sha256(uint8_t out[SG_SHA256_BYTES], const void *key, size_t key_len, const void *p,
     size_t len);
+/* FNV-1a, 64 bits, going on from `h`: tells things apart, and hides nothing. */
+#define SG_FNV1A_START UINT64_C(0xcbf29ce484222325)
+uint64_t sg_fnv1a(uint64_t h, const void *p, size_t len);
 bool sg_equal_constant_time(const void *a, const void *b, size_t len);
 void sg_wipe(void *p, size_t len); /* not removed by the optimizer */
 /* Fills from the kernel (getrandom); aborts the program when the kernel refuses, since

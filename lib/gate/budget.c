@@ -18,16 +18,6 @@
 #define ROWS_AT_ONCE 100.0
 #define ROWS_PER_S 5.0
 
-struct sg_addr sg_gate_network_of(const struct sg_addr *peer)
-{
-	struct sg_addr net = *peer;
-
-	/* One IPv6 customer holds a /64 at the least. */
-	if (net.family == 6)
-		memset(net.bytes + 8, 0, 8);
-	return net;
-}
-
 static double points_now(const struct budget_entry *e, int64_t now_ms)
 {
 	double points = e->points + BUDGET_PER_S * (double)(now_ms - e->at_ms) / 1000.0;
@@ -42,7 +32,7 @@ static double rows_now(const struct budget_entry *e, int64_t now_ms)
 
 static struct budget_entry *find(struct sg_gate *g, const struct sg_addr *peer)
 {
-	struct sg_addr net = sg_gate_network_of(peer);
+	struct sg_addr net = sg_addr_network(peer);
 	struct budget_entry *e;
 
 	HASH_FIND(hh, g->budgets, &net, sizeof(net), e);
@@ -76,7 +66,7 @@ static struct budget_entry *find_or_add(struct sg_gate *g, const struct sg_addr 
 		forget(g, g->budgets);
 	if (!(e = calloc(1, sizeof(*e))))
 		return NULL;
-	e->net = sg_gate_network_of(peer);
+	e->net = sg_addr_network(peer);
 	e->points = BUDGET_POINTS;
 	e->rows = ROWS_AT_ONCE;
 	e->at_ms = e->rows_at_ms = now_ms;

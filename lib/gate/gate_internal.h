@@ -76,7 +76,7 @@ struct resume_slot {
 };
 
 struct budget_entry {
-	struct sg_addr net; /* key: an IPv4 address or an IPv6 /64 */
+	struct sg_addr net; /* key: sg_addr_network */
 	double points; /* left at `at_ms` */
 	int64_t at_ms, told_ms;
 	double rows; /* of the audit, left at `rows_at_ms` */
@@ -284,7 +284,6 @@ void sg_gate_room_give_back(struct sg_session *s);
 void sg_gate_room_detached(struct sg_session *s);
 
 /* budget.c, locked */
-struct sg_addr sg_gate_network_of(const struct sg_addr *peer);
 bool sg_gate_budget_allows(struct sg_gate *g, const struct sg_addr *peer);
 /* Answers whether it cost anything. */
 bool sg_gate_budget_charge(struct sg_gate *g, const struct sg_addr *peer, enum sg_reason why);

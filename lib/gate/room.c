@@ -30,7 +30,7 @@ static struct network_entry *find(struct sg_gate *g, const struct sg_addr *net)
 bool sg_gate_room_take(struct sg_session *s)
 {
 	struct sg_gate *g = s->gate;
-	struct sg_addr net = sg_gate_network_of(&s->peer);
+	struct sg_addr net = sg_addr_network(&s->peer);
 
 	if (!is_tokenless(s))
 		return true;
@@ -57,7 +57,7 @@ void sg_gate_room_give_back(struct sg_session *s)
 void sg_gate_room_detached(struct sg_session *s)
 {
 	struct sg_gate *g = s->gate;
-	struct sg_addr net = sg_gate_network_of(&s->peer);
+	struct sg_addr net = sg_addr_network(&s->peer);
 
 	if (!is_tokenless(s) || stands_for_many(g, &s->peer))
 		return;

@@ -6,18 +6,9 @@
 
 /* ---- detached sessions ---- */
 
-static uint64_t agent_hash(struct sg_str agent)
-{
-	uint64_t h = 14695981039346656037u; /* FNV-1a */
-
-	for (size_t i = 0; i < agent.len; i++)
-		h = (h ^ (uint8_t)agent.p[i]) * 1099511628211u;
-	return h;
-}
-
 static struct place place_from(const struct sg_addr *peer, struct sg_str agent)
 {
-	struct place p = {.agent = agent_hash(agent)};
+	struct place p = {.agent = sg_fnv1a(SG_FNV1A_START, agent.p, agent.len)};
 
 	if (peer->family == 4)
 		p.v4 = *peer;

@@ -9,11 +9,9 @@
 static atomic_size_t *share_of(struct sg_http_request *req)
 {
 	struct http_bodies *b = &req->srv->bodies;
-	size_t len = req->peer.family == 6 ? 8 : 4; /* an IPv6 /64 is one customer's */
-	uint64_t hash = b->seed; /* FNV-1a from a start that nobody knows */
+	struct sg_addr net = sg_addr_network(&req->peer);
+	uint64_t hash = sg_fnv1a(b->seed, net.bytes, sizeof(net.bytes)); /* from a start that nobody knows */
 
-	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ req->peer.bytes[i]) * UINT64_C(0x100000001b3);
 	return &b->by_network[(hash ^ hash >> 32) % HTTP_BODY_SHARES];
 }
 
