@@ -244,18 +244,20 @@ static void one_that_does_not_read_is_moved_to_a_keyframe_and_the_others_get_all
 	room_close(&room);
 }
 
-static void one_that_is_seconds_behind_goes_on_at_the_newest_keyframe(void **state)
+/* All of 40 frames are kept, but those before the key 32 came long ago; `config` is a codec configuration. Answers how
+ * often it jumped. */
+static unsigned jumps_of_one_behind(uint32_t config)
 {
 	enum { SIZE = 50000 };
 	struct room room;
 	struct viewer v = { 0 };
 	unsigned jumps;
 
-	(void)state;
 	room_open(&room, 0, 256);
 	viewer_open(&room, &v, SG_FORM_RAW, 30000);
-	for (uint32_t i = 0; i < 40; i++) { /* all are kept, but those before 32 came long ago */
-		struct sg_frame *f = numbered_frame(SG_FRAME_VIDEO, i % 8 ? 0 : KEY, i, SIZE);
+	for (uint32_t i = 0; i < 40; i++) {
+		struct sg_frame *f = numbered_frame(
+		    SG_FRAME_VIDEO, i == config ? SG_FRAME_CONFIG : i % 8 ? 0 : KEY, i, SIZE);
 		if (i < 32)
 			f->arrived_us -= (SG_FOLLOWER_BEHIND_MS + 1000) * 1000ll;
 		sg_ring_write(room.ring, f);
@@ -267,11 +269,23 @@ static void one_that_is_seconds_behind_goes_on_at_the_newest_keyframe(void **sta
 	pthread_join(v.thread, NULL);
 	v.drained = false;
 	unsigned seen = assert_whole_frames(&v, SIZE, 8, &jumps);
-	assert_int_equal(jumps, 1);
 	assert_true(seen < 32);
 	assert_int_equal(seen + v.stats.frames_skipped, 40);
 	viewer_close(&v);
 	room_close(&room);
+	return jumps;
+}
+
+static void one_that_is_seconds_behind_goes_on_at_the_newest_keyframe(void **state)
+{
+	(void)state;
+	assert_int_equal(jumps_of_one_behind(UINT32_MAX), 1);
+}
+
+static void one_that_jumps_gets_the_configuration_that_it_jumped_over(void **state)
+{
+	(void)state;
+	assert_int_equal(jumps_of_one_behind(24), 2); /* to it, and from it to the keyframe */
 }
 
 static void one_that_is_a_little_behind_gets_everything(void **state)
@@ -752,6 +766,7 @@ int main(void)
 		cmocka_unit_test(a_frame_that_is_cut_anywhere_goes_on_there),
 		cmocka_unit_test(one_that_does_not_read_is_moved_to_a_keyframe_and_the_others_get_all),
 		cmocka_unit_test(one_that_is_seconds_behind_goes_on_at_the_newest_keyframe),
+		cmocka_unit_test(one_that_jumps_gets_the_configuration_that_it_jumped_over),
 		cmocka_unit_test(one_that_is_a_little_behind_gets_everything),
 		cmocka_unit_test(one_with_a_long_way_to_go_gets_there_in_several_turns),
 		cmocka_unit_test(a_loop_that_was_late_counts_what_its_followers_missed),

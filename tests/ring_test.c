@@ -197,6 +197,63 @@ static void one_that_fell_off_goes_on_at_the_head_where_no_keyframe_is_kept(void
 	sg_ring_unref(r);
 }
 
+/* Reads, and claims which frames come, each by its number. */
+static void assert_reads_these(
+    struct sg_ring *r, uint64_t next, bool to_key, size_t max, const uint64_t *want, size_t count, uint64_t then)
+{
+	struct reading got;
+
+	read_ring(r, &got, next, max, to_key);
+	assert_int_equal(got.rd.count, count);
+	for (size_t i = 0; i < count; i++)
+		assert_int_equal(got.frames[i]->seq, want[i]);
+	assert_int_equal(got.rd.next, then);
+	drop_reading(&got);
+}
+
+/* 0 and 1 configure, 2 is a key; 3 to 5 configure anew, 6 goes with a picture to 7, the newest key; 8 is for a key
+ * that has not come. */
+static struct sg_ring *reconfigured(size_t frames)
+{
+	struct sg_ring *r = ring_of(frames, 100000);
+
+	put(r, SG_FRAME_VIDEO, SG_FRAME_CONFIG, 10);
+	put(r, SG_FRAME_AUDIO, SG_FRAME_CONFIG, 10);
+	put(r, SG_FRAME_VIDEO, KEY, 10);
+	put(r, SG_FRAME_AUDIO, SG_FRAME_CONFIG, 10);
+	put(r, SG_FRAME_META, 0, 10);
+	put(r, SG_FRAME_VIDEO, SG_FRAME_CONFIG, 10);
+	put(r, SG_FRAME_AUDIO, 0, 10);
+	put(r, SG_FRAME_VIDEO, KEY, 10);
+	put(r, SG_FRAME_VIDEO, SG_FRAME_CONFIG, 10);
+	put(r, SG_FRAME_VIDEO, 0, 10);
+	return r;
+}
+
+static void one_that_skips_gets_the_configurations_that_it_missed(void **state)
+{
+	struct sg_ring *r = reconfigured(16);
+
+	(void)state;
+	assert_reads_these(r, 3, true, 64, (uint64_t[]){3, 4, 5, 7, 8, 9}, 6, 10);
+	assert_reads_these(r, 4, true, 64, (uint64_t[]){4, 5, 7, 8, 9}, 5, 10);
+	assert_reads_these(r, 6, true, 64, (uint64_t[]){7, 8, 9}, 3, 10);
+	assert_reads_these(r, 3, true, 4, (uint64_t[]){3, 4, 5, 7}, 4, 8);
+	assert_reads_these(r, 3, false, 2, (uint64_t[]){3, 4}, 2, 5);
+	sg_ring_unref(r);
+}
+
+static void one_that_fell_off_gets_configurations_that_are_kept_no_longer(void **state)
+{
+	struct sg_ring *r = reconfigured(3);
+
+	(void)state;
+	assert_reads_these(r, 2, false, 64, (uint64_t[]){3, 4, 5, 7, 8, 9}, 6, 10);
+	put(r, SG_FRAME_AUDIO, 0, 10); /* and the key has fallen off, too: on from the head, as it is there */
+	assert_reads_these(r, 2, false, 64, (uint64_t[]){3, 4, 8}, 3, 11);
+	sg_ring_unref(r);
+}
+
 static void one_that_stands_beyond_the_head_comes_back_to_it(void **state)
 {
 	struct sg_ring *r = ring_of(8, 10000);
@@ -559,6 +616,8 @@ int main(void)
 		cmocka_unit_test(clearing_drops_all_and_keeps_counting),
 		cmocka_unit_test(one_that_fell_off_goes_on_at_the_newest_keyframe),
 		cmocka_unit_test(one_that_fell_off_goes_on_at_the_head_where_no_keyframe_is_kept),
+		cmocka_unit_test(one_that_skips_gets_the_configurations_that_it_missed),
+		cmocka_unit_test(one_that_fell_off_gets_configurations_that_are_kept_no_longer),
 		cmocka_unit_test(one_that_stands_beyond_the_head_comes_back_to_it),
 		cmocka_unit_test(one_that_catches_up_jumps_forward_to_a_keyframe_and_never_back),
 		cmocka_unit_test(a_new_reader_starts_at_the_newest_keyframe),

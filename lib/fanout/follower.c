@@ -193,7 +193,7 @@ static bool catch_up(struct sg_follower *f, bool *more)
 		}
 		uint64_t behind = feed->cursor - f->cursor;
 		struct sg_ring_read rd = { .frames = frames, .next = f->cursor,
-			.max = behind < OWN_FRAMES ? behind : OWN_FRAMES };
+			.max = f->skip_to_key || behind > OWN_FRAMES ? OWN_FRAMES : behind };
 		sg_ring_read(feed->ring, &rd, f->skip_to_key);
 		f->skip_to_key = false;
 		if (rd.skipped)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #define AUDIO_START_US 1000000
+#define CONFIG_KINDS 3 /* video, audio, metadata: the first of enum sg_frame_kind */
 
 struct sg_ring {
 	atomic_uint refs;
@@ -14,6 +15,8 @@ struct sg_ring {
 	uint64_t tail, head; /* kept are [tail, head) */
 	uint64_t key;        /* newest keyframe, valid when has_key and >= tail */
 	bool has_key, ended;
+	/* In force at the head, and at the newest keyframe; NULL: none yet. */
+	struct sg_frame *configs[CONFIG_KINDS], *configs_at_key[CONFIG_KINDS];
 	uint64_t skipped;
 	bool held, owes_wake; /* the writer's */
 	pthread_mutex_t waiters_lock; /* held while waiters are woken */
@@ -67,6 +70,10 @@ void sg_ring_unref(struct sg_ring *r)
 		return;
 	while (r->tail < r->head)
 		sg_frame_unref(drop_oldest(r));
+	for (size_t i = 0; i < CONFIG_KINDS; i++) {
+		sg_frame_unref(r->configs[i]);
+		sg_frame_unref(r->configs_at_key[i]);
+	}
 	pthread_mutex_destroy(&r->lock);
 	pthread_mutex_destroy(&r->waiters_lock);
 	free(r->slots);
@@ -81,6 +88,23 @@ static void wake(struct sg_ring *r)
 	pthread_mutex_unlock(&r->waiters_lock);
 }
 
+static void keep(struct sg_frame **at, struct sg_frame *f)
+{
+	struct sg_frame *former = *at;
+
+	*at = f ? sg_frame_ref(f) : NULL;
+	sg_frame_unref(former);
+}
+
+static void note_key(struct sg_ring *r)
+{
+	r->key = r->head;
+	r->has_key = true;
+	for (size_t i = 0; i < CONFIG_KINDS; i++)
+		if (r->configs_at_key[i] != r->configs[i])
+			keep(&r->configs_at_key[i], r->configs[i]);
+}
+
 void sg_ring_write(struct sg_ring *r, struct sg_frame *f)
 {
 	pthread_mutex_lock(&r->lock);
@@ -90,10 +114,10 @@ void sg_ring_write(struct sg_ring *r, struct sg_frame *f)
 	f->seq = r->head;
 	*slot(r, r->head) = f;
 	r->bytes += f->size;
-	if (f->flags & SG_FRAME_KEY) {
-		r->key = r->head;
-		r->has_key = true;
-	}
+	if (f->kind < CONFIG_KINDS && ((f->flags & SG_FRAME_CONFIG) || f->kind == SG_FRAME_META))
+		keep(&r->configs[f->kind], f);
+	if (f->flags & SG_FRAME_KEY)
+		note_key(r);
 	r->head++;
 	pthread_mutex_unlock(&r->lock);
 	if (r->held)
@@ -177,6 +201,26 @@ uint64_t sg_ring_head(struct sg_ring *r)
 	return seq;
 }
 
+/* A reader that skips from rd->next to `to` gets what has changed in between, in its order. */
+static void read_skipped_configs(struct sg_ring *r, struct sg_ring_read *rd, uint64_t to)
+{
+	struct sg_frame **configs = r->has_key && to == r->key ? r->configs_at_key : r->configs;
+	uint64_t after = rd->next;
+
+	while (rd->count < rd->max) {
+		struct sg_frame *first = NULL;
+		for (size_t i = 0; i < CONFIG_KINDS; i++) {
+			struct sg_frame *f = configs[i];
+			if (f && f->seq >= after && f->seq < to && (!first || f->seq < first->seq))
+				first = f;
+		}
+		if (!first)
+			break;
+		rd->frames[rd->count++] = sg_frame_ref(first);
+		after = first->seq + 1;
+	}
+}
+
 void sg_ring_read(struct sg_ring *r, struct sg_ring_read *rd, bool skip_to_key)
 {
 	uint64_t from = rd->next;
@@ -189,13 +233,14 @@ void sg_ring_read(struct sg_ring *r, struct sg_ring_read *rd, bool skip_to_key)
 		from = key_is_kept(r) ? r->key : r->head;
 	else if (skip_to_key && key_is_kept(r) && r->key > from)
 		from = r->key;
-	while (rd->count < rd->max && from + rd->count < r->head) {
-		rd->frames[rd->count] = sg_frame_ref(*slot(r, from + rd->count));
-		rd->count++;
-	}
 	rd->skipped = from > rd->next ? from - rd->next : 0;
+	if (rd->skipped)
+		read_skipped_configs(r, rd, from);
+	rd->skipped -= rd->count;
 	r->skipped += rd->skipped;
-	rd->next = from + rd->count;
+	for (; rd->count < rd->max && from < r->head; from++)
+		rd->frames[rd->count++] = sg_frame_ref(*slot(r, from));
+	rd->next = from;
 	rd->ended = r->ended && rd->next == r->head;
 	pthread_mutex_unlock(&r->lock);
 }

@@ -2,7 +2,8 @@
  *
  * A reader is a cursor (a sequence number); it holds no memory. The ring keeps at most
  * `max_frames` frames and `max_bytes` bytes; writing never waits. A reader that fell off the tail
- * is moved on to the newest keyframe still kept (or to the head, when there is none). */
+ * is moved on to the newest keyframe still kept (or to the head, when there is none), and gets before it the
+ * metadata and the codec configurations that it has missed, as far as they are in force there. */
 #ifndef SG_MEDIA_RING_H
 #define SG_MEDIA_RING_H
 
@@ -39,7 +40,7 @@ uint64_t sg_ring_head(struct sg_ring *r); /* the sequence number that the next f
 
 struct sg_ring_read {
 	struct sg_frame **frames; /* out: referenced, the caller unrefs each */
-	size_t max, count;
+	size_t max, count; /* at least 4 for a reader that may skip: what it has missed comes first */
 	uint64_t next;    /* in and out: the cursor */
 	uint64_t skipped; /* out: frames jumped over because the reader was too slow */
 	bool ended;       /* out: the ring has ended and everything kept has been read */

@@ -13,6 +13,7 @@ struct cursor {
 	struct sg_ring *ring;
 	enum sg_form form;
 	uint64_t next;
+	bool late; /* its line is too thin: on at the newest keyframe */
 };
 
 static enum sg_result write_frame(
@@ -39,12 +40,12 @@ static enum sg_result join(struct relay_line *l, struct sg_outlet *o, struct cur
 	enum sg_result res = SG_OK;
 
 	if (!sg_outlet_takes_flv(o)) {
-		*c = (struct cursor){sg_stream_ts_ring(l->source), SG_FORM_RAW, 0};
+		*c = (struct cursor){sg_stream_ts_ring(l->source), SG_FORM_RAW, 0, false};
 		c->next = c->ring ? sg_ring_start(c->ring) : 0;
 		return c->ring ? SG_OK : SG_ERR_UNSUPPORTED;
 	}
 	sg_stream_join(l->source, &join);
-	*c = (struct cursor){sg_stream_ring(l->source), SG_FORM_FLV, join.cursor};
+	*c = (struct cursor){sg_stream_ring(l->source), SG_FORM_FLV, join.cursor, false};
 	res = sg_outlet_write(o, flv_header, sizeof(flv_header));
 	for (size_t i = 0; i < join.lead_count && res == SG_OK; i++)
 		res = write_frame(l, o, join.lead[i], c->form);
@@ -63,12 +64,11 @@ static enum sg_result send_some(
 {
 	struct sg_frame *frames[FRAMES_AT_ONCE];
 	struct sg_ring_read rd = {.frames = frames, .max = FRAMES_AT_ONCE, .next = c->next};
-	static const int64_t far = FAR_BEHIND_US;
 	enum sg_result res = SG_OK;
-	bool late = false;
 
-	sg_ring_read(c->ring, &rd, false);
-	late = rd.count == FRAMES_AT_ONCE && sg_mono_us() - frames[0]->arrived_us > far;
+	sg_ring_read(c->ring, &rd, c->late);
+	c->late = rd.count == FRAMES_AT_ONCE &&
+		  sg_mono_us() - frames[FRAMES_AT_ONCE - 1]->arrived_us > FAR_BEHIND_US;
 	for (size_t i = 0; i < rd.count; i++) {
 		if (res == SG_OK)
 			res = write_frame(l, o, frames[i], c->form);
@@ -76,12 +76,6 @@ static enum sg_result send_some(
 	}
 	c->next = rd.next;
 	atomic_fetch_add(&l->relay->skipped, rd.skipped);
-	if (late) { /* its line is too thin: on at the newest keyframe */
-		rd.max = 0;
-		sg_ring_read(c->ring, &rd, true);
-		c->next = rd.next;
-		atomic_fetch_add(&l->relay->skipped, rd.skipped);
-	}
 	*ended = rd.ended;
 	if (res == SG_OK && !rd.count)
 		res = sg_outlet_flush(o);
