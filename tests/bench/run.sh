@@ -30,6 +30,7 @@ results=$work/RESULTS.md
 rows=$dir/rows # of the last table
 say() { printf '%s\n' "$*" | tee -a "$results"; }
 calc() { awk "BEGIN { printf \"$1\", $2 }"; }
+middle() { printf '%s\n' "$@" | sort -n | sed -n "$(($# / 2 + 1))p"; }
 field() { tr ' ' '\n' <<<"$2" | sed -n "s/^$1=//p"; }
 # A line of the last table: what, "<=" or ">=", the value wanted, how to print it, the value, after it.
 wanted() {
