@@ -492,6 +492,29 @@ static void a_paused_follower_gets_nothing_and_goes_on_at_a_keyframe(void **stat
 	room_close(&room);
 }
 
+static void a_paused_follower_gets_the_configuration_that_came_meanwhile(void **state)
+{
+	struct room room;
+	struct viewer v = { 0 };
+
+	(void)state;
+	room_open(&room, 0, 64);
+	viewer_open(&room, &v, SG_FORM_RAW, 0);
+	write_video(&room, 2, 10, 100);
+	assert_true(take(&v, 200));
+	pause_viewer(&v, true);
+	sg_ring_write(room.ring, numbered_frame(SG_FRAME_VIDEO, SG_FRAME_CONFIG, 99, 100));
+	write_video(&room, 11, 10, 100); /* keys at 0 and 10 */
+	settle(&room);
+	pause_viewer(&v, false);
+	assert_true(take(&v, 200 + 4 * 100));
+	assert_int_equal(v.got.p[200 + 3], 99);
+	for (uint32_t i = 0; i < 3; i++)
+		assert_int_equal(v.got.p[300 + i * 100 + 3], 10 + i);
+	viewer_close(&v);
+	room_close(&room);
+}
+
 static void a_paused_follower_learns_of_the_end(void **state)
 {
 	struct room room;
@@ -775,6 +798,7 @@ int main(void)
 		cmocka_unit_test(own_bytes_go_out_at_a_frames_boundary),
 		cmocka_unit_test(own_bytes_that_pile_up_are_refused),
 		cmocka_unit_test(a_paused_follower_gets_nothing_and_goes_on_at_a_keyframe),
+		cmocka_unit_test(a_paused_follower_gets_the_configuration_that_came_meanwhile),
 		cmocka_unit_test(a_paused_follower_learns_of_the_end),
 		cmocka_unit_test(the_end_is_told_once_after_everything_is_written),
 		cmocka_unit_test(one_that_joins_after_the_end_gets_what_is_kept_and_is_told),

@@ -276,6 +276,22 @@ static void one_that_catches_up_jumps_forward_to_a_keyframe_and_never_back(void 
 	sg_ring_unref(r);
 }
 
+static void one_that_catches_up_with_sound_alone_jumps_to_its_last_second(void **state)
+{
+	struct sg_ring *r = ring_of(32, 10000);
+
+	(void)state;
+	for (uint32_t i = 0; i < 20; i++) {
+		struct sg_frame *f = numbered_frame(SG_FRAME_AUDIO, 0, i, 10);
+		if (i < 12)
+			f->arrived_us -= 5000000;
+		sg_ring_write(r, f);
+	}
+	assert_reads(r, 3, true, 12, 8, 9);
+	assert_reads(r, 15, true, 15, 5, 0);
+	sg_ring_unref(r);
+}
+
 static void a_new_reader_starts_at_the_newest_keyframe(void **state)
 {
 	struct sg_ring *r = ring_of(8, 10000);
@@ -620,6 +636,7 @@ int main(void)
 		cmocka_unit_test(one_that_fell_off_gets_configurations_that_are_kept_no_longer),
 		cmocka_unit_test(one_that_stands_beyond_the_head_comes_back_to_it),
 		cmocka_unit_test(one_that_catches_up_jumps_forward_to_a_keyframe_and_never_back),
+		cmocka_unit_test(one_that_catches_up_with_sound_alone_jumps_to_its_last_second),
 		cmocka_unit_test(a_new_reader_starts_at_the_newest_keyframe),
 		cmocka_unit_test(without_a_keyframe_a_new_reader_of_video_starts_at_the_head),
 		cmocka_unit_test(audio_alone_starts_at_most_a_second_back),

@@ -106,27 +106,32 @@ static ssize_t write_some(struct sg_follower *f, const struct iovec *iov, int n)
 	return note_sent(f, sg_conn_writev(f->conn, iov, n > IOV_MAX ? IOV_MAX : n));
 }
 
-/* Of `count` frames `sent` bytes went out: the cursor goes behind those that are whole, the one that is
- * begun is kept. True when all is out. */
+/* `frame` has been begun: what lies before it is not sent any more. */
+static void step_to(struct sg_follower *f, const struct sg_frame *frame)
+{
+	if (f->cursor < frame->seq)
+		note_skipped(f, frame->seq - f->cursor);
+	f->cursor = frame->seq + 1;
+}
+
+/* Of `count` frames `sent` bytes went out: the cursor goes behind those that are begun, the one that is
+ * not whole is kept. True when all is out. */
 static bool advance(struct sg_follower *f, struct sg_frame *const *frames, size_t count, size_t sent)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct iovec iov[2];
 		size_t size = iov_total(iov, sg_frame_iov(frames[i], f->form, iov));
+		if (sent == 0 && size > 0)
+			return false;
+		step_to(f, frames[i]);
 		if (sent < size) {
-			if (sent > 0) {
-				f->partial = sg_frame_ref(frames[i]);
-				f->partial_sent = (uint32_t)sent;
-				f->cursor = frames[i]->seq + 1;
-			} else {
-				f->cursor = frames[i]->seq;
-			}
+			f->partial = sg_frame_ref(frames[i]);
+			f->partial_sent = (uint32_t)sent;
 			return false;
 		}
 		sent -= size;
 		f->sent.frames++;
 		f->media_sent = f->media_sent || is_media(frames[i]);
-		f->cursor = frames[i]->seq + 1;
 	}
 	return true;
 }
@@ -195,14 +200,16 @@ static bool catch_up(struct sg_follower *f, bool *more)
 		struct sg_ring_read rd = { .frames = frames, .next = f->cursor,
 			.max = f->skip_to_key || behind > OWN_FRAMES ? OWN_FRAMES : behind };
 		sg_ring_read(feed->ring, &rd, f->skip_to_key);
-		f->skip_to_key = false;
-		if (rd.skipped)
+		if (!rd.count) { /* it has been cleared */
 			note_skipped(f, rd.skipped);
-		f->cursor = rd.next;
+			f->cursor = rd.next;
+			break;
+		}
 		int n = 0;
 		for (size_t i = 0; i < rd.count; i++)
 			n += sg_frame_iov(frames[i], f->form, iov + n);
-		ssize_t sent = n ? write_some(f, iov, n) : 0;
+		ssize_t sent = write_some(f, iov, n);
+		f->skip_to_key = f->skip_to_key && sent == 0;
 		bool all = sent >= 0 && advance(f, frames, rd.count, (size_t)sent);
 		for (size_t i = 0; i < rd.count; i++)
 			sg_frame_unref(frames[i]);
@@ -256,6 +263,7 @@ static void pump(struct sg_follower *f)
 	}
 	move(f, IN_STEP);
 	f->blocked_ms = 0;
+	f->skip_to_key = false;
 	if (f->feed->ended && (f->paused || f->cursor >= f->feed->cursor))
 		follower_end(f, SG_FOLLOWER_STREAM_ENDED);
 }
@@ -276,12 +284,13 @@ static void took(struct sg_follower *f, const struct batch *b, size_t first, siz
 {
 	struct sg_frame **frames = f->feed->fo->frames;
 
-	if (f->cursor < frames[first]->seq) /* the loop itself was late */
-		note_skipped(f, frames[first]->seq - f->cursor);
 	if (note_sent(f, sent) < 0)
 		return;
 	if ((size_t)sent == want) {
-		f->cursor = frames[b->count - 1]->seq + 1;
+		uint64_t behind = frames[b->count - 1]->seq + 1;
+		if (behind - f->cursor > b->count - first) /* the loop itself was late */
+			note_skipped(f, behind - f->cursor - (b->count - first));
+		f->cursor = behind;
 		f->sent.frames += b->count - first;
 		for (size_t i = first; i < b->count && !f->media_sent; i++)
 			f->media_sent = is_media(frames[i]);
@@ -454,8 +463,12 @@ void sg_follower_pause(struct sg_follower *f, bool paused)
 {
 	if (f->place == STANDING)
 		follower_step_out(f);
-	if (f->paused && !paused)
-		f->cursor = sg_ring_start(f->feed->ring);
+	if (f->paused && !paused) {
+		uint64_t start = sg_ring_start(f->feed->ring);
+		f->skip_to_key = start > f->cursor;
+		if (!f->skip_to_key)
+			f->cursor = start;
+	}
 	f->paused = paused;
 	if (f->place != BLOCKED)
 		pump(f);

@@ -201,6 +201,11 @@ uint64_t sg_ring_head(struct sg_ring *r)
 	return seq;
 }
 
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 /* A reader that skips from rd->next to `to` gets what has changed in between, in its order. */
 static void read_skipped_configs(struct sg_ring *r, struct sg_ring_read *rd, uint64_t to)
 {
@@ -231,8 +236,8 @@ void sg_ring_read(struct sg_ring *r, struct sg_ring_read *rd, bool skip_to_key)
 		from = r->head;
 	if (from < r->tail)
 		from = key_is_kept(r) ? r->key : r->head;
-	else if (skip_to_key && key_is_kept(r) && r->key > from)
-		from = r->key;
+	else if (skip_to_key && (key_is_kept(r) || !r->has_key))
+		from = later(from, start(r));
 	rd->skipped = from > rd->next ? from - rd->next : 0;
 	if (rd->skipped)
 		read_skipped_configs(r, rd, from);

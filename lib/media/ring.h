@@ -46,8 +46,8 @@ struct sg_ring_read {
 	bool ended;       /* out: the ring has ended and everything kept has been read */
 };
 /* Takes what is there from the cursor on, without waiting. Also used with a non-zero
- * `skip_to_key` by a reader that chooses to catch up: then it starts at the newest keyframe, if
- * that lies ahead of the cursor. */
+ * `skip_to_key` by a reader that chooses to catch up: then it starts where a new one would, at the newest keyframe
+ * or in the last second of what is only sound, if that lies ahead of the cursor. */
 void sg_ring_read(struct sg_ring *r, struct sg_ring_read *rd, bool skip_to_key);
 
 /* The waiter is linked until removed; remove returns only when no wake is running. */
