@@ -30,3 +30,18 @@ int64_t sg_wall_s(void)
 {
 	return sg_wall_ms() / 1000;
 }
+
+static int64_t wall_ahead_us;
+
+static void compare_clocks(void)
+{
+	wall_ahead_us = read_us(CLOCK_REALTIME) - sg_mono_us();
+}
+
+int64_t sg_steady_us(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, compare_clocks);
+	return sg_mono_us() + wall_ahead_us;
+}

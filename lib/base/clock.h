@@ -11,6 +11,9 @@ int64_t sg_mono_ms(void);
 int64_t sg_mono_us(void);
 int64_t sg_wall_ms(void); /* Unix time in milliseconds */
 int64_t sg_wall_s(void);
+/* Unix time in microseconds as far as it was known when the process asked first, and from there by the monotonic clock:
+ * for times that are compared with one another, which a step of the wall clock must not part. */
+int64_t sg_steady_us(void);
 
 /* For waits that a step of the wall clock neither stretches nor cuts short: a condition that counts by the
  * monotonic clock, and the moment to hand to pthread_cond_timedwait() or sem_clockwait(). */

@@ -99,6 +99,7 @@ static void set_state(struct relay_line *l, enum sg_relay_state state)
 		return;
 	l->state = state;
 	l->since_ms = sg_wall_ms();
+	l->began_ms = sg_mono_ms();
 	if (state == SG_RELAY_RUNNING)
 		l->problem[0] = '\0';
 }
@@ -150,7 +151,7 @@ void line_failed(struct relay_line *l, const char *why)
 	int64_t wait_ms;
 
 	pthread_mutex_lock(&l->lock);
-	if (l->state == SG_RELAY_RUNNING && sg_wall_ms() - l->since_ms > STEADY_MS)
+	if (l->state == SG_RELAY_RUNNING && sg_mono_ms() - l->began_ms > STEADY_MS)
 		l->attempts = 0;
 	wait_ms = wait_of(++l->attempts);
 	bool news = set_problem(l, why);

@@ -47,7 +47,7 @@ struct relay_line {
 	pthread_cond_t wake;
 	bool woken;
 	enum sg_relay_state state;
-	int64_t since_ms;
+	int64_t since_ms, began_ms; /* its state began: Unix, and monotonic */
 	unsigned attempts;
 	char problem[100];
 	int64_t wanted_ms; /* monotonic: a pull: somebody last watched, or wanted to */

@@ -97,7 +97,7 @@ static void report_sent(struct sg_rtc_client *c, struct sg_buf *b, int64_t now_u
 		int64_t since_us = now_us - t->last_sent_us;
 		sg_rtcp_write_sr(b,
 		    &(struct sg_rtcp_sender){.ssrc = t->ssrc,
-			.ntp = sg_ntp_from_unix_us(sg_wall_ms() * 1000),
+			.ntp = sg_ntp_from_unix_us(sg_steady_us()),
 			.rtp_timestamp =
 			    t->last_timestamp + (uint32_t)(since_us * rate_of(i) / 1000000),
 			.packets = t->packets,

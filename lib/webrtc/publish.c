@@ -283,7 +283,7 @@ static void take_sender_report(struct sg_webrtc_peer *p, const struct sg_rtcp_pa
 
 static uint64_t now_ntp(void)
 {
-	return sg_ntp_from_unix_us(sg_wall_ms() * 1000);
+	return sg_ntp_from_unix_us(sg_steady_us());
 }
 
 static void take_answer(struct sg_webrtc_peer *p, const struct sg_rtcp_packet *r)

@@ -18,7 +18,7 @@ static int track_of(const struct sg_webrtc_peer *p, uint32_t ssrc)
 
 static void take_blocks(struct rtc_viewer *v, const struct sg_rtcp_packet *r)
 {
-	uint64_t now_ntp = sg_ntp_from_unix_us(sg_wall_ms() * 1000);
+	uint64_t now_ntp = sg_ntp_from_unix_us(sg_steady_us());
 	struct sg_webrtc_peer *p = v->peer;
 	struct sg_rtcp_block b;
 
@@ -121,7 +121,7 @@ static void send_report(struct rtc_viewer *v, int track)
 	uint32_t ticks = (uint32_t)(track == VIDEO ? pts : pts * 8 / 15);
 	const struct sg_rtcp_sender s = { .ssrc = p->tracks[track].ssrc, .rtp_timestamp = ticks + out->offset,
 		.packets = out->packets, .octets = out->octets,
-		.ntp = sg_ntp_from_unix_us(sg_wall_ms() * 1000) };
+		.ntp = sg_ntp_from_unix_us(sg_steady_us()) };
 	struct sg_buf b;
 
 	sg_buf_init(&b, SG_RTCP_MAX);
