@@ -38,6 +38,7 @@ setup_file() {
 		        else:
 		            self.path = self.path.replace("/gate", "")
 		            super().do_GET()
+		    do_POST = do_GET
 		    def log_message(self, *args):
 		        pass
 		server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -315,6 +316,21 @@ succeeds() {
 	wait "$player" || true
 	grep -q streamplay "$dir/cmdline"
 	! grep -q -- "$token" "$dir/cmdline" || false
+}
+
+@test "ps does not show a token that stands in the URL, and the server gets it whole" {
+	for url in "$base/hang/cam.flv?token=$token" "whep+http://${base#http://}/hang/whep/cam?token=$token&x=1"; do
+		: >"$media/requests"
+		streamplay "$url" 2>/dev/null 3>&- &
+		player=$!
+		for _ in $(seq 100); do grep -q . "$media/requests" && break || sleep 0.05; done
+		tr '\0' ' ' <"/proc/$player/cmdline" >"$dir/cmdline"
+		kill "$player"
+		wait "$player" || true
+		grep -q "hang/.*cam" "$dir/cmdline"
+		! grep -q -- "$token" "$dir/cmdline" || false
+		grep -q -- "token=$token" "$media/requests"
+	done
 }
 
 # ---- recording ----

@@ -188,6 +188,22 @@ static int take_values(struct options *o)
 	return PLAYED;
 }
 
+/* The URL is kept; where it stood, `ps` shows it as people may see it. */
+static int take_url(struct options *o, char *arg)
+{
+	size_t len = strlen(arg);
+	char *shown = url_shown(arg);
+
+	if (!shown || !(o->url = strdup(arg))) {
+		free(shown);
+		return play_fail(PLAY_FAILED, "out of memory: free some");
+	}
+	memset(arg, 0, len);
+	memcpy(arg, shown, strnlen(shown, len));
+	free(shown);
+	return PLAYED;
+}
+
 int options_parse(struct options *o, int argc, char **argv)
 {
 	bool options = true;
@@ -201,8 +217,8 @@ int options_parse(struct options *o, int argc, char **argv)
 				return status;
 		} else if (o->url)
 			return play_fail(PLAY_USAGE, "there is more than one URL: give one");
-		else
-			o->url = argv[i];
+		else if ((status = take_url(o, argv[i])) != PLAYED)
+			return status;
 	}
 	return take_values(o);
 }
@@ -211,4 +227,6 @@ void options_reset(struct options *o)
 {
 	free(o->expect);
 	o->expect = NULL;
+	token_free(o->url);
+	o->url = NULL;
 }

@@ -48,7 +48,7 @@ enum play_opt {
 struct expectation;
 struct options {
 	char *arg[OPT_COUNT_]; /* as typed; "" for a switch; NULL = not given */
-	const char *url;       /* as typed */
+	char *url; /* as typed; a secret. In argv what is secret in it is blotted out */
 	int64_t duration_ms;   /* 0 = to the end */
 	unsigned clients;      /* 0 = an ordinary player */
 	double ramp;           /* clients a second; 0 = all at once */
