@@ -97,4 +97,17 @@ offers() {
 		grep -qw "$reason" "$BATS_TEST_TMPDIR/page"
 	done
 	for event in $(offers audit --event ''); do tokenctl audit --event "$event"; done
+	offers recordings do | grep -qx download
+}
+
+@test "completion runs nothing of what a server says" {
+	cd "$BATS_TEST_TMPDIR"
+	mkdir far
+	cat >far/tokenctl <<-'END'
+		#!/bin/sh
+		printf 'id\tlive\t%s\n' '$(touch owned)' '`touch owned`' plain
+	END
+	chmod +x far/tokenctl
+	[ "$(PATH=$PWD/far:$PATH offers create --url http://far --key-file k '')" = plain ]
+	[ ! -e owned ]
 }
