@@ -273,6 +273,22 @@ load cli_tokenctl_fixture
 	fails 1 tokenctl sessions
 }
 
+@test "recordings tells lengths as people read them; in JSON as numbers" {
+	stand_in 200 '{"items":[{"app":"live","name":"cam.mp4","streamId":"cam","startedAt":1700000000,"duration":4.25,"size":5000},{"app":"live","name":"hand.mp4","streamId":"hand","startedAt":null,"duration":null,"size":7}],"next":null}'
+	[ "$(tokenctl recordings | cut -f 2,5 | tr '\t\n' '  ')" = 'cam.mp4 4.2 hand.mp4  ' ]
+	tokenctl recordings --json | jq -e '[.items[].duration] == [4.25, null]'
+}
+
+@test "a download writes through no link that was laid in its way" {
+	stand_in 200 'the film'
+	echo mine >"$dir/mine"
+	ln -s "$dir/mine" "$dir/film.mp4.part"
+	tokenctl recordings download film.mp4 "$dir/film.mp4"
+	[ "$(cat "$dir/mine")" = mine ]
+	[ "$(cat "$dir/film.mp4")" = 'the film' ]
+	[ ! -e "$dir/film.mp4.part" ]
+}
+
 # ---- audit, purge, apikey ----
 
 @test "administrators' acts are in the audit, newest first" {

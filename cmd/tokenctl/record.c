@@ -126,6 +126,7 @@ static const struct ctl_column columns[] = {
 struct walk {
 	struct ctl_rows *rows;
 	const char *app, *stream;
+	bool json;
 };
 
 static bool print_one(void *user, json_t *item)
@@ -138,6 +139,8 @@ static bool print_one(void *user, json_t *item)
 	if ((w->app && strcmp(w->app, ctl_json_get(item, "app"))) ||
 	    (w->stream && strcmp(w->stream, ctl_json_get(item, "streamId"))))
 		return true;
+	if (w->json) /* as the REST interface tells it: a number, or null */
+		return ctl_rows_add(w->rows, json_incref(item));
 	row = json_copy(item);
 	snprintf(text, sizeof(text), "%.1f", json_number_value(s));
 	json_object_set_new(row, "duration", json_is_null(s) ? json_string("") : json_string(text));
@@ -146,7 +149,7 @@ static bool print_one(void *user, json_t *item)
 
 int ctl_recordings(struct ctl *c)
 {
-	struct walk w = {.stream = c->arg_count ? c->args[0] : NULL};
+	struct walk w = {.stream = c->arg_count ? c->args[0] : NULL, .json = c->opt[OPT_JSON] != NULL};
 	char next[CTL_CURSOR_SIZE];
 	int res;
 
@@ -247,7 +250,9 @@ static int download(struct ctl *c, const char *path, const char *file, const cha
 		return ctl_fail(CTL_USAGE, "the file's name is too long: give a shorter one");
 	if (access(file, F_OK) == 0)
 		return ctl_fail(CTL_FAILED, "%s is there already: give another name", CTL_SHOW(file));
-	int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	/* Of an earlier one; or a link that somebody laid, in /tmp say, and that must not be followed. */
+	unlink(part);
+	int fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	if (fd < 0)
 		return ctl_fail(CTL_FAILED, "%s cannot be made: %s", CTL_SHOW(part), strerror(errno));
 	ctl_catch_interrupt(true);
