@@ -87,6 +87,29 @@ load cli_tokenctl_fixture
 	[ "$(sqlite3 "$dir/t.db" 'SELECT count(*) FROM token')" = 1 ]
 }
 
+@test "a store that is damaged is exit 1, and no empty list" {
+	tokenctl create cam --quiet >/dev/null
+	tokenctl enable play >/dev/null
+	python3 - "$dir/t.db" <<-'END'
+		import sqlite3, sys
+		db = sqlite3.connect(sys.argv[1])
+		db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+		size = db.execute("PRAGMA page_size").fetchone()[0]
+		pages = [r[0] for r in db.execute("SELECT rootpage FROM sqlite_master WHERE name LIKE 'token%' OR name = 'audit'")]
+		db.close()
+		with open(sys.argv[1], "r+b") as f:
+		    for page in pages:
+		        f.seek((page - 1) * size)
+		        f.write(b"\xff" * size)
+	END
+	for form in '' --json --csv; do
+		fails 1 tokenctl list $form
+		[ -z "$output" ]
+		fails 1 tokenctl audit $form
+		[ -z "$output" ]
+	done
+}
+
 @test "a store that another process has locked can be read; to write it is exit 1 after a while" {
 	tokenctl create cam --quiet
 	sqlite3 "$dir/t.db" 'BEGIN IMMEDIATE' ".shell touch $dir/locked; sleep 20" 3>&- &
@@ -216,6 +239,15 @@ load cli_tokenctl_fixture
 	tokenctl create cam --count 20000 --quiet 2>"$dir/errors" >/dev/full || status=$?
 	[ "$status" -eq 1 ]
 	grep -q 'revoke --stream cam --app live' "$dir/errors"
+}
+
+@test "one that cannot be written out is ended by its id, and not with all others of its stream" {
+	for output in '' --json --quiet; do
+		status=0
+		tokenctl create cam $output 2>"$dir/errors" >/dev/full || status=$?
+		[ "$status" -eq 1 ]
+		[[ $(cat "$dir/errors") == *"'tokenctl revoke $(tokenctl list --limit 1 | cut -f 1)'" ]]
+	done
 }
 
 @test "the store holds no secret" {

@@ -156,8 +156,7 @@ static int print_past(struct ctl *c, const struct sg_audit_filter *f, uint64_t l
 	int res = print_pages(c, f, limit, rows, page, &before, &more);
 	if (more)
 		snprintf(next, sizeof(next), "%lld", (long long)before);
-	int closed = ctl_rows_close(rows, next);
-	return res ? res : closed;
+	return ctl_rows_end(rows, next, res);
 }
 
 /* ---- what comes ---- */

@@ -140,6 +140,15 @@ static int tokens_lost(struct ctl *c, const struct sg_token *model)
 	    strerror(why), model->stream, model->app);
 }
 
+static int token_lost(struct ctl *c, const char *id)
+{
+	int why = c->out_error;
+
+	c->out_error = 0;
+	return ctl_fail(CTL_FAILED, "cannot write out the token made: %s: end it with 'tokenctl revoke %s'",
+	    strerror(why), id);
+}
+
 static int create_batches(struct ctl *c, const struct sg_token *model, uint64_t count,
     struct ctl_rows *rows, struct sg_token_key *keys)
 {
@@ -206,10 +215,12 @@ static int create_one(struct ctl *c, const struct sg_token *model)
 
 	if (sg_store_token_create(c->store, model, c->now, &key, 1) != SG_OK)
 		return ctl_store_failed(c, "make the token");
+	char id[SG_ID_TEXT_SIZE];
+	sg_id_format(id, key.id);
 	int status = print_one(c, new_token(c, model, &key));
 	sg_wipe(&key, sizeof(key));
 	if (!ctl_flush(c))
-		return tokens_lost(c, model);
+		return token_lost(c, id);
 	return status;
 }
 
@@ -285,11 +296,13 @@ static int order_one(struct ctl *c, const struct sg_token *model)
 {
 	json_t *answer, *body = order(c, model, 1);
 	int status = ctl_call(c, "POST", "/api/v1/tokens", body, NULL, &answer);
+	char id[SG_ID_TEXT_SIZE];
 
 	json_decref(body);
+	snprintf(id, sizeof(id), "%s", ctl_json_get(answer, "id"));
 	if (status == CTL_DONE)
 		status = print_one(c, answer);
-	return ctl_flush(c) ? status : tokens_lost(c, model);
+	return ctl_flush(c) ? status : token_lost(c, id);
 }
 
 /* What the drawing would spoil, or be of no use to. */

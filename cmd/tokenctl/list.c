@@ -139,6 +139,5 @@ int ctl_list(struct ctl *c)
 	free(page);
 	if (more)
 		sg_id_format(next, before);
-	int closed = ctl_rows_close(rows, next);
-	return res ? res : closed;
+	return ctl_rows_end(rows, next, res);
 }
