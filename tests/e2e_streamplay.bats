@@ -39,6 +39,13 @@ play() { # URL stream [options]: streamplay's JSON
 	[[ $output == *"does not speak DASH"* ]]
 }
 
+@test "over SRT a refusal names both of its reasons" {
+	for stream in none cam; do # not live; a token of another stream
+		run -4 play "srt://$SRT?streamid=#!::r=live/$stream,m=request" none
+		[[ $output == *"see whether the stream is being published, and give a token"* ]]
+	done
+}
+
 @test "the bit rate of live HLS is measured" {
 	run -0 play "http://$HTTP/live/streams/cam.m3u8" cam --duration 3s
 	echo "$output"
