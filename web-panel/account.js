@@ -1,7 +1,7 @@
 // account.js - who is signed in, and the way out.
 import { h, button } from './dom.js';
 import { state, post } from './api.js';
-import { dialog, failure } from './dialog.js';
+import { dialog, failure, hurry } from './dialog.js';
 import { when } from './words.js';
 
 /** Resolves true when somebody signed out; `stop` is called first. */
@@ -18,6 +18,7 @@ export async function account(stop) {
 	if (!out)
 		return false;
 	stop(); // what it still asked would be refused
+	await hurry(); // and so would this
 	await post('/api/v1/logout', undefined, { quiet: true }).catch(failure);
 	return true;
 }

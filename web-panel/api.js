@@ -15,31 +15,32 @@ let gone = false;
 export const isGone = () => gone;
 
 export const SDP = 'application/sdp';
+const PATIENCE_MS = 15e3;
 
 /** JSON in and out; of SDP its text. Throws ApiError; status 0 is a server that does not answer. */
-export async function call(method, path, body, { signal, quiet, type = 'application/json' } = {}) {
+export async function call(method, path, body, { quiet, type = 'application/json' } = {}) {
 	const headers = { Accept: 'application/json' };
 	if (method !== 'GET')
 		headers['X-Streamgate'] = '1'; // no other site's form or link can send it
 	if (body !== undefined)
 		headers['Content-Type'] = type;
-	let answer;
+	let answer, text, json;
 	try {
 		answer = await fetch(path, { method, headers, body: type === SDP ? body : JSON.stringify(body),
-			signal, credentials: 'same-origin', cache: 'no-store', keepalive: method === 'DELETE' });
-	} catch (e) {
-		if (e.name === 'AbortError')
-			throw e;
+			signal: AbortSignal.timeout(PATIENCE_MS), credentials: 'same-origin', cache: 'no-store', keepalive: method === 'DELETE' });
+		text = await answer.text();
+	} catch {
 		lost();
 		throw new ApiError(0, 'The server does not answer.');
 	}
-	const text = await answer.text().catch(() => '');
 	if (answer.ok && type === SDP)
 		return text;
-	let json = null;
 	try {
 		json = text ? JSON.parse(text) : null;
-	} catch { /* an answer of a proxy in between, say */ }
+	} catch {
+		if (answer.ok)
+			throw new ApiError(-1, 'The answer is not the server’s: is there something in between?');
+	}
 	if (answer.ok)
 		return json;
 	if (answer.status === 401 && !quiet)
@@ -80,9 +81,16 @@ export async function all(path, query, max, steps = Infinity) {
 	return rows;
 }
 
-/** `act` for each of `items`, waiting where it is asked to; how many did not work. */
-export async function each(items, act) {
+let working = 0;
+addEventListener('beforeunload', e => working && e.preventDefault());
+
+/** `act` for each of `items`, waiting where it is asked to; how many did not work. `leaving`: all at once, since
+ * nobody will be here to go on. */
+export async function each(items, act, leaving) {
+	if (leaving)
+		await Promise.allSettled(items.map(act)).then(() => { items = []; });
 	let failed = 0;
+	working++;
 	for (const item of items)
 		for (let tries = 20; ;) {
 			const e = await act(item).then(() => null, e => e);
@@ -93,6 +101,7 @@ export async function each(items, act) {
 			failed += Boolean(e && e.status !== 404); // gone already: what was wanted holds
 			break;
 		}
+	working--;
 	return failed;
 }
 
@@ -145,7 +154,7 @@ let source = null, listening = false, retry;
 export function listen() {
 	listening = true;
 	clearTimeout(retry);
-	if (source || gone)
+	if (source || gone || document.hidden)
 		return;
 	source = new EventSource('/api/v1/events');
 	for (const name of ['audit', 'stream'])
@@ -163,6 +172,9 @@ function hangUp() {
 	source?.close();
 	source = null;
 }
+
+// Six connections is what a browser opens to a server: those of tabs that nobody sees would leave none.
+document.addEventListener('visibilitychange', () => document.hidden ? hangUp() : listening && listen());
 
 export function stopListening() {
 	listening = false;

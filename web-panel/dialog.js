@@ -16,6 +16,7 @@ export function dialog(title, build, { wide = false } = {}) {
 			button(icon('close'), () => close(), 'square', { 'aria-label': 'Close' })),
 			build(close, el));
 		el.addEventListener('close', () => {
+			settle();
 			el.remove();
 			if (!before?.isConnected || document.activeElement === document.body)
 				(before?.isConnected ? before : document.querySelector('h1'))?.focus();
@@ -23,6 +24,7 @@ export function dialog(title, build, { wide = false } = {}) {
 		});
 		document.body.append(el);
 		el.showModal();
+		settle();
 		(el.querySelector('[autofocus]') ?? el.querySelector('h2')).focus();
 	});
 }
@@ -41,8 +43,9 @@ const shelf = h('div.toasts', { role: 'region', 'aria-label': 'Notices' });
 const spoken = h('div.sr', { role: 'status', 'aria-live': 'polite' });
 const alarm = h('div.sr', { role: 'alert' });
 
-export function installToasts(parent) {
-	parent.append(shelf, spoken, alarm);
+/** A modal dialog makes all else inert, unseen and unheard: notices stand inside the one on top. */
+export function settle() {
+	([...document.querySelectorAll('dialog[open]')].at(-1) ?? document.body).append(shelf, spoken, alarm);
 }
 
 /** Heard, not seen. */
@@ -54,22 +57,17 @@ export function announce(text, urgent = false) {
 	el.timer = setTimeout(() => { el.textContent = ''; }, 9000); // nobody is to come upon it later
 }
 
-function place(toast) {
-	// A modal dialog makes all else inert: its notices stand inside it.
-	(document.querySelector('dialog[open]') ?? shelf.parentNode ?? document.body).append(shelf);
-	shelf.append(toast);
-}
-
 export function notice(text, { bad = false, ms = bad ? 9000 : 5000 } = {}) {
-	const toast = h(`div.toast${bad ? '.bad' : ''}`, h('p', text));
-	const gone = () => toast.remove();
-	toast.append(button(icon('close'), gone, 'square', { 'aria-label': 'Dismiss' }));
-	place(toast);
-	announce(text, bad);
-	setTimeout(gone, ms);
-	return gone;
+	const same = bad && [...shelf.children].find(el => el.firstChild.textContent === text); // a view that reads again fails again
+	const toast = same || h(`div.toast${bad ? '.bad' : ''}`, h('p', text), button(icon('close'), () => toast.remove(), 'square', { 'aria-label': 'Dismiss' }));
+	if (!same) {
+		shelf.append(toast);
+		announce(text, bad);
+	}
+	clearTimeout(toast.timer);
+	toast.timer = setTimeout(() => toast.remove(), ms);
 }
-export const failure = e => e.name !== 'AbortError' && e.status !== 401 && notice(e.message, { bad: true });
+export const failure = e => e.status !== 401 && notice(e.message, { bad: true });
 
 /** Runs `act` and tells `text(what it gave)`; a failure is told instead. Resolves with what it gave, or null. */
 export async function attempt(act, text) {
@@ -89,21 +87,20 @@ const DELAY_S = 5;
 const waiting = [];
 
 /** Does `act` after five seconds unless it is taken back: for what cannot be undone once done. Resolves
- * true when it goes ahead. Ctrl+Z takes the latest back; leaving the page goes ahead. */
+ * true when it goes ahead. Ctrl+Z takes the latest back; signing out and leaving the page (`act(true)`) go ahead. */
 export function delayed(text, act) {
 	let left = DELAY_S;
 	const clock = h('span.clock', { 'aria-hidden': 'true' }, `${left} s`);
 	const toast = h('div.toast.delayed', h('p', text, ' ', clock));
 	return new Promise(resolve => {
-		const end = go => {
+		const end = (go, leaving) => {
 			clearInterval(timer);
 			toast.remove();
 			waiting.splice(waiting.indexOf(entry), 1);
 			if (!go)
 				announce('Taken back. Nothing was done.');
 			resolve(go);
-			if (go)
-				act();
+			return go && act(leaving);
 		};
 		const entry = { end };
 		const timer = setInterval(() => {
@@ -113,7 +110,7 @@ export function delayed(text, act) {
 		}, 1000);
 		toast.append(button('Undo', () => end(false), 'small', { title: 'Ctrl+Z' }), button('Now', () => end(true), 'small quiet'));
 		waiting.push(entry);
-		place(toast);
+		shelf.append(toast);
 		announce(`${text} In ${DELAY_S} seconds. Control Z takes it back.`);
 	});
 }
@@ -124,7 +121,6 @@ addEventListener('keydown', e => {
 		waiting.at(-1).end(false);
 	}
 });
-addEventListener('pagehide', () => {
-	for (const w of [...waiting])
-		w.end(true);
-});
+/** All that waits goes ahead; resolves when it is done. */
+export const hurry = leaving => Promise.all([...waiting].map(w => w.end(true, leaving)));
+addEventListener('pagehide', () => hurry(true));

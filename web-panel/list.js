@@ -1,8 +1,8 @@
 // list.js - a table that is a stack of short cards on a phone; rows keep their place and focus as they change.
 import { h, fill, say, button, field, select, suggesting, keep, later } from './dom.js';
 import { state, params, all } from './api.js';
-import { attempt } from './dialog.js';
-import { when, exactly, many, number } from './words.js';
+import { attempt, announce } from './dialog.js';
+import { when, exactly, machine, many, number } from './words.js';
 
 /** columns: { name, text(row), title?(row), cls? } or { name, make(current), sync?(node, row), cls?, bare? }:
  * `make` is called once a row, `current()` gives the row as it is now. `lead`: a card says the name, too. */
@@ -46,7 +46,7 @@ export function timeColumn(name, ms) {
 		name, cls: 'time', lead: true, make: () => h('time'), sync: (el, row) => {
 			const t = ms(row);
 			say(el, when(t));
-			el.dateTime = new Date(t).toISOString();
+			el.dateTime = machine(t);
 			el.title = exactly(t);
 		},
 	};
@@ -104,13 +104,17 @@ export const streamFilters = params => ({
 });
 
 /** A line of filters; `names` gives each its label. One application needs none. A phone shows the first, and the
- * others when asked. What is chosen stands in the address of `view`, then `changed()` is called; .values() tells it. */
+ * others when asked. What is chosen stands in the address of `view`, then `changed()` is called, and what came of it
+ * heard; .values() tells it. */
 export function filters(view, controls, names, changed) {
 	const shown = Object.entries(names).filter(([k]) => k !== 'app' || state.apps.length > 1);
 	const more = button('Filters', () => more.setAttribute('aria-expanded', el.classList.toggle('all')), 'more', { 'aria-expanded': 'false' });
-	const tell = later(() => {
+	const tell = later(async () => {
+		if (!el.isConnected)
+			return; // another view is shown
 		history.replaceState(null, '', `#/${view}${params(el.values())}`);
-		changed();
+		await changed();
+		announce(document.querySelector('.total').textContent.split(',')[0] || 'None is like that.');
 	}, 250);
 	const el = h('form.filters', { role: 'search', on: { submit: e => e.preventDefault(), input: tell } },
 		shown.map(([k, name], i) => [field(name, controls[k]), controls[k].after_, i === 0 && more]));

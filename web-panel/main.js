@@ -1,7 +1,7 @@
 // main.js - the frame: navigation, which view is shown, and when it reads again.
 import { h, fill, icon, later } from './dom.js';
 import { news, get, state, loadApps, isOpen, listen, stopListening, isGone } from './api.js';
-import { installToasts, announce, failure } from './dialog.js';
+import { settle, announce, failure } from './dialog.js';
 import { signIn, takeSetupCode } from './signin.js';
 import { account } from './account.js';
 import { live } from './live.js';
@@ -178,5 +178,5 @@ news.addEventListener('signedout', () => {
 	start('Your sign-in has ended. Sign in again to go on where you were.');
 });
 
-installToasts(document.body);
+settle();
 start();

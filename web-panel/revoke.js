@@ -16,21 +16,19 @@ function choose(title, text, yes, extra) {
 
 const ended = n => n ? ` ${many(n, 'session')} ended.` : '';
 
-/** One token or several; resolves when it is done or taken back. */
+/** One token or several; resolves true when it goes ahead. */
 export async function revokeTokens(tokens, done) {
 	const n = tokens.length, name = n === 1 ? `token ${tokens[0].id}` : many(n, 'token');
 	const how = await choose(`Revoke ${name}?`, [n === 1
 		? `It opens ${tokens[0].app}/${tokens[0].streamId} no more, and whoever came in with it is shown out within a second.`
 		: 'They open nothing any more, and whoever came in with one of them is shown out within a second.'], 'Revoke');
-	if (!how)
-		return;
-	await delayed(`Revoking ${name}.`, async () => {
+	return how && delayed(`Revoking ${name}.`, async leaving => {
 		let sessions = 0, revoked = 0;
 		const failed = await each(tokens, async t => {
 			const a = await del(`/api/v1/tokens/${at(t.id)}`, how);
 			sessions += a.sessionsEnded;
 			revoked += a.revoked;
-		});
+		}, leaving);
 		notice(failed ? `${failed} of ${n} could not be revoked; ${revoked} are.${ended(sessions)}` : `${many(revoked, 'token')} revoked.${ended(sessions)}`, { bad: failed > 0 });
 		done?.();
 	});

@@ -3,7 +3,7 @@ import { h, fill, say, button, icon } from './dom.js';
 import { get, params as query } from './api.js';
 import { list, timeColumn, streamColumn, paged, filters, streamFilters, choice, heading } from './list.js';
 import { dialog, attempt, failure } from './dialog.js';
-import { many, number, when, exactly, duration, TYPES } from './words.js';
+import { many, number, exactly, machine, duration, TYPES } from './words.js';
 import { newToken } from './token_new.js';
 import { revokeTokens, revokeStream } from './revoke.js';
 
@@ -16,7 +16,7 @@ function badge(state_) {
 
 /** Everything about one. */
 function details(t, after) {
-	const moment = s => s ? h('time', { datetime: new Date(s * 1000).toISOString(), title: exactly(s * 1000) }, exactly(s * 1000).replace('T', ' ')) : 'Never';
+	const moment = s => s ? h('time', { datetime: machine(s * 1000) }, exactly(s * 1000).replace('T', ' ')) : 'Never';
 	const rows = [['Opens', `${t.app}/${t.streamId}`], ['Type', TYPES[t.type]], ['State', badge(t.state)], ['Label', t.label || 'None'],
 		['Uses', `${number(t.uses)} of ${number(t.maxUses)}`], ['May reconnect', t.resume ? `Within ${duration(t.resume)}` : 'No'],
 		['Expires', moment(t.expireDate)], ['Created', moment(t.createdAt)], ['Created by', t.createdBy], ['First used', moment(t.firstUsedAt)],
@@ -75,7 +75,13 @@ export const tokens = {
 		const table = list({ label: 'Tokens', key: t => t.id, columns: columns(chosen, bar, again),
 			empty: () => [icon('tokens'), h('h2', pages.next() ? 'None is like that so far' : Object.values(f).some(x => x.value) ? 'No token is like that' : 'No tokens yet'),
 				h('p', 'A token lets one publisher or viewer in, once, or as often as you say.')] });
-		const bulk = h('div.bulk', { role: 'group', 'aria-label': 'What is chosen', hidden: true });
+		const counted = h('span'), out = button('Revoke', async () => {
+			const these = [...chosen.values()];
+			if (await revokeTokens(these, again))
+				none(these);
+		}, 'danger small');
+		const bulk = h('div.bulk', { role: 'group', 'aria-label': 'What is chosen', hidden: true }, counted, out,
+			button('Choose none', () => none([...chosen.values()]), 'small quiet'));
 		const stream = button('', () => revokeStream(f.app.value || 'live', f.streamId.value.trim(), again), 'danger', { hidden: true });
 		const all = h('input', { type: 'checkbox', 'aria-label': 'Choose all that are shown', on: { change: () => {
 			chosen.clear();
@@ -87,18 +93,18 @@ export const tokens = {
 		fill(table.el.querySelector('th'), h('span.sr', 'Choose'), all);
 
 		function bar() {
+			if (!chosen.size && bulk.contains(document.activeElement))
+				document.querySelector('h1').focus();
 			bulk.hidden = !chosen.size;
 			all.checked = chosen.size > 0 && rows.every(t => t.state === 'revoked' || chosen.has(t.id));
-			if (!chosen.size)
-				return;
-			fill(bulk, h('span', `${many(chosen.size, 'token')} chosen`),
-				button('Revoke', async () => {
-					await revokeTokens([...chosen.values()], again);
-					chosen.clear();
-					table.update(rows);
-					bar();
-				}, 'danger small', { 'aria-label': `Revoke ${many(chosen.size, 'chosen token')}` }),
-				button('Choose none', () => { chosen.clear(); table.update(rows); bar(); }, 'small quiet'));
+			say(counted, `${many(chosen.size, 'token')} chosen`);
+			out.setAttribute('aria-label', `Revoke ${many(chosen.size, 'chosen token')}`);
+		}
+
+		function none(these) {
+			these.forEach(t => chosen.delete(t.id));
+			table.update(rows);
+			bar();
 		}
 
 		const pages = paged('/api/v1/tokens', () => filter.values(), 'token', total, now => {
@@ -111,7 +117,7 @@ export const tokens = {
 		});
 		const filter = filters('tokens', f, { q: 'Search', streamId: 'Stream', app: 'Application', type: 'Type', state: 'State' }, () => {
 			chosen.clear();
-			pages.anew();
+			return pages.anew();
 		});
 		async function create() {
 			await newToken({ app: f.app.value || undefined, streamId: f.streamId.value.trim() || undefined, type: f.type.value || undefined });

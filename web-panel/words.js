@@ -96,20 +96,29 @@ export function duration(seconds) {
 }
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
-const day = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+const DAY = { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' };
+const day = new Intl.DateTimeFormat(undefined, DAY), year = new Intl.DateTimeFormat(undefined, { ...DAY, year: 'numeric' });
+const LAST_MS = 8.63e15; // about what a Date can tell; scripts write "never" as any number
 
 /** Milliseconds, in the reader's own time zone: as short as it can be without doubt. */
 export function when(ms, now = Date.now()) {
-	const d = new Date(ms);
-	if (d.toDateString() === new Date(now).toDateString())
+	const d = new Date(ms), today = new Date(now);
+	if (ms > LAST_MS)
+		return 'In ages';
+	if (d.toDateString() === today.toDateString())
 		return clock.format(d);
-	return day.format(d);
+	return (d.getFullYear() === today.getFullYear() ? day : year).format(d);
 }
+
+/** What <time datetime> wants, where there is such a time. */
+export const machine = ms => ms > LAST_MS ? '' : new Date(ms).toISOString();
 
 /** The same instant exactly: local time with its offset, RFC 3339. */
 export function exactly(ms) {
+	if (ms > LAST_MS)
+		return `In ages: second ${ms / 1000}`;
 	const d = new Date(ms), east = -d.getTimezoneOffset(), two = n => String(n).padStart(2, '0');
-	const local = new Date(ms + east * 60e3).toISOString().slice(0, 19);
+	const local = new Date(ms + east * 60e3).toISOString().slice(0, -5);
 	return `${local}${east < 0 ? '-' : '+'}${two(Math.floor(Math.abs(east) / 60))}:${two(Math.abs(east) % 60)}`;
 }
 

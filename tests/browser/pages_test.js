@@ -73,6 +73,8 @@ for (const [width, dark] of LOOKS) {
 			if (view === 'live')
 				await p.getByRole('article').first().getByText('Waiting for a picture…').waitFor({ state: 'hidden' });
 			await look(p, `${view}-${how}`);
+			if (width > 1100 && view === 'recordings') // one beside the other, however long a name is
+				assert.equal(new Set(await p.locator('tbody tr').first().locator('.actions > *').evaluateAll(all => all.map(el => el.getBoundingClientRect().top))).size, 1);
 		}
 	});
 	test(`empty pages at ${width} px, ${dark ? 'dark' : 'light'}`, async t => {
