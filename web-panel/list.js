@@ -8,8 +8,8 @@ import { when, exactly, machine, many, number } from './words.js';
  * `make` is called once a row, `current()` gives the row as it is now. `lead`: a card says the name, too. */
 export function list({ label, columns, key, empty }) {
 	const body = h('tbody', { role: 'rowgroup' });
-	const none = h('div.empty', { hidden: true });
-	const table = h('table', { role: 'table', 'aria-label': label },
+	const none = h('div.empty', 'Reading…');
+	const table = h('table', { role: 'table', 'aria-label': label, hidden: true },
 		h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' },
 			columns.map(c => h('th', { role: 'columnheader', scope: 'col', class: c.cls }, c.bare ? h('span.sr', c.name) : c.name)))), body);
 	const rows = new Map();
@@ -59,9 +59,12 @@ export function paged(path, filter, noun, total, shown, order = 'newest first') 
 	let rows = [], want = PAGE, calls = 0, turn = 0, reading = false, asked; // as the rows' filter was, not as it is being typed
 	const still = () => want > AGAIN_MAX || calls > STEPS;
 	const more = button('Show more', async () => {
-		more.disabled = reading = true;
+		if (reading)
+			return;
+		more.ariaBusy = reading = true; // not disabled: that would take the focus from it
 		await attempt(() => read(rows.next));
-		more.disabled = reading = false;
+		more.ariaBusy = reading = false;
+		announce(total.textContent.split(',')[0]);
 	}, '', { hidden: true });
 	async function read(cursor) {
 		const mine = ++turn, before = cursor ? rows : [];

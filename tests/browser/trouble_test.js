@@ -137,6 +137,31 @@ test('what is chosen, and the place of the keyboard, stay while the list is read
 	assert.equal(await p.getByRole('checkbox', { name: `Choose token ${id}` }).isChecked(), true);
 });
 
+test('more and more is shown by the keyboard, and heard', async t => {
+	await server.ctl('create', 'many', '--count', '350', '--quiet');
+	const p = await tokensPage(t);
+	await p.getByLabel('Stream', { exact: true }).fill('many');
+	await p.getByText('100 shown, and more').waitFor();
+	await p.getByRole('button', { name: 'Show more' }).focus();
+	for (const n of [200, 300]) {
+		await p.keyboard.press('Enter');
+		await p.getByText(`${n} shown, and more`).waitFor();
+		await until(() => heard(p, `${n} shown`));
+	}
+});
+
+test('a list that has not been read says so, and not that it is empty', async t => {
+	const p = await tokensPage(t);
+	let go;
+	await p.route('**/api/v1/audit*', async r => { await new Promise(done => { go = done; }); await r.continue(); });
+	await p.getByRole('link', { name: 'Audit' }).click();
+	await p.getByText('Reading…').waitFor();
+	await until(() => go);
+	go();
+	await p.getByText('Reading…').waitFor({ state: 'hidden' });
+	await p.getByRole('row').nth(1).waitFor();
+});
+
 test('a filter that is typed and left behind does not follow to the next page', async t => {
 	const p = await tokensPage(t);
 	await p.getByLabel('Search').fill('left behind');
