@@ -19,7 +19,7 @@ recording(full, `${LONG.slice(0, 100)}.mp4`);
 await full.ctl('create', 'cam', '--type', 'publish', '--label', 'Studio encoder');
 for (const label of ['Ada', 'Grace Hopper, third row on the left, who asked for a label that is long', ''])
 	await full.ctl('create', 'cam', ...label ? ['--label', label] : [], '--max-uses', '3');
-await full.ctl('create', LONG, '--label', 'x'.repeat(120));
+await full.ctl('create', LONG, '--label', 'x'.repeat(120), '--max-uses', '1000000', '--expires-at', '2099-12-31T23:59:59Z');
 await publish(full, 'cam', { token: await full.token('cam', '--type', 'publish') });
 await publish(full, LONG.slice(0, 90), { app: 'events' });
 await full.ctl('enable', 'play', '--app', 'live', '--stream', 'cam');
@@ -60,6 +60,19 @@ async function look(p, name) {
 	await picture(p, name);
 	assert.deepEqual(await axe(p), []);
 }
+
+test('nothing is cut off at any width', async t => {
+	const p = await page(t, browser, { allow: /ERR_|40\d/ });
+	await signIn(p, full);
+	for (const view of VIEWS)
+		for (const width of [320, 480, 768, 899, 900, 1024, 1101, 1200, 1279, 1280, 2560]) {
+			await p.setViewportSize({ width, height: 700 });
+			await p.goto(`${full.http}/#/${view}`);
+			await p.locator('main h1').waitFor();
+			await (view === 'live' ? p.getByRole('article') : view === 'control' ? p.getByRole('switch') : p.getByRole('row').nth(1)).first().waitFor();
+			assert.deepEqual(await beyond(p), [], `${view} at ${width}`);
+		}
+});
 
 for (const [width, dark] of LOOKS) {
 	const how = `${width}${dark ? '-dark' : ''}`;
