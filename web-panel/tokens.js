@@ -123,7 +123,16 @@ export const tokens = {
 			await newToken({ app: f.app.value || undefined, streamId: f.streamId.value.trim() || undefined, type: f.type.value || undefined });
 			pages.anew();
 		}
-		get('/api/v1/streams').then(a => f.streamId.suggest(a.items.map(s => s.streamId)), () => {});
+		// A stream is one application's: the server would look in "live" without a word.
+		let on = [];
+		const ofOne = () => {
+			if (f.streamId.value.trim() && !f.app.value)
+				f.app.value = on.find(s => s.streamId === f.streamId.value.trim())?.app ?? 'live';
+		};
+		f.streamId.addEventListener('input', ofOne);
+		f.app.addEventListener('input', () => { f.streamId.value = f.app.value && f.streamId.value; });
+		ofOne();
+		get('/api/v1/streams').then(a => f.streamId.suggest((on = a.items).map(s => s.streamId)), () => {});
 		if (params.get('token'))
 			showToken(params.get('token'), again);
 		return {

@@ -2,7 +2,7 @@
 // begun is not lost, and neither are the keyboard's place nor what was chosen.
 import { test, assert, streamd, chromium, page, signIn, until, cleanUp, PASSWORD } from './lib.js';
 
-const server = await streamd({ apps: { live: { play_token: 'on' } } });
+const server = await streamd({ apps: { live: { play_token: 'on' }, events: {} } });
 const browser = await chromium();
 
 const state = async id => (await server.ctl('show', id, '--json')).state;
@@ -160,6 +160,25 @@ test('a list that has not been read says so, and not that it is empty', async t 
 	go();
 	await p.getByText('Reading…').waitFor({ state: 'hidden' });
 	await p.getByRole('row').nth(1).waitFor();
+});
+
+test('of a stream, the tokens of one application are shown, and it says which', async t => {
+	const here = await made('concert'), there = await made('concert', '--app', 'events');
+	const p = await tokensPage(t);
+	await row(p, here).waitFor();
+	await row(p, there).waitFor();
+	await p.getByLabel('Stream', { exact: true }).fill('concert');
+	await p.getByText('1 token, newest first').waitFor();
+	await row(p, here).waitFor();
+	assert.equal(await p.getByLabel('Application').inputValue(), 'live');
+	await p.getByLabel('Application').selectOption('events');
+	await row(p, there).waitFor();
+	await row(p, here).waitFor({ state: 'detached' });
+	assert.match(p.url(), /streamId=concert&app=events|app=events&streamId=concert/);
+	await p.getByLabel('Application').selectOption('');
+	await row(p, here).waitFor();
+	await row(p, there).waitFor();
+	assert.equal(await p.getByLabel('Stream', { exact: true }).inputValue(), '');
 });
 
 test('a filter that is typed and left behind does not follow to the next page', async t => {
