@@ -296,8 +296,9 @@ int source_explain(const struct source *s, int err, char *why, size_t size)
 						 : refused(why, size, t->server);
 	if (t->srt_rejections != trouble_srt_rejections()) {
 		/* Which of 1401, 1403 and 1404 it was libavformat keeps to itself. */
-		snprintf(why, size, "the gate refused it (SRT): see whether the stream is being published, and give a token "
-				    "that is good for it, and was not used before");
+		snprintf(why, size,
+		    "the gate refused it (SRT): see whether the stream is being published, and "
+		    "give a token that is good for it, and was not used before");
 		return PLAY_REFUSED;
 	}
 	if (s->silent) {

@@ -145,8 +145,9 @@ static int token_lost(struct ctl *c, const char *id)
 	int why = c->out_error;
 
 	c->out_error = 0;
-	return ctl_fail(CTL_FAILED, "cannot write out the token made: %s: end it with 'tokenctl revoke %s'",
-	    strerror(why), id);
+	return ctl_fail(CTL_FAILED,
+	    "cannot write out the token made: %s: end it with 'tokenctl revoke %s'", strerror(why),
+	    id);
 }
 
 static int create_batches(struct ctl *c, const struct sg_token *model, uint64_t count,

@@ -149,7 +149,8 @@ static bool print_one(void *user, json_t *item)
 
 int ctl_recordings(struct ctl *c)
 {
-	struct walk w = {.stream = c->arg_count ? c->args[0] : NULL, .json = c->opt[OPT_JSON] != NULL};
+	struct walk w = {
+	    .stream = c->arg_count ? c->args[0] : NULL, .json = c->opt[OPT_JSON] != NULL};
 	char next[CTL_CURSOR_SIZE];
 	int res;
 
