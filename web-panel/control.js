@@ -78,7 +78,7 @@ const CHOICES = [['', 'As the app'], ['on', 'With token'], ['off', 'Open to all'
 
 function chooser(name, options, now, change) {
 	const el = select(options, '', { 'aria-label': name });
-	el.addEventListener('change', () => change(el.value, el.selectedOptions[0].text.toLowerCase()));
+	el.addEventListener('change', async () => await change(el.value, el.selectedOptions[0].text.toLowerCase()) || el.sync());
 	el.sync = () => { el.value = now() ?? ''; };
 	return el;
 }
@@ -86,7 +86,8 @@ function chooser(name, options, now, change) {
 function overrideRow(app, stream, current, without) {
 	const own = key => current()?.streams[stream]?.[key], change = (key, to, text) => set(app, { streams: { [stream]: { [key]: to } } }, `${stream}: ${text} now.`);
 	const choices = SWITCHES.map(s => chooser(`${s.title}: ${stream}`, CHOICES, () => ({ true: 'on', false: 'off' })[own(s.key)],
-		(to, text) => change(s.key, to ? to === 'on' : null, `${s.doing} is ${text}`)));
+		async (to, text) => (to !== 'off' || await ask(`Let anybody ${s.does} ${stream}?`, `Whoever knows or guesses its name may ${s.does} from then on.`, `Let anybody ${s.does}`, { danger: true })) &&
+			change(s.key, to ? to === 'on' : null, `${s.doing} is ${text}`)));
 	choices.push(chooser(`Recording: ${stream}`, RECORDING, () => own('record'), (to, text) => change('record', to || null, `recording is ${text}`)));
 	const now = h('p.help');
 	const out = button('Show them out', () => showOutOf(app, stream, without()), 'small', { 'aria-label': `Show them out: who is in ${stream} without a token` });

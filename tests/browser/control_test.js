@@ -96,6 +96,28 @@ test('a stream may have switches of its own', async t => {
 	p.wrong.splice(0); // the browser's own note of the refusal
 });
 
+test('opening one stream asks first, and what was not done is not shown as done', async t => {
+	const { p, live } = await controlPage(t, { allow: /503/ });
+	await live.getByLabel('Stream of live').fill('asked');
+	await live.getByRole('button', { name: 'Add a stream' }).click();
+	const own = live.getByRole('listitem').filter({ hasText: 'asked' }), watching = own.getByLabel('Watching needs a token: asked');
+	await watching.selectOption('on');
+	await p.getByText('watching is with token now').first().waitFor();
+	await watching.selectOption('off');
+	await p.getByRole('heading', { name: 'Let anybody watch asked?' }).waitFor();
+	await p.keyboard.press('Escape');
+	await until(async () => await watching.inputValue() === 'on');
+	await p.route('**/api/v1/apps/live', r => r.fulfill({ status: 503, json: { detail: 'the store is busy' } }));
+	await watching.selectOption('');
+	await p.locator('.toast.bad').waitFor();
+	await until(async () => await watching.inputValue() === 'on');
+	await p.unroute('**/api/v1/apps/live');
+	await watching.selectOption('off');
+	await p.getByRole('button', { name: 'Let anybody watch' }).click();
+	await until(async () => (await server.ctl('status', '--json')).switches.some(s => s.streamId === 'asked' && s.play === 'open'));
+	await server.ctl('reset', '--stream', 'asked');
+});
+
 test('what is changed elsewhere is shown here', async t => {
 	const { live, publishing } = await controlPage(t);
 	await live.getByText('Anybody may publish.').first().waitFor();
