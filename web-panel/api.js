@@ -16,6 +16,10 @@ export const isGone = () => gone;
 
 export const SDP = 'application/sdp';
 const PATIENCE_MS = 15e3;
+let skew = 0;
+
+/** By the server's clock, to a second. */
+export const now = () => Date.now() + skew;
 
 /** JSON in and out; of SDP its text. Throws ApiError; status 0 is a server that does not answer. */
 export async function call(method, path, body, { quiet, type = 'application/json' } = {}) {
@@ -28,6 +32,7 @@ export async function call(method, path, body, { quiet, type = 'application/json
 	try {
 		answer = await fetch(path, { method, headers, body: type === SDP ? body : JSON.stringify(body),
 			signal: AbortSignal.timeout(PATIENCE_MS), credentials: 'same-origin', cache: 'no-store', keepalive: method === 'DELETE' });
+		skew = Date.parse(answer.headers.get('Date')) - Date.now() || 0;
 		text = await answer.text();
 	} catch {
 		lost();
@@ -84,8 +89,7 @@ export async function all(path, query, max, steps = Infinity) {
 let working = 0;
 addEventListener('beforeunload', e => working && e.preventDefault());
 
-/** `act` for each of `items`, waiting where it is asked to; how many did not work. `leaving`: all at once, since
- * nobody will be here to go on. */
+/** `act` for each of `items`, waiting where it is asked to; how many did not work. `leaving`: all at once. */
 export async function each(items, act, leaving) {
 	if (leaving)
 		await Promise.allSettled(items.map(act)).then(() => { items = []; });

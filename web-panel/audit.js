@@ -12,7 +12,7 @@ const COLUMNS = ['seq', 'time', 'event', 'reason', 'app', 'streamId', 'type', 'p
 
 const columns = [
 	{ ...timeColumn('Time', a => a.at), lead: false },
-	{ name: 'What', make: current => h(`span.badge.${KINDS[current().event] ?? 'plain'}`, eventName(current().event)) },
+	{ name: 'What', make: current => h(`span.badge.${KINDS[current().event] ?? (/^wrong_/.test(current().reason) ? 'bad' : 'plain')}`, eventName(current().event)) },
 	{ name: 'Why', cls: 'main why', text: tell, title: a => a.reason },
 	streamColumn,
 	{ name: 'Type', text: a => TYPES[a.type] ?? '' },

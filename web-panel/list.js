@@ -61,7 +61,7 @@ export function paged(path, filter, noun, total, shown, order = 'newest first') 
 	const more = button('Show more', async () => {
 		if (reading)
 			return;
-		more.ariaBusy = reading = true; // not disabled: that would take the focus from it
+		more.ariaBusy = reading = true; // disabled, it would lose the focus
 		await attempt(() => read(rows.next));
 		more.ariaBusy = reading = false;
 		announce(total.textContent.split(',')[0]);
@@ -107,8 +107,8 @@ export const streamFilters = params => ({
 });
 
 /** A line of filters; `names` gives each its label. One application needs none. A phone shows the first, and the
- * others when asked. What is chosen stands in the address of `view`, then `changed()` is called, and what came of it
- * heard; .values() tells it. */
+ * others when asked. What is chosen stands in the address of `view`, `changed()` is called, what came of it is heard;
+ * .values() tells it. */
 export function filters(view, controls, names, changed) {
 	const shown = Object.entries(names).filter(([k]) => k !== 'app' || state.apps.length > 1);
 	const more = button('Filters', () => more.setAttribute('aria-expanded', el.classList.toggle('all')), 'more', { 'aria-expanded': 'false' });

@@ -1,6 +1,6 @@
 // live.js - what is on now.
 import { h, fill, say, svg, button, icon, keep } from './dom.js';
-import { get, del, at, state } from './api.js';
+import { get, del, at, state, now as clock } from './api.js';
 import { ask, attempt } from './dialog.js';
 import { heading } from './list.js';
 import { protocol, codec, bits, duration, exactly, many, number } from './words.js';
@@ -72,10 +72,10 @@ function card(s) {
 			row = now;
 			picture.row(row);
 			say(facts, describe(row));
-			say(rate, row.bitRate ? bits(row.bitRate) : Date.now() / 1000 - row.startedAt < 5 ? 'Measuring…' : 'Silent');
+			say(rate, row.bitRate ? bits(row.bitRate) : clock() / 1000 - row.startedAt < 5 ? 'Measuring…' : 'Silent');
 			say(live, row.live ? 'Live' : 'Gone');
 			live.className = `badge ${row.live ? 'good' : 'dim'}`;
-			say(age, `for ${duration(Date.now() / 1000 - row.startedAt)}`);
+			say(age, `for ${duration(clock() / 1000 - row.startedAt)}`);
 			age.title = `since ${exactly(row.startedAt * 1000)}`;
 			fill(line, spark(history.get(`${row.app}/${row.streamId}`) ?? [0]));
 			const by = Object.entries(row.viewersByProtocol).map(([p, n]) => `${number(n)} by ${protocol(p)}`).join(', ');

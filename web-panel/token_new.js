@@ -1,6 +1,6 @@
 // token_new.js - a new token: what it is for, then its secret, which is shown this once.
 import { h, fill, say, button, field, select, suggesting, copy, save, icon } from './dom.js';
-import { get, post, state } from './api.js';
+import { get, post, state, now } from './api.js';
 import { dialog, announce } from './dialog.js';
 import { csv, exactly, many, protocol, when, TYPES } from './words.js';
 import { qr } from './qr.js';
@@ -23,7 +23,7 @@ function form(preset, created) {
 		stream: suggesting({ maxlength: 128, value: preset.streamId ?? '', required: true, autofocus: !preset.streamId }),
 		type: select(Object.entries(TYPES), preset.type),
 		expires: select(LIFETIMES),
-		at: h('input', { type: 'datetime-local', min: local(Date.now()), value: local(Date.now() + 86400e3) }),
+		at: h('input', { type: 'datetime-local', min: local(now()), value: local(now() + 86400e3) }),
 		uses: h('input', { type: 'number', min: 1, max: 1000000, value: 1, inputmode: 'numeric' }),
 		label: h('input', { type: 'text', maxlength: 128, placeholder: 'Who or what it is for', autocomplete: 'off', autofocus: Boolean(preset.streamId) }),
 		resume: select(RESUME),

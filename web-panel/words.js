@@ -36,7 +36,7 @@ export const GOODBYES = {
 
 export const EVENTS = {
 	admitted: 'Let in', refused: 'Refused', ended: 'Left', revoked: 'Token revoked', kicked: 'Shown out',
-	setting: 'Switch changed', login: 'Sign-in',
+	setting: 'Setting changed', login: 'Sign-in',
 };
 
 /** An audit row, told in one sentence, and how many others like it were not written. */
@@ -98,7 +98,7 @@ export function duration(seconds) {
 const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
 const DAY = { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' };
 const day = new Intl.DateTimeFormat(undefined, DAY), year = new Intl.DateTimeFormat(undefined, { ...DAY, year: 'numeric' });
-const LAST_MS = 8.63e15; // about what a Date can tell; scripts write "never" as any number
+const LAST_MS = 8.63e15; // about what a Date can tell; any number is "never" to scripts
 
 /** Milliseconds, in the reader's own time zone: as short as it can be without doubt. */
 export function when(ms, now = Date.now()) {
@@ -110,7 +110,7 @@ export function when(ms, now = Date.now()) {
 	return (d.getFullYear() === today.getFullYear() ? day : year).format(d);
 }
 
-/** What <time datetime> wants, where there is such a time. */
+/** For <time datetime>. */
 export const machine = ms => ms > LAST_MS ? '' : new Date(ms).toISOString();
 
 /** The same instant exactly: local time with its offset, RFC 3339. */

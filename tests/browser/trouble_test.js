@@ -1,6 +1,6 @@
 // What goes wrong while somebody works with the panel: it is told once, where it is seen and heard, in words; what was
 // begun is not lost, and neither are the keyboard's place nor what was chosen.
-import { test, assert, streamd, chromium, page, signIn, until, cleanUp, PASSWORD } from './lib.js';
+import { test, assert, streamd, chromium, page, signIn, publish, until, cleanUp } from './lib.js';
 
 const server = await streamd({ apps: { live: { play_token: 'on' }, events: {} } });
 const browser = await chromium();
@@ -179,6 +179,19 @@ test('of a stream, the tokens of one application are shown, and it says which', 
 	await row(p, here).waitFor();
 	await row(p, there).waitFor();
 	assert.equal(await p.getByLabel('Stream', { exact: true }).inputValue(), '');
+});
+
+test('a clock that is wrong here tells no wrong age', async t => {
+	const run = await publish(server, 'aged'), p = await page(t, browser, { allow: /404/ });
+	await p.addInitScript(() => {
+		const real = Date.now;
+		Date.now = () => real() + 3600e3;
+	});
+	await signIn(p, server);
+	const age = p.getByRole('article', { name: 'Stream aged' }).getByText(/^for \d/);
+	await age.waitFor();
+	await until(async () => /^for \d+ s$/.test(await age.textContent()), 'its age in seconds', 5000);
+	await run.stop();
 });
 
 test('a filter that is typed and left behind does not follow to the next page', async t => {

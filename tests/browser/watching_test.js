@@ -108,6 +108,14 @@ test('the audit is filtered, stands still when asked, and is saved as CSV and JS
 	await until(async () => (await p.locator('tbody tr .badge').allTextContents()).every(x => x === 'Let in'));
 });
 
+test('a sign-in that failed is marked, and a setting is not called a switch', async t => {
+	await fetch(`${server.http}/api/v1/login`, { method: 'POST', headers: { 'Content-Type': 'application/json', 'X-Streamgate': '1', Origin: server.http }, body: '{"password":"guess it"}' });
+	const p = await open(t, 'audit');
+	const row = p.getByRole('row').filter({ hasText: 'Wrong password' }).first();
+	await row.locator('.badge.bad', { hasText: 'Sign-in' }).waitFor();
+	await p.getByRole('row').filter({ hasText: 'Administrator\'s password set' }).getByText('Setting changed').waitFor();
+});
+
 test('the audit goes back a page at a time', async t => {
 	for (let i = 0; i < 120; i++)
 		await (await attempt(undefined, `page-${i}`)).body.cancel();
