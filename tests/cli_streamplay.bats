@@ -304,6 +304,24 @@ succeeds() {
 	[[ $(streamplay "$base/cam.flv?token=$token" --json | jq -r .url) == "$base/cam.flv?token="* ]]
 }
 
+@test "a token that is typed is not shown" {
+	python3 "$root/tests/cli_shell.py" 80 24 streamplay "$base/gate/cam.flv" --token - --no-window --json >"$dir/seen" <<-'END'
+		see not shown
+		type good-1234\r
+		see "status":"played"
+		end 0
+	END
+	! grep -q 'good-1234' "$dir/seen" || false
+	grep -q 'token=good-1234' "$media/requests"
+	# Ctrl-C, and the terminal shows what is typed again.
+	python3 "$root/tests/cli_shell.py" 80 24 bash -c "streamplay '$base/gate/cam.flv' --token -; stty -a; exit 3" >"$dir/seen" <<-'END'
+		see not shown
+		type \x03
+		see [ ;]echo
+		end 3
+	END
+}
+
 @test "ps does not show the token for long" {
 	streamplay "$base/hang/cam.flv" --token "$token" 2>/dev/null 3>&- &
 	player=$!

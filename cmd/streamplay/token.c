@@ -6,7 +6,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-
+#include <termios.h>
+#include <unistd.h>
 
 void token_free(char *token)
 {
@@ -65,6 +66,24 @@ static int read_from(const char *path, char **token)
 	return PLAYED;
 }
 
+/* Typed at a terminal it is not shown. */
+static char *read_stdin(void)
+{
+	struct termios shown, hidden;
+
+	if (tcgetattr(STDIN_FILENO, &shown))
+		return read_line(stdin);
+	hidden = shown;
+	hidden.c_lflag &= ~(tcflag_t)ECHO;
+	/* First, so that nothing of the answer is shown or lost. */
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+	fprintf(stderr, "token (not shown): ");
+	char *token = read_line(stdin);
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
+	fprintf(stderr, "\n");
+	return token;
+}
+
 int token_read(const struct options *o, char **token)
 {
 	char *arg = o->arg[OPT_TOKEN];
@@ -76,7 +95,7 @@ int token_read(const struct options *o, char **token)
 		return PLAYED;
 	}
 	if (!strcmp(arg, "-")) {
-		if (!(*token = read_line(stdin)))
+		if (!(*token = read_stdin()))
 			return play_fail(PLAY_FAILED,
 			    "there is no token on standard input: give it as the first line");
 		return PLAYED;
