@@ -38,6 +38,25 @@ setup() {
 	done <<<"$commands"
 }
 
+@test "tokenctl(1) tells which commands need streamd, and what a key of which scope may do" {
+	export STREAMGATE_CONFIG=$BATS_TEST_TMPDIR/sg.conf
+	printf '[store]\nurl = sqlite:%s/t.db\n[admin]\nsocket = %s/none\n' "$BATS_TEST_TMPDIR" "$BATS_TEST_TMPDIR" >"$STREAMGATE_CONFIG"
+	mandoc -T ascii "$root/man/tokenctl.1" | col -b | tr -s ' \n' ' ' >"$BATS_TEST_TMPDIR/page"
+	grep -o 'Only [^.]* need it to run\.' "$BATS_TEST_TMPDIR/page" >"$BATS_TEST_TMPDIR/need"
+	for command in 'sessions' 'kick 0d3bq8kq4v2mc' 'recordings' 'recordings delete a.mp4' 'list' 'audit' 'status' 'purge' 'record on cam'; do
+		needs=0
+		tokenctl $command 2>&1 | grep -q 'streamd is not running (' && needs=1
+		told=0
+		grep -qw "${command%% *}" "$BATS_TEST_TMPDIR/need" && told=1
+		[ "$needs $command" = "$told $command" ]
+	done
+	# Every command that --url takes stands in the text about scopes.
+	grep -o 'The scope read is enough .* they are refused\.' "$BATS_TEST_TMPDIR/page" >"$BATS_TEST_TMPDIR/scopes"
+	for command in $(tokenctl --help | sed -n 's/^  \([a-z]*\) .*/\1/p' | sort -u); do
+		[ "$command" = help ] || grep -qw "$command" "$BATS_TEST_TMPDIR/scopes"
+	done
+}
+
 @test "tokenctl(1) tells no option that there is not" {
 	while read -r command; do
 		tokenctl $command --help </dev/null
