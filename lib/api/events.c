@@ -14,6 +14,7 @@
 
 #define TICK_MS 200
 #define BEAT_MS 15000
+#define VERIFY_MS 500 /* they are to be gone within a second */
 #define BUFFER_MAX (256u << 10)
 #define ROWS 256   /* read at a time */
 #define ROUNDS 8   /* in one job */
@@ -259,7 +260,7 @@ static size_t take_proofs(struct api_events *e, struct proof out[API_LISTENERS_M
 
 	pthread_mutex_lock(&e->lock);
 	for (struct listener *l = e->listeners; l; l = l->next) {
-		if (!l->ready || now_ms - l->verified_ms < BEAT_MS)
+		if (!l->ready || now_ms - l->verified_ms < VERIFY_MS)
 			continue;
 		l->verified_ms = now_ms;
 		out[n].number = l->number;
