@@ -4,6 +4,8 @@
 #include "base/text.h"
 #include "base/url.h"
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <termios.h>
@@ -66,6 +68,22 @@ static int read_from(const char *path, char **token)
 	return PLAYED;
 }
 
+/* Until a line has been typed; false: interrupted, if only just before. */
+static bool await_line(void)
+{
+	struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
+	sigset_t ours, before;
+
+	sigemptyset(&ours);
+	sigaddset(&ours, SIGINT);
+	sigaddset(&ours, SIGTERM);
+	sigprocmask(SIG_BLOCK, &ours, &before);
+	fprintf(stderr, "token (not shown): ");
+	bool typed = ppoll(&in, 1, NULL, &before) > 0;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return typed;
+}
+
 /* Typed at a terminal it is not shown. */
 static char *read_stdin(void)
 {
@@ -77,8 +95,7 @@ static char *read_stdin(void)
 	hidden.c_lflag &= ~(tcflag_t)ECHO;
 	/* First, so that nothing of the answer is shown or lost. */
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
-	fprintf(stderr, "token (not shown): ");
-	char *token = read_line(stdin);
+	char *token = await_line() ? read_line(stdin) : NULL;
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
 	fprintf(stderr, "\n");
 	return token;
