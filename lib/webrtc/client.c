@@ -156,8 +156,11 @@ static void ask(struct sg_rtc_client *c, struct client_remote *r, int64_t now_us
 	char username[2 * CLIENT_CREDENTIAL_SIZE];
 
 	snprintf(username, sizeof(username), "%s:%s", c->remote_ufrag, c->ufrag);
-	sg_random(r->transaction, sizeof(r->transaction));
-	r->asked_us = now_us;
+	/* The way may take longer than the pause between two checks: an answer to any of the copies counts. */
+	if (c->way || !r->asked_us) {
+		sg_random(r->transaction, sizeof(r->transaction));
+		r->asked_us = now_us;
+	}
 	sg_stun_begin(&w, SG_STUN_REQUEST, r->transaction);
 	sg_stun_put_username(&w, sg_str_from(username));
 	sg_stun_put_role(&w, true, c->tie_breaker);

@@ -19,7 +19,7 @@ struct client_remote {
 	struct sockaddr_storage sa;
 	socklen_t len;
 	uint8_t transaction[SG_STUN_TRANSACTION_BYTES];
-	int64_t asked_us; /* 0: never */
+	int64_t asked_us; /* the first copy of this transaction; 0: none waits */
 };
 
 struct client_track {
