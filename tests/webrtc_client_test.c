@@ -1,6 +1,7 @@
 /* The client's side of WebRTC against a server's transport, over a line that takes time. No socket; the clock is the
  * test's. */
 #include "webrtc/client.h"
+#include "webrtc/rtcp.h"
 #include "webrtc/sdp.h"
 #include "webrtc/transport.h"
 #include <netinet/in.h>
@@ -12,6 +13,8 @@
 
 #define STEP_US 5000
 #define ON_THE_WAY 256
+#define SSRC 0x1234u
+#define VP8_PT 98
 
 struct datagram {
 	int64_t due_us;
@@ -28,6 +31,7 @@ struct line {
 	int64_t now_us, delay_us; /* one way */
 	struct datagram queue[ON_THE_WAY]; /* a ring, in the order of sending */
 	size_t first, count;
+	uint64_t index; /* of the next packet to the client */
 };
 
 static void put(struct line *l, bool to_server, const uint8_t *p, size_t len)
@@ -196,10 +200,75 @@ static void a_server_is_found_however_long_the_way(void **state)
 	}
 }
 
+/* ---- time ---- */
+
+/* A keyframe of one packet: RFC 7741 section 4.2, and the frame's own first bit. */
+static void send_picture(struct line *l, uint32_t timestamp)
+{
+	static const uint8_t payload[] = { 0x10, 0x00, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 };
+	uint8_t header[SG_RTP_HEADER_BYTES], out[SG_RTP_MTU];
+
+	sg_rtp_write_header(header, VP8_PT, true, (uint16_t)l->index, timestamp, SSRC);
+	size_t len = sg_srtp_seal(sg_srtp_sealer(sg_transport_srtp(l->server)), out, header, sizeof(header), payload,
+	    sizeof(payload), l->index++);
+	assert_true(len);
+	put(l, false, out, len);
+}
+
+static void send_report(struct line *l, uint32_t timestamp)
+{
+	const struct sg_rtcp_sender s = { .ssrc = SSRC, .rtp_timestamp = timestamp,
+		.ntp = sg_ntp_from_unix_us(1700000000000000 + l->now_us) };
+	struct sg_buf b;
+
+	sg_buf_init(&b, SG_RTCP_MAX);
+	sg_rtcp_write_sr(&b, &s, NULL, 0);
+	sg_transport_send_rtcp(l->server, b.p, b.len);
+	sg_buf_reset(&b);
+}
+
+static int64_t next_pts(struct line *l)
+{
+	struct sg_frame *f = sg_rtc_client_next(l->client, l->now_us);
+
+	assert_non_null(f);
+	int64_t pts = f->pts_90khz;
+	sg_frame_unref(f);
+	assert_null(sg_rtc_client_next(l->client, l->now_us));
+	return pts;
+}
+
+/* The server's clock may begin anywhere, and its report come in one go with its first picture. */
+static void a_report_that_comes_with_the_first_picture_moves_nothing(void **state)
+{
+	static const uint32_t begins[] = { 0, 0x7ffffff0, 0x80000000, 0xffffff00 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++) {
+		struct line *l = line_open(0);
+		uint32_t ticks = begins[i];
+		int64_t began = 0;
+		run(l, 2000000);
+		assert_int_equal(sg_rtc_client_state(l->client), SG_RTC_OPEN);
+		for (int second = 0; second < 4; second++, ticks += 90000) {
+			send_picture(l, ticks);
+			send_report(l, ticks);
+			deliver(l);
+			int64_t pts = next_pts(l);
+			if (!second)
+				began = pts;
+			assert_in_range(pts - began - second * 90000 + 900, 0, 1800);
+			run(l, 1000000);
+		}
+		line_close(l);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_server_is_found_however_long_the_way),
+		cmocka_unit_test(a_report_that_comes_with_the_first_picture_moves_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

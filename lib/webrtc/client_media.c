@@ -191,6 +191,7 @@ static struct client_track *track_of(struct sg_rtc_client *c, const struct sg_rt
 		if (!t->has_ssrc) {
 			t->has_ssrc = true;
 			t->ssrc = p->ssrc;
+			t->last_ticks = p->timestamp; /* a report may come before the first frame is whole */
 			sg_rtcp_source_init(&t->source, p->ssrc, (uint32_t)rate_of(i));
 		}
 		return t;
