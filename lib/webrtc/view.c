@@ -318,11 +318,27 @@ static struct rtc_viewer *new_viewer(struct sg_webrtc_peer *p)
 
 /* ---- committed, and gone ---- */
 
-/* All that is between is sending. */
+static bool has_ended(struct sg_ring *ring)
+{
+	struct sg_frame *f;
+	struct sg_ring_read rd = { .frames = &f, .max = 1, .next = sg_ring_head(ring) };
+
+	sg_ring_read(ring, &rd, false);
+	if (rd.count)
+		sg_frame_unref(f);
+	return rd.ended;
+}
+
+/* All that is between is sending, unless the stream has ended while this viewer was on its way: then nothing is
+ * spent. */
 void rtc_viewer_connected(struct sg_webrtc_peer *p)
 {
 	if (p->state != PEER_HELD)
 		return;
+	if (has_ended(sg_stream_ring(p->stream))) {
+		rtc_peer_drop(p, SG_ADMITTED, SG_BYE_STREAM_ENDED, "the stream has ended");
+		return;
+	}
 	p->state = PEER_COMMITTING;
 	sg_gate_commit(p->session);
 }
