@@ -1,5 +1,6 @@
 /* When a use is spent over WebRTC, and when it must not be. */
 #include "webrtc_people.h"
+#include <sqlite3.h>
 
 /* Nobody gets a token's use for a stream that ended while they were on their way to it. */
 static void a_stream_that_ends_before_a_viewer_is_there_costs_no_use(void **state)
@@ -32,10 +33,48 @@ static void a_stream_that_ends_before_a_viewer_is_there_costs_no_use(void **stat
 	all_leave(f, &v, o, &s);
 }
 
+static sqlite3 *lock_store(struct fixture *f)
+{
+	char path[100];
+	sqlite3 *db;
+
+	snprintf(path, sizeof(path), "%s/t.db", f->dir);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	return db;
+}
+
+/* Its use may be spent by then. */
+static void whoever_waits_for_the_store_is_not_late(void **state)
+{
+	struct fixture *f = fixture_open_with(
+	    ON, "127.0.0.1:0", (struct limits){ .max_peers = 10, .media_deadline_ms = 1000 });
+	struct token t = make_token(f, SG_PLAY);
+	struct source s = source_open(f);
+	struct viewer v;
+
+	(void)state;
+	source_step(&s);
+	viewer_open(&v, f);
+	struct owner *o = owner_open(f, SG_PLAY, browser_offer(v.client), t.text);
+	assert_true(owner_wait(o, &o->described, 1));
+	sqlite3 *busy = lock_store(f);
+	assert_int_equal(browser_answer(v.client, sg_str_from(o->sdp)), SG_OK);
+	RUN_UNTIL(v.client, &s, v.connected);
+	int64_t until = sg_mono_ms() + 1500;
+	RUN_UNTIL(v.client, &s, sg_mono_ms() >= until);
+	assert_int_equal(sqlite3_close(busy), SQLITE_OK);
+	RUN_UNTIL(v.client, &s, v.pictures >= 10 || owner_get(o, &o->ended));
+	assert_int_equal(owner_get(o, &o->ended), 0);
+	assert_int_equal(uses_of(f, &t), 1);
+	all_leave(f, &v, o, &s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_stream_that_ends_before_a_viewer_is_there_costs_no_use),
+		cmocka_unit_test(whoever_waits_for_the_store_is_not_late),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

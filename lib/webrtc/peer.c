@@ -478,7 +478,8 @@ void rtc_peer_tick(struct sg_webrtc_peer *p, int64_t now_ms)
 		sg_transport_tick(p->transport, now_ms);
 	if (p->dead)
 		return;
-	if (p->deadline_ms && now_ms >= p->deadline_ms) {
+	/* Whose use is being spent has its media at hand; it does not lose the use to a slow disk. */
+	if (p->deadline_ms && p->state != PEER_COMMITTING && now_ms >= p->deadline_ms) {
 		rtc_peer_drop(p, SG_ADMITTED, SG_BYE_NO_MEDIA,
 		    p->transport && sg_transport_is_connected(p->transport) ? "connected, but no media came"
 		    : p->transport && sg_transport_path(p->transport)      ? "DTLS was not finished in time"
