@@ -286,6 +286,33 @@ static void it_works_over_tcp(void **state)
 	fixture_close(f);
 }
 
+/* Its connection breaks, and it makes another: what it was not sent in between has no number, so that it could not
+ * miss it. */
+static void whoever_connects_anew_over_tcp_sees_no_broken_picture(void **state)
+{
+	struct fixture *f = fixture_open("", "127.0.0.1:0", 10);
+	struct source s = source_open(f);
+	struct viewer v;
+
+	(void)state;
+	source_step(&s);
+	viewer_open_by(&v, f, true);
+	struct owner *o = join(f, &v, NULL);
+	RUN_UNTIL(v.client, &s, v.pictures >= 10);
+	close(v.client->fd);
+	v.client->fd = -1;
+	for (unsigned until = s.pictures + 12; s.pictures < until; usleep(2000))
+		source_run(&s);
+	v.client->in_len = 0;
+	assert_true(open_socket(v.client, &v.client->way.remote));
+	sg_transport_connect(v.client->transport, &v.client->way, sg_mono_ms());
+	unsigned before = v.pictures;
+	RUN_UNTIL(v.client, &s, v.pictures >= before + 40);
+	assert_int_equal(v.broken, 0);
+	assert_true(v.gaps);
+	all_leave(f, &v, o, &s);
+}
+
 /* ---- many connections of one peer ---- */
 
 static int connect_tcp(struct fixture *f)
@@ -615,6 +642,7 @@ int main(void)
 		cmocka_unit_test(a_drain_ends_all),
 		cmocka_unit_test(it_works_over_ipv6),
 		cmocka_unit_test(it_works_over_tcp),
+		cmocka_unit_test(whoever_connects_anew_over_tcp_sees_no_broken_picture),
 		cmocka_unit_test(a_peer_has_a_limited_number_of_connections),
 		cmocka_unit_test(a_restart_moves_a_peer_to_another_address),
 		cmocka_unit_test(whoever_stops_on_the_way_is_sent_away),

@@ -117,8 +117,10 @@ static void send_frame(struct rtc_viewer *v, int track, struct sg_rtp_frame *f)
 	struct batch b;
 	uint64_t bytes = v->peer->count.bytes;
 
-	if (!begin(&b, v))
-		return; /* its connection was closed: until a check comes on another */
+	if (!begin(&b, v)) { /* its connection was closed: until a check comes on another */
+		skip(v);
+		return;
+	}
 	int64_t pts = f->pts_90khz;
 	uint32_t timestamp = f->timestamp;
 	if (track == VIDEO) {
