@@ -2,7 +2,7 @@
  *
  *   server.c     opening and closing, one lane per loop, the clock, statistics
  *   addresses.c  our candidates
- *   table.c      who belongs to a name or an address; who publishes a stream; limits per address
+ *   table.c      who belongs to a name or an address; who publishes a stream; limits per network
  *   demux.c      a datagram's way to its peer, from one lane to another when need be
  *   tcp.c        ICE-TCP: framed datagrams on connections
  *   peer.c       a peer's life: calls from its owner, the gate, the end
@@ -37,7 +37,7 @@
 #define RTC_PATHS_MAX 8       /* proven ones kept per peer */
 #define RTC_INBOX 512         /* datagrams on their way to another lane */
 #define RTC_UNFINISHED_MAX 2000 /* peers without DTLS yet, in all */
-#define RTC_UNFINISHED_PER_ADDRESS 100
+#define RTC_UNFINISHED_PER_NETWORK 100 /* of what one customer has whole: sg_addr_network */
 #define RTC_MEDIA_DEADLINE_MS 15000 /* from described to media */
 #define RTC_TCP_MAX 4000            /* connections per lane */
 #define RTC_TCP_PER_PEER 8          /* of them, proven */
@@ -75,9 +75,9 @@ struct rtc_route { /* a proven address */
 	struct sg_webrtc_peer *peer; /* NULL: not in the table */
 	atomic_llong heard_ms;
 };
-struct rtc_crowd { /* unfinished peers of one address */
+struct rtc_crowd { /* unfinished peers of one network */
 	UT_hash_handle hh;
-	struct sg_addr addr;
+	struct sg_addr net;
 	size_t count;
 };
 struct rtc_table {

@@ -1,4 +1,4 @@
-/* table.c - who belongs to a name or an address; who publishes; how many of one address are unfinished. */
+/* table.c - who belongs to a name or an address; who publishes; how many of one network are unfinished. */
 #include "webrtc/rtc_internal.h"
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -154,16 +154,17 @@ void rtc_table_remove(struct rtc_table *t, struct sg_webrtc_peer *p)
 
 bool rtc_table_count_in(struct rtc_table *t, const struct sg_addr *a)
 {
+	struct sg_addr net = sg_addr_network(a);
 	struct rtc_crowd *c;
 	bool ok = false;
 
 	pthread_rwlock_wrlock(&t->lock);
-	HASH_FIND(hh, t->crowds, a, sizeof(*a), c);
+	HASH_FIND(hh, t->crowds, &net, sizeof(net), c);
 	if (!c && t->unfinished < RTC_UNFINISHED_MAX && (c = calloc(1, sizeof(*c)))) {
-		c->addr = *a;
-		HASH_ADD(hh, t->crowds, addr, sizeof(c->addr), c);
+		c->net = net;
+		HASH_ADD(hh, t->crowds, net, sizeof(c->net), c);
 	}
-	if (c && t->unfinished < RTC_UNFINISHED_MAX && c->count < RTC_UNFINISHED_PER_ADDRESS) {
+	if (c && t->unfinished < RTC_UNFINISHED_MAX && c->count < RTC_UNFINISHED_PER_NETWORK) {
 		c->count++;
 		t->unfinished++;
 		ok = true;
@@ -174,10 +175,11 @@ bool rtc_table_count_in(struct rtc_table *t, const struct sg_addr *a)
 
 void rtc_table_count_out(struct rtc_table *t, const struct sg_addr *a)
 {
+	struct sg_addr net = sg_addr_network(a);
 	struct rtc_crowd *c;
 
 	pthread_rwlock_wrlock(&t->lock);
-	HASH_FIND(hh, t->crowds, a, sizeof(*a), c);
+	HASH_FIND(hh, t->crowds, &net, sizeof(net), c);
 	if (c) {
 		t->unfinished--;
 		if (!--c->count) {
