@@ -42,6 +42,7 @@
 #define RTC_TCP_MAX 4000            /* connections per lane */
 #define RTC_TCP_PER_PEER 8          /* of them, proven */
 #define RTC_TCP_UNPROVEN_MAX 200    /* of a lane's, on which no check was right yet */
+#define RTC_TCP_UNPROVEN_PER_NETWORK 50
 #define RTC_TCP_UNPROVEN_MS 5000
 #define RTC_TCP_OUT_MAX (1u << 20)  /* bytes that wait for a peer that does not read */
 #define RTC_TRACKS_MS 2000 /* a publisher's second track comes soon, if at all; their SDK waits for 3 s */
@@ -328,6 +329,7 @@ struct rtc_tcp {
 	struct sg_conn *conn;
 	struct sg_webrtc_peer *peer; /* NULL: nobody's yet */
 	struct sg_path path;
+	struct sg_addr net;
 	struct sg_buf out;
 	int64_t deadline_ms;
 	bool dead, proven;
@@ -379,7 +381,7 @@ struct rtc_lane {
 	struct sg_timer *tick;
 	struct sg_webrtc_peer *peers;
 	struct rtc_channel *channels;
-	struct rtc_tcp *tcps;
+	struct rtc_tcp *tcps; /* proven ones first, the newest in front; then the others, the newest at the end */
 	size_t tcp_count, tcp_unproven;
 	struct rtc_inbox inbox;
 	struct sg_task drain;

@@ -44,12 +44,14 @@ void rtc_tcp_proven(struct rtc_tcp *c)
 		return;
 	c->proven = true;
 	c->lane->tcp_unproven--;
+	DL_DELETE(c->lane->tcps, c);
+	DL_PREPEND(c->lane->tcps, c);
 	DL_FOREACH(c->lane->tcps, other)
 	{
 		if (other->peer != c->peer || !other->proven || other->dead)
 			continue;
 		count++;
-		if (!oldest && other != c && !(used && used->tcp == other))
+		if (other != c && !(used && used->tcp == other))
 			oldest = other;
 	}
 	if (count > RTC_TCP_PER_PEER && oldest)
@@ -112,12 +114,34 @@ struct move {
 	uint8_t in[SG_UDP_DATAGRAM_MAX + 2];
 };
 
+/* To connect costs nothing, so it keeps no place: of too many on which no check was right yet, of one network or in
+ * all, the oldest goes. */
+static void make_room(struct rtc_lane *lane, const struct sg_addr *net)
+{
+	struct rtc_tcp *oldest = NULL, *of_net = NULL;
+	size_t count = 0;
+
+	for (struct rtc_tcp *c = lane->tcps ? lane->tcps->prev : NULL; c && !c->proven;
+	     c = c == lane->tcps ? NULL : c->prev) {
+		oldest = c;
+		if (!sg_addr_equal(&c->net, net))
+			continue;
+		of_net = c;
+		count++;
+	}
+	if (count >= RTC_TCP_UNPROVEN_PER_NETWORK)
+		oldest = of_net;
+	else if (lane->tcp_unproven < RTC_TCP_UNPROVEN_MAX)
+		return;
+	COUNT(lane->srv, dropped, 1);
+	oldest->dead = true;
+	rtc_tcp_settle(oldest);
+}
+
 static struct rtc_tcp *start(struct rtc_lane *lane, int fd)
 {
-	struct rtc_tcp *c = NULL;
+	struct rtc_tcp *c = lane->tcp_count < RTC_TCP_MAX ? calloc(1, sizeof(*c)) : NULL;
 
-	if (lane->tcp_count < RTC_TCP_MAX && lane->tcp_unproven < RTC_TCP_UNPROVEN_MAX)
-		c = calloc(1, sizeof(*c));
 	if (!c || sg_conn_open(&c->conn, lane->loop, fd, &conn_events, c) != SG_OK) {
 		COUNT(lane->srv, dropped, 1);
 		close(fd);
@@ -129,6 +153,9 @@ static struct rtc_tcp *start(struct rtc_lane *lane, int fd)
 	c->path.tcp = c;
 	if (getpeername(fd, (struct sockaddr *)&c->path.remote, &size) != 0)
 		c->dead = true;
+	const struct sg_addr from = sg_addr_from_sockaddr((const struct sockaddr *)&c->path.remote);
+	c->net = sg_addr_network(&from);
+	make_room(lane, &c->net);
 	c->deadline_ms = sg_mono_ms() + RTC_TCP_UNPROVEN_MS;
 	sg_buf_init(&c->out, RTC_TCP_OUT_MAX);
 	lane->tcp_count++;
