@@ -191,7 +191,7 @@ static void too_many_messages_close_the_socket(void **state)
 static struct reply post(const char *path, const char *headers, const char *body)
 {
 	struct reply r;
-	char text[2000];
+	char text[16000];
 	int fd = client_connect(room);
 
 	snprintf(text, sizeof(text),
@@ -285,6 +285,23 @@ static void whip_publishes_and_its_url_ends_it(void **state)
 	assert_int_equal(status_of(room, "DELETE", location, NULL), 404);
 	assert_true(no_peers_left());
 	assert_int_equal(await_sessions("w", SG_PUBLISH, 0), 0);
+}
+
+/* A machine of many interfaces names more candidates than anybody looks at, and some clients draw their names
+ * from more characters than they may. */
+static void an_offer_may_name_many_candidates(void **state)
+{
+	struct token t = token_for("cam", SG_PLAY);
+	struct sg_buf offer;
+
+	(void)state;
+	sg_buf_init(&offer, SG_SDP_MAX);
+	sg_buf_printf(&offer, "%sm=video 9 X 96\r\na=mid:0\r\na=ice-ufrag:ab-d\r\na=ice-pwd:0123456789_123456789=1\r\n", OFFER);
+	for (int i = 1; i <= 200; i++)
+		sg_buf_printf(&offer, "a=candidate:%d 1 udp 1 192.0.2.%d 9 typ host\r\n", i, i);
+	sg_buf_put_u8(&offer, 0);
+	assert_int_equal(post_status("/live/whep/cam", bearer(&t, "Bearer "), (const char *)offer.p), 201);
+	sg_buf_reset(&offer);
 }
 
 static void the_token_travels_in_four_ways(void **state)
@@ -565,6 +582,7 @@ int main(void)
 		cmocka_unit_test(tokens_are_not_needed_where_the_switch_is_off),
 		cmocka_unit_test(too_many_messages_close_the_socket),
 		cmocka_unit_test(whip_publishes_and_its_url_ends_it),
+		cmocka_unit_test(an_offer_may_name_many_candidates),
 		cmocka_unit_test(the_token_travels_in_four_ways),
 		cmocka_unit_test(refusals_have_their_statuses),
 		cmocka_unit_test(another_type_of_content_is_refused),

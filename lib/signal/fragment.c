@@ -24,10 +24,11 @@ static bool value_of(struct sg_str line, const char *prefix, struct sg_str *valu
 	return true;
 }
 
+/* RFC 8839 section 5.4; the last three are not allowed, and sent by some. */
 static bool is_ice_chars(struct sg_str s, size_t min)
 {
 	for (size_t i = 0; i < s.len; i++)
-		if (!isalnum((unsigned char)s.p[i]) && s.p[i] != '+' && s.p[i] != '/')
+		if (!isalnum((unsigned char)s.p[i]) && !memchr("+/-_=", s.p[i], 5))
 			return false;
 	return s.len >= min && s.len <= 256;
 }
@@ -52,9 +53,8 @@ static bool take_line(struct fragment *f, struct sg_str line)
 		return take_credential(&f->pwd, value, 22);
 	if (!sg_str_starts(line, "a=candidate:"))
 		return true;
-	if (f->candidate_count == FRAGMENT_CANDIDATES_MAX)
-		return false;
-	f->candidates[f->candidate_count++] = (struct sg_str){ line.p + 2, line.len - 2 };
+	if (f->candidate_count < FRAGMENT_CANDIDATES_MAX)
+		f->candidates[f->candidate_count++] = (struct sg_str){ line.p + 2, line.len - 2 };
 	return true;
 }
 

@@ -5,14 +5,14 @@
 
 #include "base/bytes.h"
 
-#define FRAGMENT_CANDIDATES_MAX 64
+#define FRAGMENT_CANDIDATES_MAX 64 /* more are not looked at */
 struct fragment {
 	struct sg_str ufrag, pwd; /* the first of each; absent when there is none */
 	struct sg_str candidates[FRAGMENT_CANDIDATES_MAX]; /* "candidate:..." */
 	size_t candidate_count;
 };
-/* Of a fragment, or of whole SDP. False: not lines of "x=...", too many candidates, or credentials
- * that are none (RFC 8839 section 5.4: 4 to 256 and 22 to 256 ice-chars). */
+/* Of a fragment, or of whole SDP. False: not lines of "x=...", or credentials that are none
+ * (RFC 8839 section 5.4: 4 to 256 and 22 to 256 ice-chars). */
 bool fragment_parse(struct fragment *out, struct sg_str text);
 /* The answer to an ICE restart: the transport of our SDP answer `sdp`, with new credentials. */
 void fragment_put_restart(
