@@ -119,6 +119,41 @@ static void duplicates_and_late_ones_are_ignored(void **state)
 	sg_rtp_track_free(t);
 }
 
+/* Over a long way what is asked for again comes later than the time that a gap is given else. */
+static void what_is_asked_for_has_the_time_that_its_way_takes(void **state)
+{
+	static const int rtts_ms[] = { 20, 2 * WAIT_MS, 400 };
+	uint16_t seqs[4];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rtts_ms); i++) {
+		struct sg_rtp_track *t = new_track(SG_CODEC_OPUS);
+		int rtt_ms = rtts_ms[i], asked = 0;
+		sound(t, 1, 0);
+		assert_int_equal(heard(t, 0), 1);
+		sound(t, 3, 0);
+		/* The first request is lost, the second one's answer comes. */
+		for (int64_t now = 1; now < 10 + 2 * rtt_ms; now++) {
+			asked += (int)sg_rtp_track_nacks(t, now, rtt_ms, seqs, COUNT(seqs));
+			assert_true(sg_rtp_track_deadline(t) > now);
+			assert_int_equal(heard(t, now), -1);
+		}
+		assert_int_equal(asked, 2);
+		sound(t, 2, 10 + 2 * rtt_ms);
+		assert_int_equal(heard(t, 10 + 2 * rtt_ms), 2);
+		assert_int_equal(heard(t, 10 + 2 * rtt_ms), 3);
+		sg_rtp_track_free(t);
+	}
+	/* But not for ever. */
+	struct sg_rtp_track *t = new_track(SG_CODEC_OPUS);
+	sound(t, 1, 0);
+	assert_int_equal(heard(t, 0), 1);
+	sound(t, 3, 0);
+	sg_rtp_track_nacks(t, 10, 30000, seqs, COUNT(seqs));
+	assert_int_equal(heard(t, 1000), 3);
+	sg_rtp_track_free(t);
+}
+
 static void a_gap_is_waited_for_and_then_given_up(void **state)
 {
 	struct sg_rtp_track *t = new_track(SG_CODEC_OPUS);
@@ -445,6 +480,7 @@ int main(void)
 		cmocka_unit_test(timestamps_are_unwrapped),
 		cmocka_unit_test(duplicates_and_late_ones_are_ignored),
 		cmocka_unit_test(a_gap_is_waited_for_and_then_given_up),
+		cmocka_unit_test(what_is_asked_for_has_the_time_that_its_way_takes),
 		cmocka_unit_test(too_many_waiting_end_the_wait),
 		cmocka_unit_test(a_long_jump_forgets_what_was_kept),
 		cmocka_unit_test(a_stray_number_is_ignored_two_in_a_row_begin_anew),

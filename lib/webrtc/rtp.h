@@ -122,7 +122,8 @@ SG_MUST_CHECK enum sg_result sg_rtp_pack(
 struct sg_rtp_track;
 struct sg_rtp_track_config {
 	enum sg_codec codec; /* H264, VP8, VP9, AV1, OPUS */
-	/* How long a gap is waited for; about 300 for video with NACK, 60 for audio. */
+	/* How long a gap is waited for; about 300 for video with NACK, 60 for audio. With `nack` as long as it takes to
+	 * ask twice by the rtt_ms of sg_rtp_track_nacks, where that is longer, up to a second. */
 	int wait_ms;
 	size_t max_packets; /* kept at most while waiting; 0 = 512 (video), 64 (audio) */
 	size_t max_frame_bytes; /* 0 = SG_FRAME_MAX_BYTES */

@@ -9,6 +9,7 @@
 #define ASK_PAUSE_MIN_MS 20
 #define ASK_PAUSE_MAX_MS 500
 #define ASK_TRIES 10
+#define WAIT_MAX_MS 1000
 
 enum slot_state { EMPTY, MISSING, HELD };
 
@@ -372,9 +373,20 @@ static void skip_gap(struct sg_rtp_track *t)
 	note_loss(t);
 }
 
+/* What is asked for has its way to make, twice where the first request or its answer is lost too; the caller's time
+ * may be shorter than that over a long one. */
+static int64_t wait_ms(const struct sg_rtp_track *t)
+{
+	int64_t twice_ms = REORDER_MS + 2 * (int64_t)t->rtt_ms + ASK_PAUSE_MIN_MS;
+
+	if (!t->cfg.nack || twice_ms <= t->cfg.wait_ms)
+		return t->cfg.wait_ms;
+	return twice_ms < WAIT_MAX_MS ? twice_ms : WAIT_MAX_MS;
+}
+
 static bool is_given_up(const struct sg_rtp_track *t, const struct slot *s, int64_t now_ms)
 {
-	return now_ms - s->since_ms >= t->cfg.wait_ms || t->held >= t->cfg.max_packets;
+	return now_ms - s->since_ms >= wait_ms(t) || t->held >= t->cfg.max_packets;
 }
 
 struct sg_frame *sg_rtp_track_next(struct sg_rtp_track *t, int64_t now_ms, int64_t *ticks)
@@ -446,8 +458,8 @@ int64_t sg_rtp_track_deadline(const struct sg_rtp_track *t)
 		const struct slot *s = slot_of(t, n);
 		if (s->state != MISSING)
 			continue;
-		if (s->since_ms + t->cfg.wait_ms < at)
-			at = s->since_ms + t->cfg.wait_ms;
+		if (s->since_ms + wait_ms(t) < at)
+			at = s->since_ms + wait_ms(t);
 		if (t->cfg.nack && s->tries < ASK_TRIES && ask_at(s, t->rtt_ms) < at)
 			at = ask_at(s, t->rtt_ms);
 	}
