@@ -33,6 +33,86 @@ static void a_stream_that_ends_before_a_viewer_is_there_costs_no_use(void **stat
 	all_leave(f, &v, o, &s);
 }
 
+struct again {
+	struct fixture *f;
+	struct owner *former, *next;
+	enum sg_token_type type;
+	struct sg_str offer;
+	const char *token;
+};
+
+/* As one message after the other has it done on a WebSocket's loop. */
+static void stop_and_ask_again(void *user)
+{
+	struct again *a = user;
+
+	sg_webrtc_close(a->former->peer, SG_BYE_CLOSED);
+	a->next = owner_open(a->f, a->type, a->offer, a->token);
+}
+
+static struct owner *again(struct fixture *f, struct owner *former, enum sg_token_type type, struct sg_str offer,
+    const char *token)
+{
+	struct again a = { f, former, NULL, type, offer, token };
+
+	sg_loop_call(f->owner_loop, stop_and_ask_again, &a);
+	free(former->sdp);
+	free(former);
+	assert_non_null(a.next->peer);
+	if (!owner_wait(a.next, &a.next->described, 1))
+		fail_msg("not described: %s", sg_reason_name(a.next->verdict));
+	return a.next;
+}
+
+#define TIMES 100
+
+/* What the former held is free for the next, however many loops there are. */
+static void whoever_stops_may_ask_again_at_once(void **state)
+{
+	struct fixture *f = fixture_open(ON, "127.0.0.1:0", 10);
+	struct token t = make_token(f, SG_PLAY);
+	struct source s = source_open(f);
+	struct viewer v;
+
+	(void)state;
+	source_step(&s);
+	viewer_open(&v, f);
+	struct owner *o = join(f, &v, t.text);
+	for (int i = 0; i < TIMES; i++)
+		o = again(f, o, SG_PLAY, browser_offer(v.client), t.text);
+	owner_close(f, o);
+	browser_close(v.client, false);
+	sg_publisher_close(s.pub, true);
+	fixture_close(f);
+}
+
+/* Nor is a stream taken by whoever has just left it. */
+static void whoever_stops_publishing_may_begin_with_another_token_at_once(void **state)
+{
+	struct fixture *f = fixture_open(ON, "127.0.0.1:0", 10);
+	struct token t;
+	struct camera c;
+	struct owner *o = NULL;
+
+	(void)state;
+	for (int i = 0; i < 10; i++) {
+		t = make_token(f, SG_PUBLISH);
+		camera_open(&c, f);
+		o = o ? again(f, o, SG_PUBLISH, browser_offer(c.client), t.text)
+		      : owner_open(f, SG_PUBLISH, browser_offer(c.client), t.text);
+		assert_true(owner_wait(o, &o->described, 1));
+		assert_int_equal(browser_answer(c.client, sg_str_from(o->sdp)), SG_OK);
+		int64_t until = sg_mono_ms() + WAIT_MS;
+		while (!owner_get(o, &o->started) && sg_mono_ms() < until)
+			camera_run(&c);
+		assert_int_equal(owner_get(o, &o->started), 1);
+		browser_close(c.client, false);
+	}
+	assert_int_equal(uses_of(f, &t), 1);
+	owner_close(f, o);
+	fixture_close(f);
+}
+
 static sqlite3 *lock_store(struct fixture *f)
 {
 	char path[100];
@@ -74,6 +154,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_stream_that_ends_before_a_viewer_is_there_costs_no_use),
+		cmocka_unit_test(whoever_stops_may_ask_again_at_once),
+		cmocka_unit_test(whoever_stops_publishing_may_begin_with_another_token_at_once),
 		cmocka_unit_test(whoever_waits_for_the_store_is_not_late),
 	};
 

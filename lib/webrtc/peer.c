@@ -178,6 +178,20 @@ static void finish(struct sg_webrtc_peer *p)
 	rtc_table_count_out(&p->srv->table, &p->addr);
 }
 
+static void leave_lists(struct sg_webrtc_peer *p)
+{
+	struct sg_webrtc_server *srv = p->srv;
+
+	pthread_mutex_lock(&srv->stats_lock);
+	if (p->in_list)
+		DL_DELETE2(srv->all, p, all_prev, all_next);
+	if (p->leaving)
+		DL_DELETE2(srv->leaving, p, leaving_prev, leaving_next);
+	p->in_list = p->leaving = false;
+	p->left = true;
+	pthread_mutex_unlock(&srv->stats_lock);
+}
+
 static void end(struct sg_webrtc_peer *p)
 {
 	struct sg_webrtc_server *srv = p->srv;
@@ -207,13 +221,9 @@ static void end(struct sg_webrtc_peer *p)
 	p->session = NULL;
 	sg_stream_unref(p->stream);
 	p->stream = NULL;
-	if (p->in_list) {
+	if (p->in_list)
 		DL_DELETE(p->lane->peers, p);
-		p->in_list = false;
-		pthread_mutex_lock(&srv->stats_lock);
-		DL_DELETE2(srv->all, p, all_prev, all_next);
-		pthread_mutex_unlock(&srv->stats_lock);
-	}
+	leave_lists(p);
 	if (!post_tell(p, TELL_ENDED, (struct sg_str){ 0 }))
 		sg_log_error("webrtc: out of memory: a peer's end is not told");
 	rtc_peer_unref(p);
@@ -510,6 +520,33 @@ static bool copy_texts(struct sg_webrtc_peer *p, const struct sg_webrtc_open *cf
 	       (!cfg->user_agent.p || p->user_agent) && (!cfg->offer.p || p->offer);
 }
 
+static void note_leaving(struct sg_webrtc_peer *p)
+{
+	struct sg_webrtc_server *srv = p->srv;
+
+	pthread_mutex_lock(&srv->stats_lock);
+	p->leaving = !p->left;
+	if (p->leaving)
+		DL_APPEND2(srv->leaving, p, leaving_prev, leaving_next);
+	pthread_mutex_unlock(&srv->stats_lock);
+}
+
+/* In turn; but who gives up and asks again at once comes behind its own goodbye: on another lane it would overtake
+ * that, and find its token held and its stream being published, by itself. */
+static struct rtc_lane *lane_for(struct sg_webrtc_server *srv, const struct sg_webrtc_open *cfg)
+{
+	struct rtc_lane *lane = NULL;
+	struct sg_webrtc_peer *p;
+
+	pthread_mutex_lock(&srv->stats_lock);
+	DL_FOREACH2(srv->leaving, p, leaving_next)
+		if (p->type == cfg->type && sg_addr_equal(&p->addr, &cfg->peer) && sg_str_is(cfg->stream, p->stream_id) &&
+		    sg_str_is(cfg->app, p->app))
+			lane = p->lane;
+	pthread_mutex_unlock(&srv->stats_lock);
+	return lane ? lane : srv->lanes[atomic_fetch_add(&srv->next_lane, 1) % srv->cfg.loop_count];
+}
+
 struct sg_webrtc_peer *sg_webrtc_open(struct sg_webrtc_server *srv, const struct sg_webrtc_open *cfg)
 {
 	uint8_t id[16];
@@ -528,7 +565,7 @@ struct sg_webrtc_peer *sg_webrtc_open(struct sg_webrtc_server *srv, const struct
 	}
 	p->srv = srv;
 	atomic_init(&p->refs, 1);
-	p->lane = srv->lanes[atomic_fetch_add(&srv->next_lane, 1) % srv->cfg.loop_count];
+	p->lane = lane_for(srv, cfg);
 	p->protocol = cfg->protocol;
 	p->type = cfg->type;
 	p->addr = cfg->peer;
@@ -619,6 +656,7 @@ void sg_webrtc_close(struct sg_webrtc_peer *p, enum sg_goodbye why)
 	if (!p)
 		return;
 	atomic_store(&p->closed, true);
+	note_leaving(p);
 	struct message *m = new_message(p, ASK_CLOSE, (struct sg_str){ 0 }, ask);
 	if (m) {
 		m->why = why;

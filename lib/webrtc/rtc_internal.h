@@ -135,6 +135,8 @@ static inline bool rtc_track_takes(const struct rtc_track *t, enum sg_codec code
 struct sg_webrtc_peer {
 	struct sg_webrtc_peer *prev, *next;         /* the lane's list */
 	struct sg_webrtc_peer *all_prev, *all_next; /* the server's, under its stats lock */
+	struct sg_webrtc_peer *leaving_prev, *leaving_next; /* likewise: given back, but not ended yet */
+	bool leaving, left; /* likewise; left: it has ended */
 	struct sg_webrtc_server *srv;
 	struct rtc_lane *lane;
 	atomic_uint refs; /* the owner's, the loop's, one per message on its way */
@@ -403,7 +405,7 @@ struct sg_webrtc_server {
 	size_t candidate_count;
 	struct rtc_table table;
 	pthread_mutex_t stats_lock;
-	struct sg_webrtc_peer *all;
+	struct sg_webrtc_peer *all, *leaving;
 	atomic_size_t peers, publishers, viewers;
 	atomic_uint next_lane;
 	atomic_bool draining;
