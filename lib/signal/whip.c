@@ -60,15 +60,15 @@ static bool is_wanted(const struct sg_http_request *req, const char *key)
 
 /* ---- the end ---- */
 
-static void unlist(struct signal_resource *r)
+struct sg_webrtc_peer *whip_unlist_locked(struct signal_resource *r)
 {
-	struct sg_signal *sig = r->lane->sig;
+	struct sg_webrtc_peer *peer = r->peer;
 
-	pthread_mutex_lock(&sig->lock);
 	if (r->listed)
-		HASH_DEL(sig->listed, r);
+		HASH_DEL(r->lane->sig->listed, r);
 	r->listed = false;
-	pthread_mutex_unlock(&sig->lock);
+	r->peer = NULL;
+	return peer;
 }
 
 static void free_resource(struct signal_resource *r)
@@ -84,19 +84,19 @@ static void free_resource(struct signal_resource *r)
 
 void whip_end(struct signal_resource *r, enum sg_goodbye why)
 {
-	unlist(r);
-	sg_webrtc_close(r->peer, why);
-	r->peer = NULL;
+	struct sg_signal *sig = r->lane->sig;
+
+	pthread_mutex_lock(&sig->lock);
+	struct sg_webrtc_peer *peer = whip_unlist_locked(r);
+	pthread_mutex_unlock(&sig->lock);
+	sg_webrtc_close(peer, why);
 	if (!r->deleted)
 		free_resource(r);
 }
 
 void whip_end_deleted(struct sg_task *task)
 {
-	struct signal_resource *r = SG_CONTAINER_OF(task, struct signal_resource, task);
-
-	sg_webrtc_close(r->peer, SG_BYE_CLOSED);
-	free_resource(r);
+	free_resource(SG_CONTAINER_OF(task, struct signal_resource, task));
 }
 
 /* The answer comes last: the server may close behind it. */

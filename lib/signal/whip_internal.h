@@ -19,10 +19,10 @@ struct signal_resource {
 	const struct signal_way *way;
 	struct sg_task task;         /* the beginning; the end by DELETE */
 	struct sg_http_request *req; /* until it is answered */
-	struct sg_webrtc_peer *peer;
 	char owner[SG_SIGNAL_OWNER_SIZE]; /* a preview's */
 	char app[SG_APP_MAX + 1], stream[SG_STREAM_MAX + 1];
 	/* Under sig->lock: */
+	struct sg_webrtc_peer *peer; /* NULL once it has been given back */
 	char id[SG_WEBRTC_ID_SIZE];
 	bool listed, deleted;
 	unsigned restarts;
@@ -34,6 +34,8 @@ struct signal_resource {
 void whip_post(struct sg_http_request *req, struct signal_way *way, const char *owner);
 void whip_session(struct sg_http_request *req, struct signal_way *way, const char *owner);
 
+/* Nobody finds it any more; whoever calls gives the peer back. With sig->lock held. */
+struct sg_webrtc_peer *whip_unlist_locked(struct signal_resource *r);
 /* On its loop. With a DELETE on its way the memory is that task's. */
 void whip_end(struct signal_resource *r, enum sg_goodbye why);
 /* The same for one that has not been answered: it is refused. */

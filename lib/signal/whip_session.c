@@ -135,18 +135,20 @@ static void on_patch(struct sg_http_request *req, struct signal_way *way, const 
 static void on_delete(struct sg_http_request *req, struct signal_way *way, const char *owner)
 {
 	struct sg_signal *sig = way->sig;
+	struct sg_webrtc_peer *peer = NULL;
 
 	pthread_mutex_lock(&sig->lock);
 	struct signal_resource *r = find(req, way, owner);
 	if (r) {
-		HASH_DEL(sig->listed, r);
-		r->listed = false;
+		peer = whip_unlist_locked(r);
 		r->deleted = true;
-		r->task.run = whip_end_deleted;
+		r->task.run = whip_end_deleted; /* its news may be coming in just now */
 		struct sg_executor *ex = sg_loop_executor(r->lane->loop);
 		ex->post(ex, &r->task);
 	}
 	pthread_mutex_unlock(&sig->lock);
+	/* Here, and not on its loop: whoever has the answer may ask with the same token. */
+	sg_webrtc_close(peer, SG_BYE_CLOSED);
 	if (r)
 		sg_http_respond(req, 200, NULL, (struct sg_str){ 0 });
 	else
