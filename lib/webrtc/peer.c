@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <utlist.h>
 
+#define TELL_BYTES_MS 200
+#define VIEWER_SILENT_MS 6000 /* browsers make a check every 2.5 s and report more often, others every 5 s */
+
 /* ---- references ---- */
 
 struct sg_webrtc_peer *rtc_peer_ref(struct sg_webrtc_peer *p)
@@ -478,8 +481,18 @@ static void tick_stats(struct sg_webrtc_peer *p, int64_t now_ms)
 	p->count.bit_rate = (p->count.bytes - p->stats_bytes) * 8000 / (uint64_t)passed_ms;
 	p->stats_bytes = p->count.bytes;
 	p->stats_ms = now_ms;
-	count_bytes(p);
 	copy_stats(p);
+}
+
+/* For the gate a session without bytes for a second may hang, and its owner come back in its place (R13). What is
+ * sent to a viewer is no sign that it is there. */
+static void tick_bytes(struct sg_webrtc_peer *p, int64_t now_ms)
+{
+	if (now_ms - p->told_ms < TELL_BYTES_MS ||
+	    (p->viewer && now_ms - sg_transport_heard_ms(p->transport) > VIEWER_SILENT_MS))
+		return;
+	p->told_ms = now_ms;
+	count_bytes(p);
 }
 
 void rtc_peer_tick(struct sg_webrtc_peer *p, int64_t now_ms)
@@ -504,6 +517,7 @@ void rtc_peer_tick(struct sg_webrtc_peer *p, int64_t now_ms)
 		rtc_publisher_tick(p, now_ms);
 	else if (p->viewer)
 		rtc_viewer_tick(p, now_ms);
+	tick_bytes(p, now_ms);
 	tick_stats(p, now_ms);
 }
 

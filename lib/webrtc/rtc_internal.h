@@ -184,7 +184,7 @@ struct sg_webrtc_peer {
 
 	struct sg_webrtc_peer_stats stats; /* shown; under the server's stats lock */
 	struct sg_webrtc_peer_stats count; /* the loop's, copied there every second */
-	int64_t stats_ms;
+	int64_t stats_ms, told_ms;
 	uint64_t stats_bytes, told_bytes;
 };
 

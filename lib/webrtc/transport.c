@@ -21,6 +21,7 @@ struct sg_transport {
 	uint8_t fingerprint[SG_FINGERPRINT_BYTES];
 	struct sg_path path;
 	int64_t consent_ms; /* last proof that the peer wants this */
+	int64_t media_ms;   /* last packet of its that was opened; 0 none */
 	struct sg_dtls *dtls;
 	struct sg_srtp *srtp;
 	struct sg_transport_stats stats;
@@ -140,6 +141,11 @@ const struct sg_path *sg_transport_path(const struct sg_transport *t)
 bool sg_transport_is_connected(const struct sg_transport *t)
 {
 	return t->connected;
+}
+
+int64_t sg_transport_heard_ms(const struct sg_transport *t)
+{
+	return t->media_ms > t->consent_ms ? t->media_ms : t->consent_ms;
 }
 
 struct sg_srtp *sg_transport_srtp(struct sg_transport *t)
@@ -373,7 +379,10 @@ bool sg_transport_feed(
 		after_dtls(t, sg_dtls_feed(t->dtls, p, len));
 		return true;
 	}
-	return p[0] >= 128 && p[0] <= 191 && take_media(t, p, len);
+	if (p[0] < 128 || p[0] > 191 || !take_media(t, p, len))
+		return false;
+	t->media_ms = now_ms;
+	return true;
 }
 
 void sg_transport_send_rtcp(struct sg_transport *t, const uint8_t *p, size_t len)

@@ -71,6 +71,7 @@ void sg_transport_lost(struct sg_transport *t, const void *tcp);
 
 const struct sg_path *sg_transport_path(const struct sg_transport *t); /* NULL: none yet */
 bool sg_transport_is_connected(const struct sg_transport *t);
+int64_t sg_transport_heard_ms(const struct sg_transport *t); /* when something came that only the peer can send */
 struct sg_srtp *sg_transport_srtp(struct sg_transport *t); /* NULL before connected */
 /* Encrypts and sends one compound RTCP packet of at most SG_RTCP_MAX bytes. */
 #define SG_RTCP_MAX 1200
