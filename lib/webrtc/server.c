@@ -205,6 +205,8 @@ static void find_all_candidates(struct sg_webrtc_server *srv)
 	for (int tcp = 0; tcp < 2; tcp++)
 		srv->candidate_count += rtc_find_candidates(srv->candidates + srv->candidate_count,
 		    RTC_CANDIDATES_MAX / 2, srv->tcp_addresses, srv->address_count, tcp, ip);
+	if (srv->address_count && !srv->candidate_count)
+		sg_log_warning("webrtc: no address to tell browsers of is known: set [webrtc] public_ip");
 }
 
 enum sg_result sg_webrtc_server_open(struct sg_webrtc_server **out,
