@@ -170,3 +170,14 @@ play() { # URL stream [options]: streamplay's JSON
 	cat "$DIR/frozen"
 	[[ $(cat "$DIR/frozen") =~ lost\ [0-9]+\ \ nacks\ [0-9]+\ \ retransmissions\ [0-9]+\ \ freezes\ [1-9][0-9]*\ \ jitter\ [0-9.]+\ ms$ ]]
 }
+
+# A third of a second there and back: more than the pause between two checks, and than a gap is waited for nearby.
+@test "a server far away is found, and what the line loses is had again" {
+	stop_relay
+	relay --delay 160 --loss 1
+	run play "whep+http://$HTTP/live/whep/cam" cam --duration 6s
+	echo "$output"
+	[ "$status" -eq 0 ]
+	jq -e '.webrtc | .retransmittedPacketsReceived > 0 and .packetsLost <= 3' <<<"$output"
+	[ "$(jq '.video.decoded' <<<"$output")" -ge 120 ]
+}
