@@ -138,6 +138,39 @@ static void whoever_is_kicked_is_out_at_once(void **state)
 	fixture_close(f);
 }
 
+/* One of more units than anybody makes packets of. */
+static struct sg_frame *unsendable_picture(unsigned n)
+{
+	enum { UNITS = 5000 };
+	struct sg_frame *f = sg_frame_new(SG_FRAME_VIDEO, SG_CODEC_H264, UNITS * 5);
+
+	assert_non_null(f);
+	for (int i = 0; i < UNITS; i++) {
+		sg_put_be32(f->payload + 5 * i, 1);
+		f->payload[5 * i + 4] = 0x41;
+	}
+	f->pts_90khz = f->dts_90khz = (int64_t)n * 3000;
+	return f;
+}
+
+/* What leans on a picture that was not sent is not sent either. */
+static void a_picture_that_cannot_be_sent_breaks_no_other(void **state)
+{
+	struct fixture *f = fixture_open("", "127.0.0.1:0", 10);
+	struct source s = source_open(f);
+	struct viewer v;
+
+	(void)state;
+	struct owner *o = begin_to_watch(f, &v, &s, NULL);
+	RUN_UNTIL(v.client, &s, v.pictures >= 10);
+	assert_int_equal(sg_publisher_write(s.pub, unsendable_picture(s.pictures++)), SG_OK);
+	unsigned before = v.pictures;
+	RUN_UNTIL(v.client, &s, v.pictures >= before + 40);
+	assert_true(v.gaps);
+	assert_int_equal(v.broken, 0);
+	all_leave(f, &v, o, &s);
+}
+
 static void a_stream_that_ends_ends_its_viewers(void **state)
 {
 	struct fixture *f = fixture_open("", "127.0.0.1:0", 10);
@@ -635,6 +668,7 @@ int main(void)
 		cmocka_unit_test(whoever_asks_for_thousands_of_packets_is_not_listened_to),
 		cmocka_unit_test(a_refusal_tells_only_the_owner_why),
 		cmocka_unit_test(whoever_is_kicked_is_out_at_once),
+		cmocka_unit_test(a_picture_that_cannot_be_sent_breaks_no_other),
 		cmocka_unit_test(a_stream_that_ends_ends_its_viewers),
 		cmocka_unit_test(b_frames_are_refused_clearly),
 		cmocka_unit_test(nonsense_is_refused),

@@ -50,6 +50,9 @@ static void deliver(struct rtc_channel *c, struct sg_frame *f)
 	if (res == SG_ERR_UNSUPPORTED)
 		DL_FOREACH(c->viewers, v)
 			rtc_viewer_went_astray(v, f->kind == SG_FRAME_VIDEO);
+	if (res != SG_OK && res != SG_NEED_MORE && f->kind == SG_FRAME_VIDEO)
+		DL_FOREACH(c->viewers, v)
+			v->skipping |= !v->catching_up; /* what leans on it is not sent either */
 	if (res != SG_OK)
 		return;
 	follow_clock(c, f);

@@ -209,6 +209,8 @@ static void give_early(struct rtc_viewer *v, const struct sg_frame *f)
 	enum sg_result res = sg_rtp_pack(v->packer, f, &packets);
 	if (res == SG_ERR_UNSUPPORTED)
 		rtc_viewer_went_astray(v, f->kind == SG_FRAME_VIDEO);
+	if (res != SG_OK && res != SG_NEED_MORE)
+		v->skipping |= f->kind == SG_FRAME_VIDEO;
 	if (res != SG_OK)
 		return;
 	give(v, packets);
