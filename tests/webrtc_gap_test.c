@@ -502,9 +502,41 @@ static void a_camera_that_vanishes_leaves_its_viewers_waiting(void **state)
 	fixture_close(f);
 }
 
+/* Of a variant that has just begun nothing is known but what its source tells: the first viewer of sound that has to
+ * become Opus is told like the second. */
+static void a_profile_that_browsers_lack_is_refused_to_the_first_as_well(void **state)
+{
+	struct fixture *f = fixture_open(ON, "127.0.0.1:0", 10);
+	struct coded high = plain;
+	struct token t = make_token(f, SG_PLAY);
+	struct viewer v;
+	struct media m;
+
+	(void)state;
+	high.config = copy_of(plain.config, 0);
+	high.config->payload[1] = 244; /* High 4:4:4 Predictive */
+	media_open(&m, f, &high, &aac);
+	for (int64_t until = sg_mono_ms() + 300; sg_mono_ms() < until; usleep(5000))
+		media_run(&m);
+	for (int i = 0; i < 2; i++) {
+		viewer_open(&v, f);
+		struct owner *o = owner_open(f, SG_PLAY, browser_offer(v.client), t.text);
+		assert_false(owner_wait(o, &o->described, 1));
+		assert_string_equal(o->detail, "no codec in common");
+		assert_int_equal(uses_of(f, &t), 0);
+		owner_close(f, o);
+		browser_close(v.client, false);
+		await_peers(f, 0);
+	}
+	sg_publisher_close(m.pub, true);
+	sg_frame_unref(high.config);
+	fixture_close(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_profile_that_browsers_lack_is_refused_to_the_first_as_well),
 		cmocka_unit_test(a_viewer_goes_on_when_its_publisher_is_back),
 		cmocka_unit_test(it_goes_on_with_other_sound_and_with_b_frames),
 		cmocka_unit_test(it_goes_on_with_another_picture_codec),

@@ -108,11 +108,14 @@ struct source {
 
 static void open_source(struct source *s, struct sg_stream *stream)
 {
-	struct sg_stream_info info;
+	struct sg_stream *first = sg_stream_source(stream);
+	struct sg_stream_info info, of_first;
 
 	sg_stream_info(stream, &info);
+	sg_stream_info(first, &of_first);
 	*s = (struct source){ .codec = { info.video, info.audio } };
-	sg_stream_join(stream, &s->join);
+	/* A variant that has just begun knows no configuration yet; that of pictures which it passes on is its source's. */
+	sg_stream_join(info.has_b_frames == of_first.has_b_frames ? first : stream, &s->join);
 	for (size_t i = 0; i < s->join.lead_count; i++) {
 		const struct sg_frame *f = s->join.lead[i];
 		if (f->kind == SG_FRAME_VIDEO && f->codec == SG_CODEC_H264) {
