@@ -73,11 +73,31 @@ static void nobody_takes_the_place_of_one_who_is_there(void **state)
 	fixture_close(f);
 }
 
+/* R4: it waits for what comes next. */
+static void nor_of_one_who_waits_in_a_gap(void **state)
+{
+	struct fixture *f = fixture_open(RESUME, "127.0.0.1:0", 10);
+	struct token t = make_token(f, SG_PLAY);
+	struct source s = source_open(f);
+	struct viewer v, w;
+
+	(void)state;
+	struct owner *o = begin_to_watch(f, &v, &s, t.text);
+	viewer_open(&w, f);
+	for (int64_t until = sg_mono_ms() + 3000; sg_mono_ms() < until;)
+		client_step(v.client, NULL); /* it is there, and nothing is sent to it */
+	assert_false(is_let_in(f, browser_offer(w.client), SG_PLAY, t.text));
+	assert_false(v.ended);
+	browser_close(w.client, false);
+	all_leave(f, &v, o, &s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_viewer_that_fell_silent_may_go_on),
 		cmocka_unit_test(nobody_takes_the_place_of_one_who_is_there),
+		cmocka_unit_test(nor_of_one_who_waits_in_a_gap),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -154,7 +154,8 @@ static void say_bye(struct sg_webrtc_peer *p)
 
 static void count_bytes(struct sg_webrtc_peer *p)
 {
-	if (p->session && p->state == PEER_ACTIVE && p->count.bytes > p->told_bytes)
+	/* A viewer in a gap of its stream is there, though it gets nothing. */
+	if (p->session && p->state == PEER_ACTIVE && (p->viewer || p->count.bytes > p->told_bytes))
 		sg_session_add_bytes(p->session, p->count.bytes - p->told_bytes);
 	p->told_bytes = p->count.bytes;
 }
