@@ -108,8 +108,8 @@ void sg_rtp_packer_free(struct sg_rtp_packer *p); /* NULL allowed */
  * caller owns *out; on all else it is NULL:
  *   SG_NEED_MORE        nothing to be sent (configuration, metadata, an empty frame)
  *   SG_ERR_UNSUPPORTED  this codec does not travel over RTP here (AAC, MP3, HEVC)
- *   SG_ERR_LIMIT        a unit larger than a packet in single NAL mode, or an Opus packet: skip to
- *                       the next keyframe (video) or frame
+ *   SG_ERR_LIMIT        an Opus packet larger than ours, a frame of too many packets: skip to the next
+ *                       keyframe (video) or frame
  *   SG_ERR_BAD_INPUT    NAL units or OBUs that are not whole: likewise */
 SG_MUST_CHECK enum sg_result sg_rtp_pack(
     struct sg_rtp_packer *p, const struct sg_frame *f, struct sg_rtp_frame **out);

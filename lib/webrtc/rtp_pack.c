@@ -230,8 +230,10 @@ static bool put_nals(struct maker *m, const struct nal_list *list, int mode)
 	for (size_t i = 0; i < list->count; i += put_now) {
 		const struct nal *nal = &list->nals[i];
 		put_now = 1;
+		/* Fragments also where single units were agreed on: those who leave the mode out (GStreamer's default)
+		 * read them, and else would be sent no keyframe at all. */
 		if (nal->size > SG_RTP_PAYLOAD_MAX) {
-			if (mode == SG_RTP_H264_SINGLE_NAL || !put_fu_a(m, nal))
+			if (!put_fu_a(m, nal))
 				return false;
 		} else {
 			put_now = put_aggregate(m, nal, mode == SG_RTP_H264_SINGLE_NAL ? 1 : list->count - i);
