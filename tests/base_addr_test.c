@@ -196,10 +196,27 @@ static void a_network_is_what_one_customer_has(void **state)
 	}
 }
 
+static void any_address_is_told_from_others(void **state)
+{
+	static const struct {
+		const char *text;
+		bool any;
+	} rows[] = {{"0.0.0.0", true}, {"::", true}, {"127.0.0.1", false}, {"::1", false}, {"0.0.0.1", false}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct sg_addr a;
+		assert_true(sg_addr_parse(sg_str_from(rows[i].text), &a));
+		assert_int_equal(sg_addr_is_any(&a), rows[i].any);
+	}
+	assert_false(sg_addr_is_any(&(struct sg_addr){0}));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(addresses_are_read_and_written),
+	    cmocka_unit_test(any_address_is_told_from_others),
+		cmocka_unit_test(addresses_are_read_and_written),
 	    cmocka_unit_test(a_mapped_address_is_the_ipv4_one),
 	    cmocka_unit_test(an_unknown_address_is_in_no_network),
 	    cmocka_unit_test(a_network_is_what_one_customer_has),

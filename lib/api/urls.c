@@ -1,9 +1,8 @@
 /* urls.c - the addresses at which a token opens its stream. */
 #include "api/urls.h"
 #include "base/url.h"
+#include "net/interfaces.h"
 #include <arpa/inet.h>
-#include <ifaddrs.h>
-#include <net/if.h>
 #include <stdio.h>
 
 #define HOST_SIZE 264 /* a DNS name, or an address in brackets */
@@ -16,63 +15,39 @@ static uint16_t port_of(const struct sg_listen *l)
 						 : ((const struct sockaddr_in *)sa)->sin_port);
 }
 
-static void put_addr(char out[HOST_SIZE], const struct sockaddr *sa)
+static void put_addr(char out[HOST_SIZE], const struct sg_addr *a)
 {
-	struct sg_addr a = sg_addr_from_sockaddr(sa);
 	char text[SG_ADDR_TEXT_SIZE];
 
-	sg_addr_format(text, &a);
-	snprintf(out, HOST_SIZE, a.family == 6 ? "[%s]" : "%s", text);
-}
-
-/* May others reach this machine here? IPv4, or IPv6 of more than one link. */
-static bool is_reachable(const struct ifaddrs *i, int family)
-{
-	const void *sa = i->ifa_addr;
-
-	if (!sa || i->ifa_addr->sa_family != family || (i->ifa_flags & IFF_LOOPBACK) ||
-	    !(i->ifa_flags & IFF_UP))
-		return false;
-	return family == AF_INET ||
-	       !IN6_IS_ADDR_LINKLOCAL(&((const struct sockaddr_in6 *)sa)->sin6_addr);
+	sg_addr_format(text, a);
+	snprintf(out, HOST_SIZE, a->family == 6 ? "[%s]" : "%s", text);
 }
 
 /* The first address others could reach this machine at, IPv4 before IPv6; else localhost. */
 static void machine_host(char out[HOST_SIZE])
 {
-	static const int families[] = {AF_INET, AF_INET6};
-	struct ifaddrs *all = NULL;
+	struct sg_addr first;
 
-	snprintf(out, HOST_SIZE, "localhost");
-	if (getifaddrs(&all))
-		return;
-	for (size_t f = 0; f < 2; f++) {
-		const struct ifaddrs *i = all;
-		while (i && !is_reachable(i, families[f]))
-			i = i->ifa_next;
-		if (i) {
-			put_addr(out, i->ifa_addr);
-			break;
-		}
-	}
-	freeifaddrs(all);
+	if (sg_interface_addresses(&first, 1, 4, false) || sg_interface_addresses(&first, 1, 6, false))
+		put_addr(out, &first);
+	else
+		snprintf(out, HOST_SIZE, "localhost");
 }
 
 static void public_host(const struct sg_config *cfg, const struct sg_listen *l, char out[HOST_SIZE])
 {
 	const struct sockaddr *sa = (const struct sockaddr *)&l->sa;
 	struct sg_addr a = sg_addr_from_sockaddr(sa);
-	static const uint8_t any[16];
 	struct sg_url url;
 
 	if (cfg->public_url && sg_url_parse(sg_str_from(cfg->public_url), &url) && url.host.len &&
 	    url.host.len < HOST_SIZE - 3)
 		snprintf(out, HOST_SIZE, memchr(url.host.p, ':', url.host.len) ? "[%.*s]" : "%.*s",
 		    SG_STR_ARG(url.host));
-	else if (!memcmp(a.bytes, any, sizeof(any)))
+	else if (sg_addr_is_any(&a))
 		machine_host(out);
 	else
-		put_addr(out, sa);
+		put_addr(out, &a);
 }
 
 /* "scheme://host[:port]" of the first listener whose port is known beforehand, the port left out where

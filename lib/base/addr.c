@@ -89,6 +89,13 @@ void sg_addr_format(char out[SG_ADDR_TEXT_SIZE], const struct sg_addr *a)
 		memcpy(out, "-", 2);
 }
 
+bool sg_addr_is_any(const struct sg_addr *a)
+{
+	static const uint8_t any[sizeof(a->bytes)];
+
+	return a->family && memcmp(a->bytes, any, sizeof(any)) == 0;
+}
+
 bool sg_addr_equal(const struct sg_addr *a, const struct sg_addr *b)
 {
 	return a->family == b->family && memcmp(a->bytes, b->bytes, addr_bytes(a)) == 0;

@@ -17,6 +17,7 @@ struct sg_addr sg_addr_from_sockaddr(const struct sockaddr *sa);
 bool sg_addr_parse(struct sg_str s, struct sg_addr *out);
 void sg_addr_format(char out[SG_ADDR_TEXT_SIZE], const struct sg_addr *a); /* "-" when unknown */
 bool sg_addr_equal(const struct sg_addr *a, const struct sg_addr *b);
+bool sg_addr_is_any(const struct sg_addr *a); /* 0.0.0.0, :: */
 /* What one customer has whole: an IPv4 address as it is, of an IPv6 one the /64 (RFC 6177). */
 struct sg_addr sg_addr_network(const struct sg_addr *a);
 
