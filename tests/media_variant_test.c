@@ -411,6 +411,78 @@ static void a_publisher_may_come_back_with_other_codecs(void **state)
 	coded_drop(&opus);
 }
 
+static void what_is_transcoded_again_is_described_again(void **state)
+{
+	struct sg_publisher *pub = publish();
+	struct coded opus, aac, out = { 0 };
+	struct enough e = { SG_CODEC_AAC, 80 };
+	struct sg_stream_info info;
+	struct sg_join join;
+
+	(void)state;
+	encode_tone(SG_CODEC_OPUS, 48000, 1000, 2, 0, &opus);
+	encode_tone(SG_CODEC_AAC, 32000, 1000, 2, 0, &aac);
+	write_copy(pub, opus.config);
+	write_copy(pub, opus.frames[0]);
+	struct sg_stream *v = variant(pub, SG_SOUND_AAC, false);
+	sg_stream_join(v, &join);
+	write_all(pub, NULL, &opus);
+	read_until(sg_stream_ring(v), &join.cursor, &out, has, &e);
+	sg_publisher_close(pub, false);
+	pub = publish();
+	write_all(pub, NULL, &aac); /* passes, and is described by its own configuration */
+	e.count = count_of(&out, SG_CODEC_AAC, 0) + aac.count;
+	read_until(sg_stream_ring(v), &join.cursor, &out, has, &e);
+	sg_stream_info(v, &info);
+	assert_int_equal(info.sample_rate, 32000);
+	sg_publisher_close(pub, false);
+	pub = publish();
+	write_all(pub, NULL, &opus);
+	e.count = count_of(&out, SG_CODEC_AAC, 0) + 80;
+	read_until(sg_stream_ring(v), &join.cursor, &out, has, &e);
+	sg_stream_info(v, &info);
+	assert_int_equal(info.sample_rate, 48000);
+	sg_stream_join_reset(&join);
+	coded_drop(&out);
+	sg_stream_unref(v);
+	sg_publisher_close(pub, true);
+	coded_drop(&opus);
+	coded_drop(&aac);
+}
+
+static void pictures_are_transcoded_again_behind_those_of_another_codec(void **state)
+{
+	const struct picture_options other = { "libvpx", SG_CODEC_VP8, 160, 90, 25, 25, 0, 200000, NULL };
+	struct sg_publisher *pub = publish();
+	struct coded video, vp8, out = { 0 };
+	struct enough e = { SG_CODEC_H264, 20 };
+	struct sg_join join;
+
+	(void)state;
+	encode_pictures(&reordered, &video);
+	encode_pictures(&other, &vp8);
+	write_all(pub, &video, NULL);
+	struct sg_stream *v = variant(pub, SG_SOUND_OPUS, true);
+	sg_stream_join(v, &join);
+	read_until(sg_stream_ring(v), &join.cursor, &out, has, &e);
+	sg_publisher_close(pub, false);
+	pub = publish();
+	write_all(pub, &vp8, NULL);
+	e = (struct enough){ SG_CODEC_VP8, vp8.count };
+	read_until(sg_stream_ring(v), &join.cursor, &out, has, &e);
+	sg_publisher_close(pub, false);
+	pub = publish();
+	write_all(pub, &video, NULL);
+	e = (struct enough){ SG_CODEC_H264, count_of(&out, SG_CODEC_H264, 0) + 20 };
+	read_until(sg_stream_ring(v), &join.cursor, &out, has, &e);
+	sg_stream_join_reset(&join);
+	coded_drop(&out);
+	sg_stream_unref(v);
+	sg_publisher_close(pub, true);
+	coded_drop(&video);
+	coded_drop(&vp8);
+}
+
 static void many_come_and_go_while_it_runs(void **state)
 {
 	struct sg_publisher *pub = publish();
@@ -519,6 +591,8 @@ int main(void)
 		TEST(the_end_of_the_stream_is_the_variants),
 		TEST(it_rests_after_its_last_user_and_begins_again),
 		TEST(a_publisher_may_come_back_with_other_codecs),
+		TEST(what_is_transcoded_again_is_described_again),
+		TEST(pictures_are_transcoded_again_behind_those_of_another_codec),
 		TEST(many_come_and_go_while_it_runs),
 		TEST(what_was_opus_is_aac_in_ts),
 	};

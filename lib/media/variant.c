@@ -216,15 +216,35 @@ static void pass(struct variant *v, const struct sg_frame *f)
 	put_out(v, copy);
 }
 
-static bool transcode(struct variant *v, struct sg_transcoder **t, enum sg_codec to, const struct sg_frame *f)
+static bool transcode(struct variant *v, const struct sg_frame *f)
 {
+	bool is_sound = f->kind == SG_FRAME_AUDIO;
+	struct sg_transcoder **t = is_sound ? &v->sound : &v->pictures;
 	struct sg_stream_info info;
 
 	if (!*t) {
 		sg_stream_info(v->source, &info);
-		*t = sg_transcoder_new(to, info.bit_rate, put_out, v);
+		*t = sg_transcoder_new(is_sound ? sound_codec(&v->want) : SG_CODEC_H264, info.bit_rate, put_out, v);
 	}
 	return *t && sg_transcoder_write(*t, f);
+}
+
+static bool needs_change(const struct sg_want *w, const struct sg_frame *f)
+{
+	enum sg_codec codec = (enum sg_codec)f->codec;
+
+	return f->kind == SG_FRAME_AUDIO ? changes_sound(w, codec) : changes_pictures(w, codec, true);
+}
+
+/* What goes past its transcoder is described by its own configuration: the transcoder's next is a new one's, which tells
+ * of its own again. */
+static void go_past(struct variant *v, const struct sg_frame *f)
+{
+	struct sg_transcoder **t = f->kind == SG_FRAME_AUDIO ? &v->sound : &v->pictures;
+
+	sg_transcoder_free(*t);
+	*t = NULL;
+	pass(v, f);
 }
 
 static void take(struct variant *v, const struct sg_frame *f)
@@ -233,12 +253,10 @@ static void take(struct variant *v, const struct sg_frame *f)
 
 	if (f->kind == SG_FRAME_META)
 		return; /* it tells of the codecs as they were */
-	if (f->kind == SG_FRAME_AUDIO && changes_sound(&v->want, (enum sg_codec)f->codec))
-		ok = transcode(v, &v->sound, sound_codec(&v->want), f);
-	else if (f->kind == SG_FRAME_VIDEO && changes_pictures(&v->want, (enum sg_codec)f->codec, true))
-		ok = transcode(v, &v->pictures, SG_CODEC_H264, f);
+	if (needs_change(&v->want, f))
+		ok = transcode(v, f);
 	else
-		pass(v, f);
+		go_past(v, f);
 	if (!ok && !v->failing)
 		sg_log_limited(SG_LOG_WARNING, "stream %s: %s cannot be transcoded: left out", v->source->key,
 		    sg_codec_name((enum sg_codec)f->codec));
