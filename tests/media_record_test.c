@@ -456,6 +456,41 @@ static void a_clock_that_was_set_back_keeps_no_recording_from_beginning(void **s
 	sg_hub_close(hub);
 }
 
+/* A disk that stood still: what the ring has dropped meanwhile may have been another format's configuration. */
+static void a_configuration_that_was_jumped_over_is_seen(void **state)
+{
+	struct sg_hub *hub = hub_open();
+	struct sg_publisher *pub = publish(hub);
+	struct sg_stream *s = sg_publisher_stream(pub);
+	struct sg_record_file *r;
+	uint8_t other[64];
+
+	(void)state;
+	feed(pub, BOTH, 0, 500, 0);
+	assert_int_equal(sg_record_open(&r, s, 0, fresh(), buffer), SG_OK);
+	assert_int_equal(sg_record_pump(r), SG_OK);
+	for (uint32_t i = 0; i < 5000; i++) /* what is lost is sound alone */
+		write_audio(pub, 500 + 23 * i);
+	write_tag_at(pub, source.key, 500 + 23 * 5000);
+	assert_int_equal(sg_record_pump(r), SG_OK); /* nothing has changed */
+	memcpy(other, source.avc->body, source.avc->len);
+	other[5 + 2] ^= 0x40;
+	write_tag_at(pub, &(struct tag){ SG_FLV_VIDEO, 0, other, source.avc->len }, 116000);
+	for (uint32_t i = 0; i < 5000; i++)
+		write_audio(pub, 116000 + 23 * i);
+	uint64_t key = sg_ring_head(sg_stream_ring(s));
+	write_tag_at(pub, source.key, 116000 + 23 * 5000);
+	assert_int_equal(sg_record_pump(r), SG_ERR_EXISTS);
+	assert_in_range(sg_record_position(r), 1, key);
+	uint64_t after = sg_record_position(r);
+	sg_record_close(r);
+	assert_int_equal(sg_record_open(&r, s, after, fresh(), buffer), SG_OK);
+	assert_int_equal(sg_record_pump(r), SG_OK);
+	sg_record_close(r);
+	sg_publisher_close(pub, true);
+	sg_hub_close(hub);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -472,6 +507,7 @@ int main(void)
 		cmocka_unit_test(a_long_one_goes_on_in_another_file_and_nothing_is_lost_between),
 		cmocka_unit_test(the_end_of_the_stream_is_told),
 		cmocka_unit_test(a_clock_that_was_set_back_keeps_no_recording_from_beginning),
+		cmocka_unit_test(a_configuration_that_was_jumped_over_is_seen),
 	};
 
 	return cmocka_run_group_tests_name("media_record", tests, begin, end);

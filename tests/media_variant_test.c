@@ -483,6 +483,68 @@ static void pictures_are_transcoded_again_behind_those_of_another_codec(void **s
 	coded_drop(&vp8);
 }
 
+/* *config: what is in force there, or NULL. */
+static bool has_picture(const struct coded *c, const struct sg_frame *picture, const struct sg_frame **config)
+{
+	*config = NULL;
+	for (size_t i = 0; i < c->count; i++) {
+		const struct sg_frame *f = c->frames[i];
+		if (f->kind == SG_FRAME_VIDEO && f->flags & SG_FRAME_CONFIG)
+			*config = f;
+		else if (f->size == picture->size && memcmp(f->payload, picture->payload, f->size) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool has_come(const struct coded *c, const void *picture)
+{
+	const struct sg_frame *config;
+
+	return has_picture(c, picture, &config);
+}
+
+/* Its thread decodes, while so much is written that it cannot keep up with. */
+static void who_falls_behind_misses_no_configuration(void **state)
+{
+	const struct picture_options wide = { "libx264", SG_CODEC_H264, 320, 90, 5, 5, 0, 200000, NULL };
+	struct sg_publisher *pub = publish();
+	struct coded video, other, audio, out = { 0 };
+	struct enough e = { SG_CODEC_OPUS, 10 };
+	const struct sg_frame *config;
+	struct sg_join join;
+
+	(void)state;
+	encode_pictures(&plain, &video);
+	encode_pictures(&wide, &other);
+	encode_tone(SG_CODEC_AAC, 48000, 1000, 3, 0, &audio);
+	write_all(pub, &video, &audio);
+	struct sg_stream *v = variant(pub, SG_SOUND_OPUS, false);
+	sg_stream_join(v, &join);
+	read_until(sg_stream_ring(v), &join.cursor, &out, has, &e);
+	int64_t at = audio.frames[audio.count - 1]->dts_90khz;
+	write_copy(pub, other.config);
+	for (int i = 0; i < 5000; i++) {
+		audio.frames[0]->dts_90khz = audio.frames[0]->pts_90khz = at += 1920;
+		write_copy(pub, audio.frames[0]);
+	}
+	for (size_t i = 0; i < other.count; i++) {
+		other.frames[i]->dts_90khz = other.frames[i]->pts_90khz = at += 3600;
+		write_copy(pub, other.frames[i]);
+	}
+	read_until(sg_stream_ring(v), &join.cursor, &out, has_come, other.frames[0]);
+	assert_true(has_picture(&out, other.frames[0], &config) && config);
+	assert_int_equal(config->size, other.config->size);
+	assert_memory_equal(config->payload, other.config->payload, config->size);
+	sg_stream_join_reset(&join);
+	coded_drop(&out);
+	sg_stream_unref(v);
+	sg_publisher_close(pub, true);
+	coded_drop(&video);
+	coded_drop(&other);
+	coded_drop(&audio);
+}
+
 static void many_come_and_go_while_it_runs(void **state)
 {
 	struct sg_publisher *pub = publish();
@@ -593,6 +655,7 @@ int main(void)
 		TEST(a_publisher_may_come_back_with_other_codecs),
 		TEST(what_is_transcoded_again_is_described_again),
 		TEST(pictures_are_transcoded_again_behind_those_of_another_codec),
+		TEST(who_falls_behind_misses_no_configuration),
 		TEST(many_come_and_go_while_it_runs),
 		TEST(what_was_opus_is_aac_in_ts),
 	};
