@@ -20,7 +20,6 @@
 #define PICTURES_WAIT_MS 3500
 #define WANTED_MS 60000
 #define TRY_TICKS 9000      /* how often it tries to begin */
-#define REANCHOR_TICKS 4500 /* a sound's clock that is off by more is believed */
 #define WALL_STEP_MS 1      /* how fast EXT-X-PROGRAM-DATE-TIME follows the clock on the wall */
 
 const char *const hls_track_names[HLS_TRACKS] = { "main", "video", "audio" };
@@ -373,32 +372,18 @@ static void settle(struct sg_hls *h, struct hls_track *t, int64_t at)
 
 /* ---- where frames lie ---- */
 
-/* RTMP's milliseconds are too coarse for sound, so samples are counted: a frame lies behind the former,
- * unless the source's clock says something quite different. */
-static int64_t audio_time(struct hls_track *t, const struct sg_frame *f, int frame_samples)
-{
-	int64_t said = f->dts_90khz * t->scale / 90000;
-
-	if (!frame_samples)
-		return said;
-	int64_t off = t->next_sample < 0 ? INT64_MAX : llabs(t->next_sample - said) * 90000 / t->scale;
-	int64_t at = off > REANCHOR_TICKS ? said : t->next_sample;
-	if (t->next_sample >= 0 && at < t->next_sample) /* never back */
-		at = t->next_sample;
-	t->next_sample = at + frame_samples;
-	return at;
-}
-
-static int64_t place(struct sg_hls *h, struct hls_track *t, const struct sg_frame *f)
+/* False: nowhere, it is left out. */
+static bool place(struct sg_hls *h, struct hls_track *t, const struct sg_frame *f, int64_t *at)
 {
 	struct sg_stream *s = h->stream;
 
+	*at = f->dts_90khz;
 	if (f->kind == SG_FRAME_VIDEO)
-		return f->dts_90khz;
+		return true;
 	pthread_mutex_lock(&s->lock);
 	int samples = f->codec == SG_CODEC_AAC ? s->audio.frame_samples : 0;
 	pthread_mutex_unlock(&s->lock);
-	return audio_time(t, f, samples);
+	return sg_sound_place(&t->counted, t->scale, samples, f->dts_90khz * t->scale / 90000, at);
 }
 
 static int64_t arrived_wall_ms(const struct sg_frame *f)
@@ -473,7 +458,7 @@ static bool open_run(struct sg_hls *h, const struct sg_frame *f)
 	for (int i = 0; i < HLS_TRACKS; i++) {
 		h->tracks[i].present = run->init[i];
 		h->tracks[i].scale = run->scale[i];
-		h->tracks[i].next_sample = -1;
+		h->tracks[i].counted = (struct sg_sound_time){ .next = -1 };
 		h->tracks[i].peak_bits = 0;
 	}
 	hls_run_unref(h->run);
@@ -540,7 +525,9 @@ void hls_feed(struct sg_hls *h, struct sg_frame *f)
 		return;
 	}
 	h->next_seq = f->seq + 1;
-	int64_t at = place(h, t, f);
+	int64_t at;
+	if (!place(h, t, f, &at))
+		return;
 	settle(h, t, at);
 	if (is_time_to_cut(h, t, f, at))
 		cut(h, t, f, at);

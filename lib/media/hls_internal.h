@@ -10,6 +10,7 @@
 
 #include "media/cmaf.h"
 #include "media/hls.h"
+#include "media/sound_time.h"
 
 #define HLS_LISTED 12 /* segments in a playlist */
 #define HLS_KEPT 14   /* those that have just left the playlist may still be asked for */
@@ -72,7 +73,7 @@ struct hls_track {
 	int scale;
 	struct sg_frame *held; /* until the next one tells how long it lasts */
 	int64_t held_at, usual; /* where it lies; how long the last one lasted */
-	int64_t next_sample;    /* audio: where counting samples leads; -1 = nowhere yet */
+	struct sg_sound_time counted; /* audio */
 	struct sg_cmaf_sample *samples; /* of the part that is being made */
 	size_t sample_count, sample_cap, segment_bytes;
 	int64_t part_start, segment_start;

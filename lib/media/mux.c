@@ -1,4 +1,5 @@
 #include "media/mux.h"
+#include "media/sound_time.h"
 #include <libavformat/avformat.h>
 #include <libavutil/opt.h>
 #include <stdlib.h>
@@ -7,16 +8,14 @@
 /* Of MPEG-TS, whichever tracks there are: a PID that changed its kind would confuse receivers. */
 #define VIDEO_PID 0x100
 #define AUDIO_PID 0x101
-#define REANCHOR_TICKS (50 * TICKS_PER_MS)
 
 struct sg_mux {
 	AVFormatContext *oc;
 	AVPacket *pkt;
 	struct sg_buf *out;
 	int index[2]; /* of the video and the audio stream, -1 = none */
-	/* AAC: RTMP's milliseconds are too coarse for its frames, so samples are counted. */
 	int frame_samples, sample_rate;
-	int64_t next_sample; /* -1 = not yet */
+	struct sg_sound_time counted;
 };
 
 static int on_write(void *opaque, uint8_t *p, int len)
@@ -115,7 +114,7 @@ struct sg_mux *sg_mux_open(const char *format, const char *options, const struct
 		return NULL;
 	m->index[0] = m->index[1] = -1;
 	m->out = out;
-	m->next_sample = -1;
+	m->counted.next = -1;
 	if ((m->pkt = av_packet_alloc()) &&
 	    avformat_alloc_output_context2(&m->oc, NULL, format, NULL) >= 0 &&
 	    (video == SG_CODEC_NONE || add_video(m, video, lead->video, vp)) &&
@@ -146,38 +145,30 @@ bool sg_mux_has(const struct sg_mux *m, enum sg_frame_kind kind)
 	return m->index[kind == SG_FRAME_AUDIO] >= 0;
 }
 
-/* In samples: one frame behind the former, unless the source's clock says something quite
- * different. */
-static int64_t audio_time(struct sg_mux *m, const struct sg_frame *f)
+static bool place_sound(struct sg_mux *m, const struct sg_frame *f, int64_t *at)
 {
-	const AVRational ticks = { 1, 90000 }, samples = { 1, m->sample_rate };
-	int64_t said = av_rescale_q(f->pts_90khz, ticks, samples);
+	int64_t said = av_rescale_q(f->pts_90khz, (AVRational){ 1, 90000 }, (AVRational){ 1, m->sample_rate });
 
-	if (!m->frame_samples)
-		return said;
-	int64_t off = m->next_sample < 0 ? INT64_MAX
-					 : llabs(av_rescale_q(m->next_sample, samples, ticks) - f->pts_90khz);
-	int64_t at = off > REANCHOR_TICKS ? said : m->next_sample;
-	if (m->next_sample >= 0 && at < m->next_sample) /* never back */
-		at = m->next_sample;
-	m->next_sample = at + m->frame_samples;
-	return at;
+	return sg_sound_place(&m->counted, m->sample_rate, m->frame_samples, said, at);
 }
 
 bool sg_mux_write(struct sg_mux *m, const struct sg_frame *f, int64_t duration)
 {
 	AVPacket *pkt = m->pkt;
 	const AVRational ticks = { 1, 90000 };
+	int64_t at = f->dts_90khz;
 
+	if (f->kind == SG_FRAME_AUDIO && !place_sound(m, f, &at))
+		return true;
 	av_packet_unref(pkt);
 	pkt->data = (uint8_t *)f->payload;
 	pkt->size = (int)f->size;
 	pkt->stream_index = m->index[f->kind == SG_FRAME_AUDIO];
 	pkt->pts = f->pts_90khz;
-	pkt->dts = f->dts_90khz;
+	pkt->dts = at;
 	pkt->duration = duration;
 	if (f->kind == SG_FRAME_AUDIO) {
-		pkt->pts = pkt->dts = audio_time(m, f);
+		pkt->pts = at;
 		pkt->duration = m->frame_samples
 				    ? m->frame_samples
 				    : av_rescale_q(duration, ticks, (AVRational){ 1, m->sample_rate });

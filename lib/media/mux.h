@@ -15,7 +15,7 @@ struct sg_mux *sg_mux_open(const char *format, const char *options, const struct
     const struct sg_audio_params *ap, struct sg_buf *out);
 void sg_mux_close(struct sg_mux *m); /* NULL allowed; writes nothing more */
 bool sg_mux_has(const struct sg_mux *m, enum sg_frame_kind kind);
-/* One frame at its own times; `duration` in 90 kHz. */
+/* One frame at its own times (sound: counted, sound_time.h); `duration` in 90 kHz. */
 bool sg_mux_write(struct sg_mux *m, const struct sg_frame *f, int64_t duration);
 /* Brings everything into `out`; `fragment`: also what the muxer gathers (mp4: a fragment; mpegts: small
  * audio frames). */

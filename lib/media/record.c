@@ -1,6 +1,7 @@
 #include "media/record.h"
 #include "base/clock.h"
 #include "media/cmaf.h"
+#include "media/sound_time.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -12,7 +13,6 @@
 #define BUFFER_BYTES (2u << 20) /* a huge page: to pin one costs less than 512 */
 #define FRAGMENT_MAX_BYTES (16u << 20)
 #define LATE_MAX_90KHZ 90000 /* how long a sound may come behind its pictures */
-#define REANCHOR_TICKS 4500 /* a sound's clock that is off by more is believed */
 
 struct track {
 	enum sg_codec codec; /* NONE: not there */
@@ -20,7 +20,8 @@ struct track {
 	unsigned id;
 	struct sg_frame *config; /* referenced, or NULL */
 	struct sg_frame *held;   /* until the next one tells how long it lasts */
-	int64_t held_at, usual, next_sample;
+	int64_t held_at, usual;
+	struct sg_sound_time counted;
 	struct sg_cmaf_sample *samples;
 	size_t count, cap;
 	int64_t start; /* of the first sample */
@@ -180,17 +181,11 @@ static void settle(struct sg_record_file *r, struct track *t, int64_t at)
 	}
 }
 
-/* Sounds are counted in samples, as hls.c does. */
-static int64_t place(struct sg_record_file *r, struct track *t, const struct sg_frame *f)
+/* False: nowhere, it is left out. */
+static bool place(struct sg_record_file *r, struct track *t, const struct sg_frame *f, int64_t *at)
 {
-	int64_t said = (f->dts_90khz - r->zero_90khz) * t->scale / 90000;
-
-	if (t == &r->video || !r->frame_samples)
-		return said;
-	int64_t off = t->next_sample < 0 ? INT64_MAX : llabs(t->next_sample - said) * 90000 / t->scale;
-	int64_t at = off > REANCHOR_TICKS && said > t->next_sample ? said : t->next_sample;
-	t->next_sample = at + r->frame_samples;
-	return at;
+	*at = (f->dts_90khz - r->zero_90khz) * t->scale / 90000;
+	return t == &r->video || sg_sound_place(&t->counted, t->scale, r->frame_samples, *at, at);
 }
 
 static bool is_new_config(struct sg_record_file *r, const struct sg_frame *f)
@@ -211,8 +206,9 @@ static bool is_beyond(struct sg_record_file *r, const struct sg_frame *f)
 	    (r->video.codec ? is_video && f->flags & SG_FRAME_KEY : !is_video)) {
 		r->cut_seq = f->seq;
 		r->cut_90khz = f->dts_90khz;
-		if (is_video && r->video.held)
-			settle(r, &r->video, place(r, &r->video, f)); /* that tells how long the last one lasts */
+		int64_t at;
+		if (is_video && r->video.held && place(r, &r->video, f, &at))
+			settle(r, &r->video, at); /* that tells how long the last one lasts */
 	}
 	if (!r->cut_seq || f->dts_90khz < r->cut_90khz)
 		return false;
@@ -237,7 +233,9 @@ static void take(struct sg_record_file *r, struct sg_frame *f)
 	}
 	if (f->dts_90khz < r->zero_90khz || is_beyond(r, f))
 		return;
-	int64_t at = place(r, t, f);
+	int64_t at;
+	if (!place(r, t, f, &at))
+		return;
 	settle(r, t, at);
 	if (r->gathered > FRAGMENT_MAX_BYTES)
 		write_fragment(r);
@@ -412,7 +410,7 @@ static struct sg_record_file *file_new(
 	r->fd = fd;
 	r->cursor = cursor;
 	r->zero_90khz = r->last_90khz = zero_90khz;
-	r->audio.next_sample = -1;
+	r->audio.counted.next = -1;
 	r->buffer = buffer;
 	return r;
 }
