@@ -136,7 +136,12 @@ static const struct {
 	{ SG_CODEC_AAC, { 0xeb, 0x8a, 0x08 }, 3, 22050, 1, 1024, "mp4a.40.29" },
 	/* Escapes: rate 15, then 24 bits; object type 31, then 6 bits, plus 32. */
 	{ SG_CODEC_AAC, { 0x17, 0x80, 0x56, 0x22, 0x10 }, 5, 44100, 2, 1024, "mp4a.40.2" },
-	{ SG_CODEC_AAC, { 0xf8, 0xe6, 0x40 }, 3, 48000, 2, 1024, "mp4a.40.39" },
+	{ SG_CODEC_AAC, { 0xf8, 0xe6, 0x40 }, 3, 48000, 2, 512, "mp4a.40.39" },
+	/* Short frames: frameLengthFlag is the bit behind the channels, or behind the coder of SBR. */
+	{ SG_CODEC_AAC, { 0x12, 0x14 }, 2, 44100, 2, 960, "mp4a.40.2" },
+	{ SG_CODEC_AAC, { 0x2b, 0x92, 0x0a }, 3, 22050, 2, 960, "mp4a.40.5" },
+	{ SG_CODEC_AAC, { 0xb9, 0x90 }, 2, 48000, 2, 512, "mp4a.40.23" },
+	{ SG_CODEC_AAC, { 0xf8, 0xe6, 0x50 }, 3, 48000, 2, 480, "mp4a.40.39" },
 	{ SG_CODEC_OPUS,
 	    { 'O', 'p', 'u', 's', 'H', 'e', 'a', 'd', 1, 2, 0x38, 1, 0x80, 0xbb, 0, 0, 0, 0, 0 }, 19, 48000,
 	    2, 0, "opus" },

@@ -175,6 +175,17 @@ static unsigned take(struct bits *b, unsigned n)
 	return v;
 }
 
+/* How many samples a frame has; `is_short`: frameLengthFlag, ISO/IEC 14496-3 tables 4.1 (GASpecificConfig) and 4.180
+ * (ELDSpecificConfig), which both begin with it. */
+static int aac_frame_samples(unsigned coder, bool is_short)
+{
+	enum { LTP = 4, ER_LC = 17, ER_LD = 23, ER_ELD = 39 };
+	bool has_flag = coder <= LTP || (coder >= ER_LC && coder <= ER_LD) || coder == ER_ELD;
+	int samples = coder == ER_LD || coder == ER_ELD ? 512 : 1024;
+
+	return has_flag && is_short ? samples - samples / 16 : samples;
+}
+
 static enum sg_result parse_asc(const uint8_t *p, size_t len, struct sg_audio_params *out)
 {
 	static const int rates[] = { 96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000,
@@ -185,6 +196,7 @@ static enum sg_result parse_asc(const uint8_t *p, size_t len, struct sg_audio_pa
 
 	if (type == 31)
 		type = 32 + take(&b, 6);
+	unsigned coder = type;
 	unsigned index = take(&b, 4);
 	out->sample_rate = index == 15 ? (int)take(&b, 24)
 			 : index < sizeof(rates) / sizeof(rates[0]) ? rates[index] : 0;
@@ -194,12 +206,13 @@ static enum sg_result parse_asc(const uint8_t *p, size_t len, struct sg_audio_pa
 	if (type == 5 || type == 29) { /* HE-AAC, said openly: the doubled rate and the coder follow */
 		if (take(&b, 4) == 15)
 			take(&b, 24);
-		take(&b, 5);
+		coder = take(&b, 5);
 	}
+	bool is_short = take(&b, 1);
 	if (b.at > b.len || type == 0 || out->sample_rate < 1000 || out->sample_rate > 200000 ||
 	    !out->channels)
 		return SG_ERR_BAD_INPUT;
-	out->frame_samples = 1024;
+	out->frame_samples = aac_frame_samples(coder, is_short);
 	out->object_type = (int)type;
 	out->layout = (int)layout;
 	snprintf(out->rfc6381, sizeof(out->rfc6381), "mp4a.40.%u", type);
