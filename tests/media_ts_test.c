@@ -274,6 +274,38 @@ static void ts_that_is_first_wanted_between_a_configuration_and_its_keyframe_wai
 	sg_hub_close(hub);
 }
 
+static void a_picture_that_is_too_large_for_ts_is_all_that_is_lost(void **state)
+{
+	struct sg_hub *hub = hub_open();
+	struct sg_publisher *pub = publish(hub);
+	struct sg_ring *ring = sg_stream_ts_ring(sg_publisher_stream(pub));
+
+	(void)state;
+	feed(pub, BOTH, 0, 1500, 0);
+	write_picture(pub, 1500, false, 0, SG_FRAME_MAX_BYTES - 1000); /* with TS's headers it is no frame any more */
+	feed(pub, BOTH, 1500, SOURCE_ALL_MS, 1);
+	assert_ts_goes_on(ring, SOURCE_PICTURES);
+	sg_publisher_close(pub, true);
+	sg_hub_close(hub);
+}
+
+static void nor_does_it_keep_ts_from_beginning(void **state)
+{
+	struct sg_hub *hub = hub_open();
+	struct sg_publisher *pub = publish(hub);
+
+	(void)state;
+	feed(pub, BOTH, 0, 1500, 0);
+	write_picture(pub, 1500, false, 0, SG_FRAME_MAX_BYTES - 1000);
+	feed(pub, BOTH, 1500, 1700, 1);
+	struct sg_ring *ring = sg_stream_ts_ring(sg_publisher_stream(pub)); /* from a second on, across it */
+	feed(pub, BOTH, 1700, SOURCE_ALL_MS, 1);
+	struct media m = ts_from(ring, sg_ring_start(ring));
+	assert_int_equal(m.video.packets, 25);
+	sg_publisher_close(pub, true);
+	sg_hub_close(hub);
+}
+
 static void sound_alone_goes_as_ts(void **state)
 {
 	struct sg_hub *hub = hub_open();
@@ -333,6 +365,8 @@ int main(void)
 		cmocka_unit_test(ts_goes_on_with_the_next_publisher_and_repeats_nothing),
 		cmocka_unit_test(ts_goes_on_when_the_next_publisher_has_sound_alone),
 		cmocka_unit_test(ts_that_is_first_wanted_between_a_configuration_and_its_keyframe_waits_for_it),
+		cmocka_unit_test(a_picture_that_is_too_large_for_ts_is_all_that_is_lost),
+		cmocka_unit_test(nor_does_it_keep_ts_from_beginning),
 		cmocka_unit_test(sound_alone_goes_as_ts),
 		cmocka_unit_test(ts_ends_with_its_stream),
 		cmocka_unit_test(codecs_that_ts_does_not_carry_have_no_ts),

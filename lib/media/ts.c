@@ -87,12 +87,16 @@ static bool open_mux(struct sg_tspack *t)
 
 static void package(struct sg_tspack *t, const struct sg_frame *f)
 {
-	if (f->kind == SG_FRAME_META || (f->flags & SG_FRAME_CONFIG) || !sg_mux_has(t->mux, f->kind))
+	if (!t->mux || f->kind == SG_FRAME_META || (f->flags & SG_FRAME_CONFIG) || !sg_mux_has(t->mux, f->kind))
 		return;
 	if (f->flags & SG_FRAME_KEY)
 		sg_mux_resend_headers(t->mux);
 	/* The muxer would keep small audio frames to put several into one PES packet. */
 	bool ok = sg_mux_write(t->mux, f, 0) && sg_mux_flush(t->mux, true);
+	if (t->out.failed) { /* libavformat does not write again behind a write that failed */
+		sg_tspack_break(t);
+		return;
+	}
 	if (ok && t->out.len) {
 		struct sg_frame *ts = sg_frame_new(SG_FRAME_TS, SG_CODEC_NONE, t->out.len);
 		if (ts) {
