@@ -12,7 +12,7 @@ struct dash_segment {
 
 struct dash_track {
 	char name[16], init[64], codecs[80];
-	int scale, width, height, sample_rate;
+	int scale, width, height, sample_rate, bandwidth;
 	int64_t offset; /* presentationTimeOffset */
 	struct dash_segment segments[64];
 	size_t count;
@@ -75,7 +75,8 @@ static inline void dash_read_track(struct dash_track *t, const char *p)
 	assert_true(rep && tmpl && rep < tmpl && tmpl < end);
 	*t = (struct dash_track){ .scale = atoi(dash_value(tmpl, "timescale")),
 		.offset = atoll(dash_value(tmpl, "presentationTimeOffset")), .width = atoi(dash_value(rep, "width")),
-		.height = atoi(dash_value(rep, "height")), .sample_rate = atoi(dash_value(rep, "audioSamplingRate")) };
+		.height = atoi(dash_value(rep, "height")), .sample_rate = atoi(dash_value(rep, "audioSamplingRate")),
+		.bandwidth = atoi(dash_value(rep, "bandwidth")) };
 	snprintf(t->name, sizeof(t->name), "%s", dash_value(rep, "id"));
 	snprintf(t->codecs, sizeof(t->codecs), "%s", dash_value(rep, "codecs"));
 	snprintf(t->init, sizeof(t->init), "%s", dash_value(tmpl, "initialization"));

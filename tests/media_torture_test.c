@@ -617,6 +617,29 @@ static void a_publisher_that_comes_back_as_another(void **state)
 	lower(&w);
 }
 
+/* Each description is held against the former: what has been said stays, and there is no hole. */
+static void publishers_with_pictures_or_sound_alone(void **state)
+{
+	static const int tracks[] = { VIDEO, AUDIO, BOTH, AUDIO, VIDEO, VIDEO, BOTH };
+	struct show w = raise();
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(tracks); i++) {
+		configure(&w, &source, tracks[i]);
+		run(&w, &source, tracks[i], 4400, 0, 0);
+		assert_true(w.dash.count >= 2 || i == 0);
+		assert_int_equal(w.dash.periods[w.dash.count - 1].id, i);
+		for (size_t k = 0; k < w.dash.count; k++)
+			for (size_t t = 0; t < w.dash.periods[k].count; t++)
+				assert_true(w.dash.periods[k].tracks[t].bandwidth > 0);
+		sg_publisher_close(w.pub, false);
+		stall(&w, 3000);
+		describe(&w);
+		w.pub = publish(w.hub);
+	}
+	lower(&w);
+}
+
 /* Whoever comes first to its HLS sees nothing of it. */
 static void a_source_that_stalled(void **state)
 {
@@ -852,6 +875,7 @@ int main(void)
 		cmocka_unit_test(a_source_that_stalls),
 		cmocka_unit_test(a_publisher_that_goes_and_comes_back),
 		cmocka_unit_test(a_publisher_that_comes_back_as_another),
+		cmocka_unit_test(publishers_with_pictures_or_sound_alone),
 		cmocka_unit_test(a_source_that_stalled),
 		cmocka_unit_test(over_srt_another_size),
 		cmocka_unit_test(over_srt_another_sampling_rate),

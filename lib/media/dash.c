@@ -5,6 +5,7 @@
 #include "base/clock.h"
 
 #define MPD_MAX_BYTES (1u << 20)
+#define RUNS_MAX (HLS_TRACKS * (HLS_KEPT + 1)) /* that there may be something of */
 
 static size_t first_listed(const struct hls_track *t)
 {
@@ -64,7 +65,7 @@ static void put_track(struct sg_buf *b, struct sg_hls *h, const struct hls_run *
 	sg_buf_printf(b,
 	    "<AdaptationSet id=\"%d\" contentType=\"%s\" mimeType=\"%s/mp4\" segmentAlignment=\"true\" "
 	    "startWithSAP=\"1\"><Representation id=\"%s\" bandwidth=\"%llu\" codecs=\"%s\"",
-	    track, kind, kind, name, (unsigned long long)hls_bandwidth(h, track), run->codecs[track]);
+	    track, kind, kind, name, (unsigned long long)hls_bandwidth(h, run, track), run->codecs[track]);
 	if (track == HLS_AUDIO)
 		sg_buf_printf(b,
 		    " audioSamplingRate=\"%d\"><AudioChannelConfiguration schemeIdUri=\""
@@ -81,25 +82,57 @@ static void put_track(struct sg_buf *b, struct sg_hls *h, const struct hls_run *
 	sg_buf_puts(b, "</SegmentTemplate></Representation></AdaptationSet>\n");
 }
 
-static int leading(const struct sg_hls *h)
+/* The last run before `run` (NULL: of all) that there is something of; publishers need not have the same tracks. */
+static const struct hls_run *run_before(const struct sg_hls *h, const struct hls_run *run)
 {
-	return h->run->init[HLS_MAIN] ? HLS_MAIN : HLS_AUDIO;
+	const struct hls_run *found = NULL;
+
+	for (int i = 0; i < HLS_TRACKS; i++)
+		for (size_t k = 0; k < h->tracks[i].count; k++) {
+			const struct hls_run *r = h->tracks[i].segments[k].run;
+			if ((!run || r->number < run->number) && (!found || r->number > found->number))
+				found = r;
+		}
+	return found;
+}
+
+/* Are its first segments gone, or not listed any more? */
+static bool is_cut(const struct sg_hls *h, const struct hls_run *run)
+{
+	bool cut = run->is_cut;
+
+	for (int i = 0; i < HLS_TRACKS; i++) {
+		const struct hls_track *t = &h->tracks[i];
+		for (size_t k = 0; k < first_listed(t); k++)
+			cut = cut || t->segments[k].run == run;
+	}
+	return cut;
+}
+
+/* The runs that are periods, the newest first; answers how many. Those in front of one whose beginning is gone would
+ * have a hole behind them. */
+static size_t list_runs(struct sg_hls *h, const struct hls_run *runs[RUNS_MAX])
+{
+	size_t count = 0;
+
+	for (const struct hls_run *run = run_before(h, NULL); run; run = run_before(h, run)) {
+		if (is_listed(h, run))
+			runs[count++] = run;
+		if (is_cut(h, run))
+			break;
+	}
+	return count;
 }
 
 static void put_periods(struct sg_buf *b, struct sg_hls *h)
 {
-	const struct hls_track *t = &h->tracks[leading(h)];
-	const struct hls_run *former = NULL;
+	const struct hls_run *runs[RUNS_MAX];
 
-	for (size_t i = first_listed(t); i < t->count; i++) {
-		const struct hls_run *run = t->segments[i].run;
-		if (run == former || !is_listed(h, run))
-			continue;
-		former = run;
+	for (size_t i = list_runs(h, runs); i-- > 0;) {
 		sg_buf_printf(b, "<Period id=\"%llu\" start=\"PT%.3fS\">\n",
-		    (unsigned long long)run->number, (double)run->period_ms / 1000);
+		    (unsigned long long)runs[i]->number, (double)runs[i]->period_ms / 1000);
 		for (int track = 0; track < HLS_TRACKS; track++)
-			put_track(b, h, run, track);
+			put_track(b, h, runs[i], track);
 		sg_buf_puts(b, "</Period>\n");
 	}
 }
@@ -123,16 +156,16 @@ static int64_t end_ms(const struct hls_segment *seg, int track)
  * that follow for as late (dash.js's fallbackToSegmentTimeline). */
 static struct window window_of(struct sg_hls *h, int64_t now_ms)
 {
-	const int track = leading(h);
-	const struct hls_track *t = &h->tracks[track];
+	const struct hls_run *runs[RUNS_MAX];
 	int64_t left_out_ms = 0, late_ms = 0;
 
-	for (size_t i = first_listed(t); i < t->count; i++) {
-		const struct hls_segment *seg = &t->segments[i];
-		if (!seg->whole || !is_listed(h, seg->run))
-			continue;
-		left_out_ms = seg->run->start_90khz / TICKS_PER_MS - seg->run->period_ms;
-		late_ms = now_ms - left_out_ms - end_ms(seg, track) - (h->target_s + 1) * 1000;
+	if (list_runs(h, runs)) {
+		const int track = runs[0]->init[HLS_MAIN] ? HLS_MAIN : HLS_AUDIO;
+		const struct hls_track *t = &h->tracks[track];
+		size_t from, to;
+		range_of(t, runs[0], &from, &to);
+		left_out_ms = runs[0]->start_90khz / TICKS_PER_MS - runs[0]->period_ms;
+		late_ms = now_ms - left_out_ms - end_ms(&t->segments[to - 1], track) - (h->target_s + 1) * 1000;
 	}
 	int64_t more_s = ((left_out_ms > 0 ? left_out_ms : 0) + (late_ms > 0 ? late_ms : 0)) / 1000;
 	return (struct window){ (HLS_LISTED - 2) * h->target_s + more_s, 2 * h->target_s + more_s };

@@ -131,6 +131,7 @@ static void drop_oldest(struct sg_hls *h, struct hls_track *t)
 		drop_part(&seg->parts[i]);
 	free(seg->parts);
 	h->bytes -= seg->own;
+	seg->run->is_cut = true;
 	hls_run_unref(seg->run);
 	memmove(seg, seg + 1, --t->count * sizeof(*seg));
 }
@@ -286,8 +287,8 @@ static void finish_segment(struct sg_hls *h, struct hls_track *t)
 	uint64_t bits = (uint64_t)seg->bytes * 8 * (uint64_t)t->scale / (uint64_t)seg->ticks;
 	if (seconds > h->target_s)
 		h->target_s = seconds;
-	if (bits > t->peak_bits)
-		t->peak_bits = bits;
+	if (bits > seg->run->peak_bits[t - h->tracks])
+		seg->run->peak_bits[t - h->tracks] = bits;
 	h->changed = true;
 }
 
@@ -420,21 +421,27 @@ static bool may_begin(struct sg_hls *h, const struct sg_frame *f)
 	return (has_video && has_audio) || s->last_dts - h->first_dts >= OTHER_TRACK_TICKS;
 }
 
-/* Locked. Where DASH's period begins that starts at `start`: where the former's media end, whatever lay between. */
+/* Locked. Where DASH's period begins that starts at `start`: where the former's media end, whatever lay between. One
+ * that lacks a track is no period. */
 static int64_t period_begin_ms(struct sg_hls *h, int64_t start)
 {
 	const struct hls_run *former = h->run;
+	bool is_first = true;
 	int64_t end = INT64_MAX;
 
-	for (int i = 0; former && i < HLS_TRACKS; i++) {
+	for (int i = 0; i < HLS_TRACKS; i++)
+		is_first = is_first && !h->tracks[i].count;
+	if (is_first)
+		return start / TICKS_PER_MS;
+	for (int i = 0; i < HLS_TRACKS; i++) {
 		const struct hls_segment *last = hls_last(&h->tracks[i]);
-		if (!last || last->run != former)
+		if (!former->init[i])
 			continue;
+		if (!last || last->run != former)
+			return former->period_ms;
 		int64_t at = (last->start + last->ticks) * 90000 / former->scale[i];
 		end = at < end ? at : end;
 	}
-	if (end == INT64_MAX)
-		return start / TICKS_PER_MS;
 	return former->period_ms + (end - former->start_90khz) / TICKS_PER_MS;
 }
 
@@ -459,7 +466,6 @@ static bool open_run(struct sg_hls *h, const struct sg_frame *f)
 		h->tracks[i].present = run->init[i];
 		h->tracks[i].scale = run->scale[i];
 		h->tracks[i].counted = (struct sg_sound_time){ .next = -1 };
-		h->tracks[i].peak_bits = 0;
 	}
 	hls_run_unref(h->run);
 	h->run = run;

@@ -45,6 +45,8 @@ struct hls_run {
 	struct sg_blob *init[HLS_TRACKS]; /* NULL: no such track */
 	char codecs[HLS_TRACKS][80];      /* RFC 6381 */
 	int scale[HLS_TRACKS];
+	uint64_t peak_bits[HLS_TRACKS]; /* of its segments so far */
+	bool is_cut; /* its first segments are gone */
 	int width, height, sample_rate, channels;
 	double fps;
 };
@@ -88,7 +90,6 @@ struct hls_track {
 	size_t count;
 	uint64_t next_number, next_part;
 	uint64_t parts_from; /* the first segment whose parts the playlist may still have */
-	uint64_t peak_bits;
 	struct sg_blob *playlists[HLS_FORMS]; /* made when asked for */
 };
 
@@ -150,8 +151,8 @@ struct sg_blob *hls_playlist(struct sg_hls *h, int track, unsigned form);
 /* Is the newest segment whole, and one that HLS_PARTS_FIRST is about? */
 bool hls_may_put_parts_first(const struct sg_hls *h, struct hls_track *t);
 struct sg_blob *hls_master(struct sg_hls *h, const char *prefix);
-/* The peak of all tracks in bits per second. */
-uint64_t hls_bandwidth(struct sg_hls *h, int track);
+/* The peak of one of its tracks in bits per second. */
+uint64_t hls_bandwidth(struct sg_hls *h, const struct hls_run *run, int track);
 struct sg_blob *hls_blob_of(struct sg_buf *b); /* its bytes; resets `b` */
 
 /* dash.c; locked */

@@ -171,16 +171,13 @@ struct sg_blob *hls_playlist(struct sg_hls *h, int track, unsigned form)
 
 /* ---- the multivariant playlist ---- */
 
-uint64_t hls_bandwidth(struct sg_hls *h, int track)
+uint64_t hls_bandwidth(struct sg_hls *h, const struct hls_run *run, int track)
 {
-	struct hls_track *t = &h->tracks[track];
-	const struct hls_segment *last = hls_last(t);
+	const struct hls_segment *last = hls_last(&h->tracks[track]);
 
-	if (!h->run->init[track])
-		return 0;
-	if (t->peak_bits || !last || !last->ticks)
-		return t->peak_bits ? t->peak_bits : 1;
-	return (uint64_t)last->bytes * 8 * (uint64_t)h->run->scale[track] / (uint64_t)last->ticks;
+	if (run->peak_bits[track] || !last || last->run != run || !last->ticks)
+		return run->peak_bits[track] ? run->peak_bits[track] : 1;
+	return (uint64_t)last->bytes * 8 * (uint64_t)run->scale[track] / (uint64_t)last->ticks;
 }
 
 static void put_variant(struct sg_buf *b, struct sg_hls *h, int track, const char *prefix)
@@ -190,7 +187,7 @@ static void put_variant(struct sg_buf *b, struct sg_hls *h, int track, const cha
 	if (!run->init[track])
 		return;
 	sg_buf_printf(
-	    b, "#EXT-X-STREAM-INF:BANDWIDTH=%llu", (unsigned long long)hls_bandwidth(h, track));
+	    b, "#EXT-X-STREAM-INF:BANDWIDTH=%llu", (unsigned long long)hls_bandwidth(h, run, track));
 	if (run->codecs[track][0])
 		sg_buf_printf(b, ",CODECS=\"%s\"", run->codecs[track]);
 	if (track == HLS_MAIN && run->width && run->height)
