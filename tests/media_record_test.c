@@ -491,6 +491,35 @@ static void a_configuration_that_was_jumped_over_is_seen(void **state)
 	sg_hub_close(hub);
 }
 
+static void sound_that_follows_pictures_is_recorded_from_its_beginning(void **state)
+{
+	struct sg_hub *hub = hub_open();
+	struct sg_publisher *pub = publish(hub);
+	struct sg_stream *s = sg_publisher_stream(pub);
+	struct sg_record_file *r;
+
+	(void)state;
+	feed(pub, BOTH, 0, 1500, 0);
+	assert_int_equal(sg_record_open(&r, s, 0, fresh(), buffer), SG_OK);
+	assert_int_equal(sg_record_pump(r), SG_OK);
+	sg_publisher_close(pub, true);
+	pub = publish(hub);
+	assert_int_equal(sg_publisher_write_flv(pub, SG_FLV_AUDIO, 0, AAC_CONFIG, sizeof(AAC_CONFIG)), SG_OK);
+	for (uint32_t ms = 0; ms < 900; ms += 23) {
+		write_audio(pub, ms);
+		pass_ms(23);
+	}
+	assert_int_equal(sg_record_pump(r), SG_ERR_EXISTS);
+	uint64_t after = sg_record_position(r);
+	sg_record_close(r);
+	assert_int_equal(sg_record_open(&r, s, after, fresh(), buffer), SG_OK);
+	assert_int_equal(sg_record_pump(r), SG_OK);
+	assert_in_range(sg_record_ms(r), 850, 950);
+	sg_record_close(r);
+	sg_publisher_close(pub, true);
+	sg_hub_close(hub);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -508,6 +537,7 @@ int main(void)
 		cmocka_unit_test(the_end_of_the_stream_is_told),
 		cmocka_unit_test(a_clock_that_was_set_back_keeps_no_recording_from_beginning),
 		cmocka_unit_test(a_configuration_that_was_jumped_over_is_seen),
+		cmocka_unit_test(sound_that_follows_pictures_is_recorded_from_its_beginning),
 	};
 
 	return cmocka_run_group_tests_name("media_record", tests, begin, end);

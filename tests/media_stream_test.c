@@ -792,6 +792,43 @@ static void a_stream_tells_what_it_carries(void **state)
 	sg_hub_close(hub);
 }
 
+/* Nobody who comes is shown what a former publisher has left in the ring. */
+static void who_comes_to_sound_alone_hears_what_is_now(void **state)
+{
+	struct sg_hub *hub = hub_open();
+	struct sg_publisher *pub = publish(hub);
+	struct sg_stream *s = sg_publisher_stream(pub);
+	struct sg_join join;
+
+	(void)state;
+	feed(pub, BOTH, 0, 1500, 0);
+	sg_publisher_close(pub, true);
+	uint64_t head = sg_ring_head(sg_stream_ring(s));
+	pass_ms(1000);
+	pub = publish(hub);
+	sg_stream_join(s, &join);
+	assert_true(join.cursor < head && join.lead_count >= 2); /* the last picture, while nothing else is there */
+	sg_stream_join_reset(&join);
+	feed(pub, AUDIO, 0, 300, 0);
+	sg_stream_join(s, &join);
+	assert_in_range(join.cursor, head, head + 3); /* all of it */
+	assert_int_equal(join.lead[join.lead_count - 1]->kind, SG_FRAME_AUDIO);
+	for (size_t i = 0; i < join.lead_count; i++)
+		assert_int_not_equal(join.lead[i]->kind, SG_FRAME_VIDEO);
+	sg_stream_join_reset(&join);
+	feed(pub, AUDIO, 300, 3500, 0);
+	sg_stream_join(s, &join);
+	assert_in_range(sg_ring_head(sg_stream_ring(s)) - join.cursor, 40, 50); /* a second */
+	sg_stream_join_reset(&join);
+	write_tag_at(pub, source.avc, 3500); /* pictures come after all */
+	write_tag_at(pub, source.key, 3500);
+	sg_stream_join(s, &join);
+	assert_int_equal(join.cursor, sg_ring_head(sg_stream_ring(s)) - 1);
+	sg_stream_join_reset(&join);
+	sg_publisher_close(pub, true);
+	sg_hub_close(hub);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -825,6 +862,7 @@ int main(void)
 		cmocka_unit_test(tags_come_out_as_they_came_in),
 		cmocka_unit_test(a_frame_too_large_is_not_made),
 		cmocka_unit_test(a_stream_tells_what_it_carries),
+		cmocka_unit_test(who_comes_to_sound_alone_hears_what_is_now),
 	};
 
 	return cmocka_run_group_tests_name("media_stream", tests, source_open, source_close);

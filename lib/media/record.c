@@ -341,7 +341,7 @@ static bool find_start(struct sg_stream *s, uint64_t after, uint64_t *cursor, in
 	struct sg_ring_read rd = { .frames = &f, .max = 1 };
 
 	pthread_mutex_lock(&s->lock);
-	rd.next = sg_ring_start(s->ring);
+	rd.next = sg_stream_start(s);
 	bool has_video = carried(s->info.video), has_audio = carried(s->info.audio);
 	bool ok = rd.next >= after &&
 		  (!has_video || (s->at_key.video == s->now.video && s->key_seq == rd.next));

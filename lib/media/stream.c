@@ -347,11 +347,60 @@ struct sg_stream *sg_publisher_stream(struct sg_publisher *pub)
 
 /* ---- joining ---- */
 
+#define SOUND_START_US 1000000 /* as a ring of sound alone has it */
+
+/* INT64_MIN: its publisher has pictures, or nothing yet. Locked. */
+static int64_t sound_since_us(const struct sg_stream *s)
+{
+	bool is_alone = sg_stream_is_live(s) && s->info.video == SG_CODEC_NONE;
+
+	return is_alone ? s->published_ms * 1000 : INT64_MIN;
+}
+
+/* The first of the ring's frames from `from` on that came at `since_us` or later. */
+static uint64_t first_since(struct sg_ring *ring, uint64_t from, int64_t since_us)
+{
+	uint64_t end = sg_ring_head(ring);
+	struct sg_frame *f;
+
+	while (from < end) {
+		uint64_t middle = from + (end - from) / 2;
+		struct sg_ring_read rd = { .frames = &f, .max = 1, .next = middle };
+		sg_ring_read(ring, &rd, false);
+		if (!rd.count)
+			break;
+		bool is_old = rd.skipped || f->arrived_us < since_us;
+		from = is_old ? middle + 1 : from;
+		end = is_old ? end : middle;
+		sg_frame_unref(f);
+	}
+	return from;
+}
+
+uint64_t sg_stream_start(struct sg_stream *s)
+{
+	uint64_t start = sg_ring_start(s->ring);
+	int64_t since_us = sound_since_us(s);
+	int64_t second_ago_us = sg_mono_us() - SOUND_START_US;
+	struct sg_frame *f = NULL;
+	struct sg_ring_read rd = { .frames = &f, .max = 1, .next = start };
+
+	if (since_us == INT64_MIN)
+		return start;
+	sg_ring_read(s->ring, &rd, false);
+	bool is_former = rd.count && f->kind == SG_FRAME_VIDEO && f->arrived_us < since_us;
+	if (rd.count)
+		sg_frame_unref(f);
+	if (!is_former)
+		return start;
+	return first_since(s->ring, start, since_us > second_ago_us ? since_us : second_ago_us);
+}
+
 void sg_stream_join(struct sg_stream *s, struct sg_join *out)
 {
 	*out = (struct sg_join){ 0 };
 	pthread_mutex_lock(&s->lock);
-	out->cursor = sg_ring_start(s->ring);
+	out->cursor = sg_stream_start(s);
 	struct lead lead = lead_ref(out->cursor == s->key_seq && s->at_key.video ? &s->at_key : &s->now);
 	pthread_mutex_unlock(&s->lock);
 	struct sg_frame *all[] = { lead.meta, lead.video, lead.audio };

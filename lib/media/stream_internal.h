@@ -58,7 +58,7 @@ struct sg_stream {
 	uint64_t key_seq; /* at_key belongs to this frame */
 	struct sg_video_params video;
 	struct sg_audio_params audio;
-	int64_t published_ms;       /* monotonic: when the present publisher came */
+	int64_t published_ms;       /* monotonic: when the present publisher came; a variant's: when its frames did */
 	struct sg_stream_info info; /* the counters and texts; the rest is filled on reading */
 };
 
@@ -135,6 +135,10 @@ void sg_tspack_write(struct sg_tspack *t, struct sg_frame *f); /* after it went 
 void sg_tspack_break(struct sg_tspack *t);
 void sg_tspack_end(struct sg_tspack *t);
 struct sg_ring *sg_tspack_ring(struct sg_tspack *t); /* borrowed; unlike sg_stream_ts_ring this wants nothing */
+
+/* Where who comes to the stream begins in its ring, as sg_ring_start has it; but pictures of a former publisher are
+ * nothing to begin at where the present one sends sound alone. Locked. */
+uint64_t sg_stream_start(struct sg_stream *s);
 
 /* A copy of what is in force, to be dropped with lead_drop. */
 struct lead sg_stream_lead(struct sg_stream *s);

@@ -17,6 +17,7 @@ struct sg_tspack {
 	unsigned muxes; /* how many there were */
 	struct sg_buf out;
 	bool refused; /* libavformat cannot: not tried again before the configuration changes */
+	bool has_pictures; /* the last muxer */
 	bool going;   /* the ring holds what has been packaged since it was first wanted */
 };
 
@@ -78,6 +79,10 @@ static bool open_mux(struct sg_tspack *t)
 	t->muxes++;
 	t->mux = sg_mux_open("mpegts", options, &lead, video, &vp, audio, &ap, &t->out);
 	lead_drop(&lead);
+	/* Who comes would begin at the last keyframe, which is a former publisher's. */
+	if (t->has_pictures && video == SG_CODEC_NONE)
+		sg_ring_clear(t->ring);
+	t->has_pictures = video != SG_CODEC_NONE;
 	if (!t->mux)
 		sg_log_limited(SG_LOG_WARNING,
 		    "stream %s cannot be had as MPEG-TS: its codecs do not go into it", s->key);
@@ -129,7 +134,11 @@ static void catch_up(struct sg_tspack *t)
 {
 	struct sg_ring *ring = t->stream->ring;
 	struct sg_frame *frames[CATCH_UP];
-	struct sg_ring_read rd = { .frames = frames, .max = CATCH_UP, .next = sg_ring_start(ring) };
+	struct sg_ring_read rd = { .frames = frames, .max = CATCH_UP };
+
+	pthread_mutex_lock(&t->stream->lock);
+	rd.next = sg_stream_start(t->stream);
+	pthread_mutex_unlock(&t->stream->lock);
 
 	sg_ring_clear(t->ring);
 	do {
