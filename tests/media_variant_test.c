@@ -483,6 +483,59 @@ static void pictures_are_transcoded_again_behind_those_of_another_codec(void **s
 	coded_drop(&vp8);
 }
 
+static void what_a_former_publisher_was_like_is_forgotten(void **state)
+{
+	struct sg_publisher *pub = publish();
+	struct coded video, other, audio, out = { 0 };
+	struct enough e = { SG_CODEC_OPUS, 90 };
+	struct sg_stream_info info;
+	struct sg_join join;
+
+	(void)state;
+	encode_pictures(&reordered, &video);
+	encode_pictures(&plain, &other);
+	encode_tone(SG_CODEC_AAC, 48000, 1000, 3, 0, &audio);
+	write_copy(pub, video.config);
+	write_copy(pub, audio.config);
+	write_copy(pub, video.frames[0]);
+	write_copy(pub, audio.frames[0]);
+	struct sg_stream *v = variant(pub, SG_SOUND_OPUS, false);
+	sg_stream_join(v, &join);
+	write_all(pub, &video, &audio);
+	read_until(sg_stream_ring(v), &join.cursor, &out, has, &e);
+	sg_stream_join_reset(&join);
+	sg_stream_info(v, &info);
+	assert_true(info.has_b_frames);
+	sg_publisher_close(pub, false);
+	usleep(2000); /* publishers are told apart by milliseconds */
+	pub = publish();
+	write_all(pub, &other, &audio);
+	e.count = count_of(&out, SG_CODEC_OPUS, 0) + 90;
+	read_until(sg_stream_ring(v), &join.cursor, &out, has, &e);
+	sg_stream_info(v, &info);
+	assert_int_equal(info.video, SG_CODEC_H264);
+	assert_false(info.has_b_frames);
+	sg_publisher_close(pub, false);
+	usleep(2000);
+	pub = publish();
+	write_all(pub, NULL, &audio);
+	e.count = count_of(&out, SG_CODEC_OPUS, 0) + 150; /* the former's, too */
+	read_until(sg_stream_ring(v), &join.cursor, &out, has, &e);
+	sg_stream_info(v, &info);
+	assert_int_equal(info.video, SG_CODEC_NONE);
+	assert_int_equal(info.audio, SG_CODEC_OPUS);
+	sg_stream_join(v, &join);
+	assert_int_equal(join.lead_count, 1);
+	assert_int_equal(join.lead[0]->kind, SG_FRAME_AUDIO);
+	sg_stream_join_reset(&join);
+	coded_drop(&out);
+	sg_stream_unref(v);
+	sg_publisher_close(pub, true);
+	coded_drop(&video);
+	coded_drop(&other);
+	coded_drop(&audio);
+}
+
 /* *config: what is in force there, or NULL. */
 static bool has_picture(const struct coded *c, const struct sg_frame *picture, const struct sg_frame **config)
 {
@@ -655,6 +708,7 @@ int main(void)
 		TEST(a_publisher_may_come_back_with_other_codecs),
 		TEST(what_is_transcoded_again_is_described_again),
 		TEST(pictures_are_transcoded_again_behind_those_of_another_codec),
+		TEST(what_a_former_publisher_was_like_is_forgotten),
 		TEST(who_falls_behind_misses_no_configuration),
 		TEST(many_come_and_go_while_it_runs),
 		TEST(what_was_opus_is_aac_in_ts),

@@ -38,6 +38,7 @@ struct variant {
 	struct sg_publisher pub;
 	struct sg_transcoder *sound, *pictures;
 	bool failing;
+	int64_t published_ms; /* whose frames these are: the source's */
 	int64_t unused_since_ms; /* 0: in use */
 };
 
@@ -236,21 +237,48 @@ static bool needs_change(const struct sg_want *w, const struct sg_frame *f)
 	return f->kind == SG_FRAME_AUDIO ? changes_sound(w, codec) : changes_pictures(w, codec, true);
 }
 
-/* What goes past its transcoder is described by its own configuration: the transcoder's next is a new one's, which tells
- * of its own again. */
-static void go_past(struct variant *v, const struct sg_frame *f)
+/* What comes behind is another one's, which tells of its configuration again. */
+static void end_transcoder(struct sg_transcoder **t)
 {
-	struct sg_transcoder **t = f->kind == SG_FRAME_AUDIO ? &v->sound : &v->pictures;
-
+	if (*t)
+		sg_transcoder_end(*t);
 	sg_transcoder_free(*t);
 	*t = NULL;
+}
+
+/* What goes past its transcoder is described by its own configuration. */
+static void go_past(struct variant *v, const struct sg_frame *f)
+{
+	end_transcoder(f->kind == SG_FRAME_AUDIO ? &v->sound : &v->pictures);
 	pass(v, f);
+}
+
+/* The source's next publisher begins with `f`: as there, what the former's frames were made with does not hold. */
+static void follow_publisher(struct variant *v, const struct sg_frame *f)
+{
+	struct sg_stream *s = v->source, *o = v->out;
+
+	pthread_mutex_lock(&s->lock);
+	int64_t published_ms = s->published_ms;
+	pthread_mutex_unlock(&s->lock);
+	if (published_ms == v->published_ms || f->arrived_us / 1000 < published_ms)
+		return;
+	v->published_ms = published_ms;
+	end_transcoder(&v->sound);
+	end_transcoder(&v->pictures);
+	pthread_mutex_lock(&o->lock);
+	lead_drop(&o->now);
+	o->published_ms = sg_mono_ms();
+	o->info.video = o->info.audio = SG_CODEC_NONE;
+	o->info.has_b_frames = false;
+	pthread_mutex_unlock(&o->lock);
 }
 
 static void take(struct variant *v, const struct sg_frame *f)
 {
 	bool ok = true;
 
+	follow_publisher(v, f);
 	if (f->kind == SG_FRAME_META)
 		return; /* it tells of the codecs as they were */
 	if (needs_change(&v->want, f))
@@ -344,6 +372,7 @@ static void announce(struct variant *v)
 	pthread_mutex_lock(&s->lock);
 	struct sg_stream_info info = s->info;
 	struct sg_video_params video = s->video;
+	v->published_ms = s->published_ms;
 	pthread_mutex_unlock(&s->lock);
 	pthread_mutex_lock(&o->lock);
 	o->info = (struct sg_stream_info){ .video = info.video, .started_ms = info.started_ms,
