@@ -470,6 +470,21 @@ static void sound_behind_the_pictures(void **state)
 	}
 }
 
+/* It is too far behind to be waited for, and not so far that its clock is not believed: there is no such distance. */
+static void sound_that_falls_behind_is_heard(void **state)
+{
+	(void)state;
+	for (uint32_t jump_ms = 2600; jump_ms <= 3200; jump_ms += 50) {
+		struct show w = raise();
+		configure(&w, &source, BOTH);
+		run(&w, &source, BOTH, 4000, HOUR_MS, HOUR_MS);
+		run(&w, &source, BOTH, 20000, HOUR_MS + jump_ms, HOUR_MS);
+		if (info_of(w.s).frames_dropped > 250)
+			fail_msg("behind by %u ms %llu are left out", jump_ms, (unsigned long long)info_of(w.s).frames_dropped);
+		lower(&w);
+	}
+}
+
 /* More samples come than the source's own time has room for, or fewer: 1.6 % here, where a crystal is off by 0.01 %
  * and a stream goes on for days. */
 static void sound_that_is_counted_by_another_clock(void **state)
@@ -868,6 +883,7 @@ int main(void)
 		cmocka_unit_test(the_clocks_jump_one_after_the_other),
 		cmocka_unit_test(tracks_whose_clocks_have_nothing_in_common),
 		cmocka_unit_test(sound_behind_the_pictures),
+		cmocka_unit_test(sound_that_falls_behind_is_heard),
 		cmocka_unit_test(sound_that_is_counted_by_another_clock),
 		cmocka_unit_test(clocks_that_wrap),
 		cmocka_unit_test(sound_seconds_before_the_first_picture),

@@ -5,7 +5,9 @@
 
 #define JUMP_FORWARD_MS 10000 /* beyond what the clock on the wall did */
 #define JUMP_BACK_MS 1000     /* behind the track's own last */
-#define BEHIND_MAX_MS 3000    /* behind the other track: so far back may a multiplexer keep one */
+/* Behind the other track: so far back may a multiplexer keep one. Not as long as silence waits at most, or what lies
+ * between would be too late again and again. */
+#define BEHIND_MAX_MS 2700
 #define AFTER_JUMP_MS 40
 #define SHOWN_LATER_MAX_MS 10000 /* a picture that is to be shown later than that is shown at once */
 #define HALF_CLOCK (1ll << 30)
