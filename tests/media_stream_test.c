@@ -792,6 +792,25 @@ static void a_stream_tells_what_it_carries(void **state)
 	sg_hub_close(hub);
 }
 
+/* They are kept for a while, for who asks once more; not where a publisher needs the room. */
+static void ended_streams_take_no_room(void **state)
+{
+	struct sg_hub *hub = hub_open(); /* of four streams */
+	struct sg_publisher *pub;
+	char name[8];
+
+	(void)state;
+	for (int i = 0; i < 10; i++) {
+		snprintf(name, sizeof(name), "cam%d", i);
+		assert_int_equal(sg_hub_publish(hub, SG_STR("live"), sg_str_from(name), "rtmp", &pub), SG_OK);
+		sg_publisher_close(pub, true); /* nothing has come: it ends at once */
+	}
+	struct sg_stream *s = sg_hub_find_ended(hub, SG_STR("live"), SG_STR("cam9"));
+	assert_non_null(s);
+	sg_stream_unref(s);
+	sg_hub_close(hub);
+}
+
 /* Nobody who comes is shown what a former publisher has left in the ring. */
 static void who_comes_to_sound_alone_hears_what_is_now(void **state)
 {
@@ -863,6 +882,7 @@ int main(void)
 		cmocka_unit_test(a_frame_too_large_is_not_made),
 		cmocka_unit_test(a_stream_tells_what_it_carries),
 		cmocka_unit_test(who_comes_to_sound_alone_hears_what_is_now),
+		cmocka_unit_test(ended_streams_take_no_room),
 	};
 
 	return cmocka_run_group_tests_name("media_stream", tests, source_open, source_close);

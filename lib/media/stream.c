@@ -255,6 +255,19 @@ const char *sg_stream_id(const struct sg_stream *s)
 
 /* ---- publishers come and go ---- */
 
+/* Hub locked. Makes room for another: of those that have ended, the one that began first goes. */
+static bool forget_ended(struct sg_hub *hub)
+{
+	struct sg_stream *s, *tmp;
+
+	HASH_ITER(hh, hub->streams, s, tmp)
+		if (s->state == STREAM_ENDED) {
+			forget(hub, s);
+			return true;
+		}
+	return false;
+}
+
 /* Hub locked. A stream to publish to: the one in its gap, or a new one. */
 static enum sg_result claim(
     struct sg_hub *hub, struct sg_str app, struct sg_str id, struct sg_stream **out)
@@ -268,7 +281,7 @@ static enum sg_result claim(
 	if (s && s->publisher)
 		return SG_ERR_EXISTS;
 	if (!s) {
-		if (hub->count >= hub->max)
+		if (hub->count >= hub->max && !forget_ended(hub))
 			return SG_ERR_LIMIT;
 		if (!(s = stream_new(hub->variants, app, id, hub->hls_part_ms)))
 			return SG_ERR_NO_MEMORY;
