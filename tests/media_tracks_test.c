@@ -191,6 +191,10 @@ static const struct change {
 } changes[] = {
     {"sound comes later", {{"320x180", V}, {"320x180", V A}}, 4, 2, 320, SG_CODEC_H264,
 	SG_CODEC_AAC, IN_HLS},
+    {"sound comes later, in Opus", {{"320x180", V}, {"320x180", V "-map 1:a -c:a libopus "}}, 4, 2, 320,
+	SG_CODEC_H264, SG_CODEC_OPUS, IN_HLS},
+    {"sound in Opus behind another", {{"320x180", V A}, {"320x180", MOVED V "-map 1:a -c:a libopus "}}, 4, 4, 320,
+	SG_CODEC_H264, SG_CODEC_OPUS, IN_HLS},
     {"sound ends and comes again", {{"320x180", V A}, {"320x180", V}, {"320x180", V A}}, 6, 4, 320,
 	SG_CODEC_H264, SG_CODEC_AAC, IN_HLS},
     {"pictures come later", {{"320x180", "-mpegts_start_pid 0x101 " A}, {"320x180", V A}}, 2, 4,

@@ -478,7 +478,7 @@ static int64_t ticks(const struct track *t, int64_t time)
 }
 
 /* False: nobody knows when this is due. libavformat does not know it of the frames of AAC behind a packet's
- * first, where the track came later. */
+ * first, nor of Opus, where the track came later. */
 static bool set_times(struct track *t, struct sg_frame *f, const AVPacket *pkt)
 {
 	int64_t dts = pkt->dts != AV_NOPTS_VALUE ? pkt->dts : pkt->pts;
@@ -608,6 +608,19 @@ static bool follow_adts(struct sg_intake *in, const AVPacket *pkt)
 	return ok;
 }
 
+/* RFC 6716 section 3.1: how long a frame of each configuration lasts, and how many there are. */
+static int64_t opus_lasts(const struct track *t, const AVPacket *pkt)
+{
+	static const int silk[] = {480, 960, 1920, 2880}, celt[] = {120, 240, 480, 960};
+	unsigned config = pkt->data[0] >> 3, code = pkt->data[0] & 3;
+	int samples = config < 12   ? silk[config & 3]
+		      : config < 16 ? silk[config & 1]
+				    : celt[config & 3];
+	int count = code == 0 ? 1 : code < 3 ? 2 : pkt->size > 1 ? pkt->data[1] & 63 : 0;
+
+	return av_rescale_q(samples * count, (AVRational){1, 48000}, t->time_base);
+}
+
 static enum sg_result take_audio(struct sg_intake *in, AVPacket *pkt, struct sg_frame **out)
 {
 	struct track *t = &in->audio;
@@ -632,6 +645,8 @@ static enum sg_result take_audio(struct sg_intake *in, AVPacket *pkt, struct sg_
 		sg_frame_unref(f);
 		f = NULL;
 	}
+	if (t->codec == SG_CODEC_OPUS)
+		t->frame_lasts = opus_lasts(t, pkt);
 	hand_out(in, config, f, out);
 	return SG_OK;
 }

@@ -30,7 +30,7 @@ struct track {
 	struct sg_annexb annexb;
 	AVBSFContext *adts; /* AAC: takes ADTS headers off */
 	uint32_t adts_kind; /* what the headers say of profile, rate and channels */
-	int64_t frame_lasts; /* of AAC, by the headers; 0 = not known */
+	int64_t frame_lasts; /* of AAC, by the headers, and of Opus the last one; 0 = not known */
 	bool has_config; /* one has been handed out */
 	bool needs_key; /* nothing before its first keyframe: another one's pictures stand there */
 	int64_t last_dts;
