@@ -270,6 +270,33 @@ static void a_source_goes_on_when_its_tracks_change(void **state)
 	}
 }
 
+/* Before the opening is over: it reads as far as what comes then. */
+static void a_source_that_changes_at_once_goes_on(void **state)
+{
+	struct bytes b = {0};
+
+	(void)state;
+	append_piece(&b, "320x180", V A "-t 0.4 ");
+	append_piece(&b, "640x360", MOVED V A);
+	append_piece(&b, "640x360", MOVED V A);
+	struct seen seen = read_from_peer(&b);
+	assert_int_equal(seen.width, 640);
+	assert_about("at once", "pictures", seen.pictures, 4 * FRAMES_S + 10, FRAMES_S + 10);
+	assert_about("at once", "sounds", seen.sounds, 4 * 48000 / 1024, 48000 / 1024 + 20);
+	free(b.p);
+}
+
+static void a_sound_that_is_announced_and_silent_gives_place_to_the_other(void **state)
+{
+	struct bytes b = {0};
+
+	(void)state;
+	append_piece(&b, "320x180", "-f lavfi -i sine=duration=0.05 " V "-map 2:a -map 1:a -c:a aac ");
+	struct seen seen = read_from_peer(&b);
+	assert_about("announced", "sounds", seen.sounds, 48000 / 1024, 10);
+	free(b.p);
+}
+
 /* Both are announced all the time. */
 static void a_picture_that_falls_silent_gives_place_to_the_other(void **state)
 {
@@ -305,6 +332,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_source_goes_on_when_its_tracks_change),
+	    cmocka_unit_test(a_source_that_changes_at_once_goes_on),
+	    cmocka_unit_test(a_sound_that_is_announced_and_silent_gives_place_to_the_other),
 	    cmocka_unit_test(a_picture_that_falls_silent_gives_place_to_the_other),
 	};
 

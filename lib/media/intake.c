@@ -163,11 +163,23 @@ static void set_heir(struct sg_intake *in, struct track *t, int index)
 	in->unheard = 0;
 }
 
-/* Of HLS those of the same playlist alone: others would be fetched for nothing. */
+static bool is_in_one_program(AVFormatContext *ic, int one, int other)
+{
+	const AVProgram *program = av_find_program_from_stream(ic, NULL, one);
+
+	for (unsigned i = 0; program && i < program->nb_stream_indexes; i++)
+		if ((int)program->stream_index[i] == other)
+			return true;
+	return false;
+}
+
+/* Of HLS those of the same playlist alone: others would be fetched for nothing. Of MPEG-TS, at the opening, the second
+ * of the same program: others are other channels. */
 static bool may_be_heir(const struct sg_intake *in, const struct track *t, const AVStream *st)
 {
 	if (has_one_heir(in))
-		return in->at_opening && in->silent_heirs < SILENT_HEIRS_MAX;
+		return in->silent_heirs < SILENT_HEIRS_MAX &&
+		       (in->at_opening || (t->heir < 0 && is_in_one_program(in->ic, t->index, st->index)));
 	return st->id == in->ic->streams[t->index]->id;
 }
 
