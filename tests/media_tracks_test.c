@@ -297,6 +297,29 @@ static void a_sound_that_is_announced_and_silent_gives_place_to_the_other(void *
 	free(b.p);
 }
 
+/* It says that the pictures are HEVC. */
+static void a_table_that_was_damaged_on_its_way_changes_nothing(void **state)
+{
+	static const uint8_t entry[] = {0x1b, 0xe1, 0x00, 0xf0, 0x00};
+	struct bytes b = {0};
+	unsigned damaged = 0;
+
+	(void)state;
+	append_piece(&b, "320x180", V A);
+	append_piece(&b, "320x180", V A);
+	for (size_t at = b.len / 8; at + 188 <= b.len && damaged < 6; at++) {
+		if (b.p[at] != 0x47 || (b.p[at + 1] & 0x1f) != 0x10 || b.p[at + 2]) /* libavformat's PMT */
+			continue;
+		uint8_t *type = memmem(b.p + at, 188, entry, sizeof(entry));
+		if (type && damaged++ % 2 == 0)
+			*type = 0x24;
+	}
+	assert_int_equal(damaged, 6);
+	struct seen seen = read_from_peer(&b);
+	assert_about("damaged", "pictures", seen.pictures, 4 * FRAMES_S, 3);
+	free(b.p);
+}
+
 /* Both are announced all the time. */
 static void a_picture_that_falls_silent_gives_place_to_the_other(void **state)
 {
@@ -334,6 +357,7 @@ int main(void)
 	    cmocka_unit_test(a_source_goes_on_when_its_tracks_change),
 	    cmocka_unit_test(a_source_that_changes_at_once_goes_on),
 	    cmocka_unit_test(a_sound_that_is_announced_and_silent_gives_place_to_the_other),
+	    cmocka_unit_test(a_table_that_was_damaged_on_its_way_changes_nothing),
 	    cmocka_unit_test(a_picture_that_falls_silent_gives_place_to_the_other),
 	};
 

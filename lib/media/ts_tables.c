@@ -1,5 +1,6 @@
 /* ts_tables.c - a transport stream's tables, as they pass. */
 #include "media/ts_tables.h"
+#include <libavutil/crc.h>
 #include <string.h>
 
 void sg_ts_tables_begin(struct sg_ts_tables *t)
@@ -14,7 +15,8 @@ static unsigned pid_at(const uint8_t *p)
 	return (p[0] & 0x1fu) << 8 | p[1];
 }
 
-/* The section in a packet, without its CRC; NULL: there is none, or not all of it. 2.4.3.2, 2.4.4.1. */
+/* The section in a packet, without its CRC; NULL: there is none, or not all of it as it was sent. 2.4.3.2, 2.4.4.1,
+ * annex A. */
 static const uint8_t *section_of(const uint8_t *packet, uint8_t table_id, size_t *len)
 {
 	const uint8_t *p = packet + 4, *end = packet + SG_TS_PACKET;
@@ -31,6 +33,8 @@ static const uint8_t *section_of(const uint8_t *packet, uint8_t table_id, size_t
 	size_t whole = 3 + ((p[1] & 15u) << 8 | p[2]);
 	bool is_current = p[5] & 1;
 	if (!is_current || whole < 12 || whole > (size_t)(end - p))
+		return NULL;
+	if (av_crc(av_crc_get_table(AV_CRC_32_IEEE), UINT32_MAX, p, whole))
 		return NULL;
 	*len = whole - 4;
 	return p;
