@@ -573,6 +573,31 @@ static void a_codec_without_a_record_takes_over_from_one_that_has_one(void **sta
 	sg_hub_close(hub);
 }
 
+/* Where packaging begins some seconds back, nothing in the ring tells where MP3 began. */
+static void what_was_there_before_another_codec_is_left_out(void **state)
+{
+	static const uint8_t mp3[100] = { 0x2f, 0xff, 0xfb, 0x90, 0x00 };
+	struct sg_hub *hub = hub_plain();
+	struct sg_publisher *pub = publish(hub);
+	struct sg_stream *s = sg_publisher_stream(pub);
+
+	(void)state;
+	feed(pub, BOTH, 0, 900, 0);
+	for (uint32_t ms = 900; ms < 4000; ms += 100) {
+		feed(pub, VIDEO, ms, ms + 100, 0);
+		for (uint32_t i = 0; i < 4; i++)
+			assert_int_equal(sg_publisher_write_flv(pub, SG_FLV_AUDIO, ms + 26 * i, mp3, sizeof(mp3)), SG_OK);
+		if (ms >= 2000)
+			(void)sg_hls_is_ready(s);
+	}
+	struct media m;
+	read_track(&m, s, "audio", 0, "", 0, 1);
+	assert_int_equal(m.audio.codec, AV_CODEC_ID_MP3);
+	assert_true(m.audio.monotonic && m.audio.first_us >= 900000);
+	sg_publisher_close(pub, true);
+	sg_hub_close(hub);
+}
+
 /* Milliseconds are too coarse for frames of 1024 samples: counted, they lie evenly. */
 static void sound_is_counted_in_samples_unless_its_source_is_far_off(void **state)
 {
@@ -650,6 +675,7 @@ int main(void)
 		cmocka_unit_test(the_target_duration_is_two_seconds_until_more_is_known),
 		cmocka_unit_test(codecs_that_do_not_go_into_cmaf_are_left_out),
 		cmocka_unit_test(a_codec_without_a_record_takes_over_from_one_that_has_one),
+		cmocka_unit_test(what_was_there_before_another_codec_is_left_out),
 		cmocka_unit_test(sound_is_counted_in_samples_unless_its_source_is_far_off),
 		cmocka_unit_test(sound_that_is_ahead_stays_with_its_pictures),
 	};

@@ -86,6 +86,8 @@ static struct hls_run *make_run(struct sg_stream *s)
 	struct sg_audio_params ap = s->audio;
 	enum sg_codec video = carried(s->info.video), audio = carried(s->info.audio);
 	run->fps = s->info.fps;
+	run->video = video;
+	run->audio = audio;
 	pthread_mutex_unlock(&s->lock);
 	if (video) {
 		run->width = vp.width;
@@ -521,8 +523,8 @@ void hls_feed(struct sg_hls *h, struct sg_frame *f)
 
 	if (h->refused || (!h->open && (!may_begin(h, f) || !open_run(h, f))))
 		return;
-	/* Of a codec that does not go in (others broke with the former), or from before the beginning. */
-	if (!t->present || f->dts_90khz < h->run->start_90khz)
+	/* Of a codec that does not go in, or the former one's, or from before the beginning. */
+	if (!t->present || f->codec != (t == video ? h->run->video : h->run->audio) || f->dts_90khz < h->run->start_90khz)
 		return;
 	bool no_picture = t != video && video->present && video->held &&
 			  f->dts_90khz - video->held_at > SEGMENT_MAX_TICKS;

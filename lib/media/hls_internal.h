@@ -47,6 +47,7 @@ struct hls_run {
 	int scale[HLS_TRACKS];
 	uint64_t peak_bits[HLS_TRACKS]; /* of its segments so far */
 	bool is_cut; /* its first segments are gone */
+	enum sg_codec video, audio;
 	int width, height, sample_rate, channels;
 	double fps;
 };
