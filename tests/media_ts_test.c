@@ -275,6 +275,30 @@ static void ts_that_is_first_wanted_between_a_configuration_and_its_keyframe_wai
 	sg_hub_close(hub);
 }
 
+static void what_was_there_before_another_codec_is_left_out(void **state)
+{
+	static const uint8_t mp3[418] = { 0x2f, 0xff, 0xfb, 0x90, 0x00 }; /* 128 kbit/s, 44.1 kHz, stereo */
+	struct sg_hub *hub = hub_open();
+	struct sg_publisher *pub = publish(hub);
+	struct sg_stream *s = sg_publisher_stream(pub);
+	struct sg_ring *ring = NULL;
+
+	(void)state;
+	feed(pub, BOTH, 0, 700, 0);
+	for (uint32_t ms = 700; ms < 3000; ms += 100) {
+		feed(pub, VIDEO, ms, ms + 100, 0);
+		for (uint32_t i = 0; i < 4; i++)
+			assert_int_equal(sg_publisher_write_flv(pub, SG_FLV_AUDIO, ms + 26 * i, mp3, sizeof(mp3)), SG_OK);
+		if (ms == 800)
+			ring = sg_stream_ts_ring(s);
+	}
+	struct media m = ts_from(ring, 0);
+	assert_int_equal(m.audio.codec, AV_CODEC_ID_MP3);
+	assert_true(m.video.first_us < 100000 && m.audio.first_us >= 700000);
+	sg_publisher_close(pub, true);
+	sg_hub_close(hub);
+}
+
 static void a_picture_that_is_too_large_for_ts_is_all_that_is_lost(void **state)
 {
 	struct sg_hub *hub = hub_open();
@@ -366,6 +390,7 @@ int main(void)
 		cmocka_unit_test(ts_goes_on_with_the_next_publisher_and_repeats_nothing),
 		cmocka_unit_test(ts_goes_on_when_the_next_publisher_has_sound_alone),
 		cmocka_unit_test(ts_that_is_first_wanted_between_a_configuration_and_its_keyframe_waits_for_it),
+		cmocka_unit_test(what_was_there_before_another_codec_is_left_out),
 		cmocka_unit_test(a_picture_that_is_too_large_for_ts_is_all_that_is_lost),
 		cmocka_unit_test(nor_does_it_keep_ts_from_beginning),
 		cmocka_unit_test(sound_alone_goes_as_ts),

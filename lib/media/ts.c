@@ -17,7 +17,7 @@ struct sg_tspack {
 	unsigned muxes; /* how many there were */
 	struct sg_buf out;
 	bool refused; /* libavformat cannot: not tried again before the configuration changes */
-	bool has_pictures; /* the last muxer */
+	enum sg_codec video, audio; /* the last muxer's */
 	bool going;   /* the ring holds what has been packaged since it was first wanted */
 };
 
@@ -80,9 +80,10 @@ static bool open_mux(struct sg_tspack *t)
 	t->mux = sg_mux_open("mpegts", options, &lead, video, &vp, audio, &ap, &t->out);
 	lead_drop(&lead);
 	/* Who comes would begin at the last keyframe, which is a former publisher's. */
-	if (t->has_pictures && video == SG_CODEC_NONE)
+	if (t->video != SG_CODEC_NONE && video == SG_CODEC_NONE)
 		sg_ring_clear(t->ring);
-	t->has_pictures = video != SG_CODEC_NONE;
+	t->video = video;
+	t->audio = audio;
 	if (!t->mux)
 		sg_log_limited(SG_LOG_WARNING,
 		    "stream %s cannot be had as MPEG-TS: its codecs do not go into it", s->key);
@@ -93,6 +94,8 @@ static bool open_mux(struct sg_tspack *t)
 static void package(struct sg_tspack *t, const struct sg_frame *f)
 {
 	if (!t->mux || f->kind == SG_FRAME_META || (f->flags & SG_FRAME_CONFIG) || !sg_mux_has(t->mux, f->kind))
+		return;
+	if (f->codec != (f->kind == SG_FRAME_AUDIO ? t->audio : t->video)) /* what was there before another came */
 		return;
 	if (f->flags & SG_FRAME_KEY)
 		sg_mux_resend_headers(t->mux);
