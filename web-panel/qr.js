@@ -19,12 +19,8 @@ const times = (a, b) => a && b ? EXP[LOG[a] + LOG[b]] : 0;
 
 function generator(n) {
 	let g = [1];
-	for (let i = 0; i < n; i++) {
-		const next = [...g, 0];
-		for (let j = 0; j < g.length; j++)
-			next[j + 1] ^= times(g[j], EXP[i]);
-		g = next;
-	}
+	for (let i = 0; i < n; i++)
+		g = [...g, 0].map((c, j) => c ^ times(g[j - 1], EXP[i]));
 	return g;
 }
 
@@ -75,29 +71,21 @@ function codewords(bytes, version) {
 // ---- the picture ----
 
 function frame(version) {
-	const size = 17 + 4 * version, at = align(version), last = at.length - 1;
+	const size = 17 + 4 * version, centres = align(version);
 	const m = Array.from({ length: size }, () => new Array(size).fill(null)); // null: free for data
-	const put = (x, y, dark) => {
-		if (x >= 0 && y >= 0 && x < size && y < size)
-			m[y][x] = dark ? 1 : 0;
+	const rings = (cx, cy, reach, light) => {
+		for (let y = Math.max(cy - reach, 0); y <= cy + reach && y < size; y++)
+			for (let x = Math.max(cx - reach, 0); x <= cx + reach && x < size; x++)
+				m[y][x] = light.includes(Math.max(Math.abs(x - cx), Math.abs(y - cy))) ? 0 : 1;
 	};
 	for (const [cx, cy] of [[3, 3], [size - 4, 3], [3, size - 4]])
-		for (let dy = -4; dy <= 4; dy++)
-			for (let dx = -4; dx <= 4; dx++) {
-				const ring = Math.max(Math.abs(dx), Math.abs(dy));
-				put(cx + dx, cy + dy, ring !== 2 && ring !== 4);
-			}
-	at.forEach((cy, i) => at.forEach((cx, j) => {
-		if ((i === 0 && j === 0) || (i === 0 && j === last) || (i === last && j === 0))
-			return;
-		for (let dy = -2; dy <= 2; dy++)
-			for (let dx = -2; dx <= 2; dx++)
-				put(cx + dx, cy + dy, Math.max(Math.abs(dx), Math.abs(dy)) !== 1);
-	}));
-	for (let i = 8; i < size - 8; i++) {
-		put(i, 6, i % 2 === 0);
-		put(6, i, i % 2 === 0);
-	}
+		rings(cx, cy, 4, [2, 4]);
+	for (const cy of centres)
+		for (const cx of centres)
+			if (m[cy][cx] === null) // not in the three corners
+				rings(cx, cy, 2, [1]);
+	for (let i = 8; i < size - 8; i++)
+		m[6][i] = m[i][6] = 1 - i % 2;
 	return m;
 }
 
@@ -139,21 +127,14 @@ function draw(words, version) {
 	return m;
 }
 
-/** The modules as rows of 0 and 1; null: too long for version 10. */
-export function encode(text) {
+/** A picture of it, with the four modules of quiet around it; null: too long for version 10. */
+export function qr(text, label) {
 	const bytes = new TextEncoder().encode(text);
 	const version = 1 + SIZES.findIndex(([total, ec, blocks], v) =>
 		bytes.length * 8 + 4 + (v < 9 ? 8 : 16) <= (total - ec * blocks) * 8);
 	if (!version)
 		return null;
-	return draw(codewords(bytes, version), version);
-}
-
-/** A picture of it, with the four modules of quiet around it; null: too long. */
-export function qr(text, label) {
-	const m = encode(text);
-	if (!m)
-		return null;
+	const m = draw(codewords(bytes, version), version);
 	const path = m.map((row, y) => row.map((dark, x) => dark ? `M${x + 4} ${y + 4}h1v1h-1z` : '').join('')).join('');
 	const size = m.length + 8, width = size * Math.floor(276 / size); // modules of whole pixels, on a phone too
 	return svg('svg', { width, viewBox: `0 0 ${size} ${size}`, class: 'qr', role: 'img', 'aria-label': label, 'shape-rendering': 'crispEdges' },
