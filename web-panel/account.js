@@ -19,6 +19,6 @@ export async function account(stop) {
 		return false;
 	stop(); // what it still asked would be refused
 	await hurry(); // and so would this
-	await post('/api/v1/logout', undefined, { quiet: true }).catch(failure);
+	await post('logout', undefined, { quiet: true }).catch(failure);
 	return true;
 }

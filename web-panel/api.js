@@ -14,6 +14,7 @@ const tell = (name, detail) => news.dispatchEvent(new CustomEvent(name, { detail
 let gone = false;
 export const isGone = () => gone;
 
+export const API = '/api/v1/';
 export const SDP = 'application/sdp';
 const PATIENCE_MS = 15e3;
 let skew = 0;
@@ -30,7 +31,7 @@ export async function call(method, path, body, { quiet, type = 'application/json
 		headers['Content-Type'] = type;
 	let answer, text, json;
 	try {
-		answer = await fetch(path, { method, headers, body: type === SDP ? body : JSON.stringify(body),
+		answer = await fetch(API + path, { method, headers, body: type === SDP ? body : JSON.stringify(body),
 			signal: AbortSignal.timeout(PATIENCE_MS), credentials: 'same-origin', cache: 'no-store', keepalive: method === 'DELETE' });
 		skew = Date.parse(answer.headers.get('Date')) - Date.now() || 0;
 		text = await answer.text();
@@ -117,7 +118,7 @@ export const isOpen = app => !app.publishTokenControlEnabled && !app.playTokenCo
 
 export async function loadApps() {
 	state.at = Date.now();
-	state.apps = (await get('/api/v1/apps')).items;
+	state.apps = (await get('apps')).items;
 	tell('apps');
 }
 
@@ -160,7 +161,7 @@ export function listen() {
 	clearTimeout(retry);
 	if (source || gone || document.hidden)
 		return;
-	source = new EventSource('/api/v1/events');
+	source = new EventSource(API + 'events');
 	for (const name of ['audit', 'stream'])
 		source.addEventListener(name, e => tell('event', { name, data: e.data }));
 	source.onerror = () => {

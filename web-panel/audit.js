@@ -47,9 +47,9 @@ export const audit = {
 		f.reason.addEventListener('input', () => { f.event.value = f.reason.value ? 'refused' : ''; });
 		f.event.addEventListener('input', () => { f.reason.value = ''; });
 		const bar = filters('audit', f, { event: 'What', reason: 'Why refused', streamId: 'Stream', app: 'Application', token: 'Token' }, () => pages.anew());
-		const pages = paged('/api/v1/audit', () => bar.values(), 'row', total, table.update);
+		const pages = paged('audit', () => bar.values(), 'row', total, table.update);
 		return {
-			el: [heading('Audit', total, pause, exporter('audit', COLUMNS, () => all('/api/v1/audit', bar.values(), EXPORT_MAX))), bar, table.el, pages.el],
+			el: [heading('Audit', total, pause, exporter('audit', COLUMNS, () => all('audit', bar.values(), EXPORT_MAX))), bar, table.el, pages.el],
 			refresh: async () => paused || pages.refresh(),
 			rings: e => e.name === 'audit',
 		};

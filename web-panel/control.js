@@ -24,7 +24,7 @@ function effect(app, s) {
 }
 
 const set = (app, change, text) => attempt(async () => {
-	const now = await patch(`/api/v1/apps/${at(app)}`, change);
+	const now = await patch(`apps/${at(app)}`, change);
 	await changed();
 	return now;
 }, text);
@@ -105,14 +105,14 @@ function overrideRow(app, stream, current, without) {
 async function showOutOf(app, stream, sessions) {
 	if (!await ask(`Show out ${many(sessions.length, 'session')}?`, [`They came into ${stream} without a token and are cut off at once.`], 'Show them out', { danger: true }))
 		return;
-	const failed = await each(sessions, x => del(`/api/v1/sessions/${at(x.id)}`));
+	const failed = await each(sessions, x => del(`sessions/${at(x.id)}`));
 	notice(failed ? `${many(failed, 'session')} could not be ended.` : `${many(sessions.length, 'session')} ended.`, { bad: failed > 0 });
 }
 
 /* A line to add one: it begins with the application's own state, which then stays when that changes. */
 function adder(current, added) {
 	const name = suggesting({ maxlength: 128, placeholder: 'Stream id', 'aria-label': `Stream of ${current().app}` });
-	name.addEventListener('focus', () => get('/api/v1/streams', { app: current().app }).then(a => name.suggest(a.items.map(s => s.streamId)), () => {}));
+	name.addEventListener('focus', () => get('streams', { app: current().app }).then(a => name.suggest(a.items.map(s => s.streamId)), () => {}));
 	const el = h('form.adder', name, name.after_, h('button.button', { type: 'submit' }, 'Add a stream'));
 	el.addEventListener('submit', async e => {
 		e.preventDefault();
@@ -162,7 +162,7 @@ export const control = {
 		let without = [];
 		async function refresh() {
 			await loadApps();
-			without = state.apps.some(a => Object.keys(a.streams).length) ? (await all('/api/v1/sessions', {}, SESSIONS_MAX)).filter(s => !s.token && s.protocol !== 'preview') : [];
+			without = state.apps.some(a => Object.keys(a.streams).length) ? (await all('sessions', {}, SESSIONS_MAX)).filter(s => !s.token && s.protocol !== 'preview') : [];
 			keep(stack, cards, state.apps, app => app.app, app => appCard(app, () => without));
 		}
 		changed = refresh;

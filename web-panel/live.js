@@ -50,7 +50,7 @@ async function stop(s) {
 	if (await ask(`Stop ${s.streamId}?`, [
 		`Its publisher is shown out${s.viewers ? `, and the stream ends for ${many(s.viewers, 'viewer')}` : ''}.`,
 		'A publisher that still has a use left, or that needs no token, can come back.'], 'Stop the stream', { danger: true }))
-		await attempt(() => del(`/api/v1/streams/${at(s.app)}/${at(s.streamId)}`), `${s.streamId} was stopped.`);
+		await attempt(() => del(`streams/${at(s.app)}/${at(s.streamId)}`), `${s.streamId} was stopped.`);
 }
 
 function card(s) {
@@ -98,7 +98,7 @@ export const live = {
 		const grid = h('div.grid'), total = h('p.total'), cards = new Map();
 		let none = null;
 		async function refresh() {
-			const rows = (await get('/api/v1/streams')).items;
+			const rows = (await get('streams')).items;
 			sample(rows);
 			keep(grid, cards, rows, s => `${s.app}/${s.streamId}/${s.startedAt}`, card);
 			none?.remove();

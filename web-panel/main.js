@@ -157,7 +157,7 @@ async function start(why) {
 	unshow();
 	const code = takeSetupCode();
 	try {
-		state.me = await get('/api/v1/me', null, { quiet: true });
+		state.me = await get('me', null, { quiet: true });
 	} catch (e) {
 		fill(root, banners, h('main.gate', h('div.card', h('h1', { tabindex: -1 }, 'Streamgate'), h('p', e.message))));
 		return;

@@ -24,7 +24,7 @@ export function preview(first) {
 		mine.onconnectionstatechange = watch;
 		try {
 			await mine.setLocalDescription();
-			const sdp = await call('POST', `/api/v1/streams/${at(row.app)}/${at(row.streamId)}/preview?audio=false`, mine.localDescription.sdp, { type: SDP });
+			const sdp = await call('POST', `streams/${at(row.app)}/${at(row.streamId)}/preview?audio=false`, mine.localDescription.sdp, { type: SDP });
 			await mine.setRemoteDescription({ type: 'answer', sdp });
 			mine.getReceivers()[0].transport.onstatechange = watch; // the server's goodbye
 		} catch (e) {

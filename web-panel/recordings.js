@@ -1,11 +1,11 @@
 // recordings.js - what has been recorded, and whose it is.
 import { h, button, icon, field } from './dom.js';
-import { patch, del, at } from './api.js';
+import { patch, del, at, API } from './api.js';
 import { list, paged, timeColumn, streamColumn, filters, streamFilters, heading } from './list.js';
 import { dialog, delayed, attempt } from './dialog.js';
 import { bytes, duration } from './words.js';
 
-const path = r => `/api/v1/recordings/${at(r.app)}/${at(r.name)}`;
+const path = r => `recordings/${at(r.app)}/${at(r.name)}`;
 let changed; // reads the view again
 
 async function rename(r) {
@@ -29,7 +29,7 @@ const columns = [
 	timeColumn('From', r => (r.startedAt ?? r.modified) * 1000),
 	{ name: 'Length', cls: 'num', lead: true, text: r => r.duration === null ? '' : duration(r.duration) },
 	{ name: 'Size', cls: 'num', lead: true, text: r => bytes(r.size) },
-	{ name: 'Actions', bare: true, cls: 'act', make: now => h('div.actions', h('a.button.small', { href: `${path(now())}/file`, download: now().name, ...named('Download', now()) }, 'Download'),
+	{ name: 'Actions', bare: true, cls: 'act', make: now => h('div.actions', h('a.button.small', { href: `${API}${path(now())}/file`, download: now().name, ...named('Download', now()) }, 'Download'),
 		button('Rename', () => rename(now()), 'small', named('Rename', now())), button('Delete', () => remove(now()), 'small danger', named('Delete', now()))) },
 ];
 
@@ -40,7 +40,7 @@ export const recordings = {
 		const f = { ...streamFilters(params), q: h('input', { type: 'search', value: params.get('q') ?? '' }) }, total = h('p.total');
 		const table = list({ label: 'Recordings', key: path, columns,
 			empty: () => [icon('recordings'), h('h2', 'No recordings'), h('p', 'Say in ', h('a', { href: '#/control' }, 'Control'), ' what is recorded; it is here when its stream has ended.')] });
-		const pages = paged('/api/v1/recordings', () => bar.values(), 'recording', total, rows => table.update(rows), 'by name');
+		const pages = paged('recordings', () => bar.values(), 'recording', total, rows => table.update(rows), 'by name');
 		const bar = filters('recordings', f, { streamId: 'Stream', app: 'Application', q: 'Part of the name' }, changed = () => pages.anew());
 		return { el: [heading('Recordings', total), bar, table.el, pages.el], refresh: pages.refresh };
 	},

@@ -25,7 +25,7 @@ export async function revokeTokens(tokens, done) {
 	return how && delayed(`Revoking ${name}.`, async leaving => {
 		let sessions = 0, revoked = 0;
 		const failed = await each(tokens, async t => {
-			const a = await del(`/api/v1/tokens/${at(t.id)}`, how);
+			const a = await del(`tokens/${at(t.id)}`, how);
 			sessions += a.sessionsEnded;
 			revoked += a.revoked;
 		}, leaving);
@@ -42,7 +42,7 @@ export async function revokeStream(app, streamId, done) {
 	if (!how)
 		return;
 	await delayed(`Revoking the tokens of ${streamId}.`, async () => {
-		await attempt(() => del('/api/v1/tokens', { app, streamId, ...how }), a => `${many(a.revoked, 'token')} revoked.${ended(a.sessionsEnded)}`);
+		await attempt(() => del('tokens', { app, streamId, ...how }), a => `${many(a.revoked, 'token')} revoked.${ended(a.sessionsEnded)}`);
 		done?.();
 	});
 }

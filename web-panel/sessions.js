@@ -13,7 +13,7 @@ async function kick(s) {
 	const who = `${s.address}, ${s.type === 'play' ? 'watching' : 'publishing'} ${s.streamId}`;
 	if (await ask('Show out?', [who, s.token ? 'Its token stays as it is: if it has a use left, it can come back. To shut it out, revoke the token.'
 		: 'It came in without a token and can come back while none is needed.'], 'Show out', { danger: true }))
-		await attempt(() => del(`/api/v1/sessions/${at(s.id)}`), `Shown out: ${who}.`);
+		await attempt(() => del(`sessions/${at(s.id)}`), `Shown out: ${who}.`);
 }
 
 /** Round trip and loss, where they are known. */
@@ -63,7 +63,7 @@ export const sessions = {
 		const bar = filters('sessions', f, { streamId: 'Stream', app: 'Application', type: 'Type', protocol: 'Protocol' }, () => refresh().catch(failure));
 		let turn = 0;
 		async function refresh() {
-			const mine = ++turn, a = await get('/api/v1/sessions', { ...bar.values(), limit: SHOWN });
+			const mine = ++turn, a = await get('sessions', { ...bar.values(), limit: SHOWN });
 			if (mine !== turn)
 				return;
 			table.update(a.items);
@@ -71,7 +71,7 @@ export const sessions = {
 			f.streamId.suggest([...new Set(a.items.map(s => s.streamId))].slice(0, 50));
 		}
 		return {
-			el: [heading('Sessions', total, exporter('sessions', COLUMNS, () => all('/api/v1/sessions', bar.values(), EXPORT_MAX))), bar, table.el],
+			el: [heading('Sessions', total, exporter('sessions', COLUMNS, () => all('sessions', bar.values(), EXPORT_MAX))), bar, table.el],
 			refresh,
 		};
 	},

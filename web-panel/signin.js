@@ -49,7 +49,7 @@ function form(fields, label, send, check) {
 export function signIn(root, { code, why } = {}) {
 	return new Promise(resolve => {
 		const done = async me => {
-			state.me = me?.who ? me : await get('/api/v1/me');
+			state.me = me?.who ? me : await get('me');
 			resolve();
 		};
 		const show = el => {
@@ -73,7 +73,7 @@ function login(done, why) {
 	if (why)
 		announce(why);
 	return card('Sign in', why && h('p.note', why), form([name, field('Administrator’s password', password)], 'Sign in',
-		async () => done(await post('/api/v1/login', { password: password.value }, { quiet: true })),
+		async () => done(await post('login', { password: password.value }, { quiet: true })),
 		() => !password.value && [password, 'Enter the password.']),
 	h('p.help', 'Forgotten? ', h('code', 'tokenctl passwd'), ' on the server sets a new one.'));
 }
@@ -85,7 +85,7 @@ function setup(code, done, toLogin) {
 		form([field('New password', one, 'At least 8 characters; a few words are better than one.'), field('The same again', two)],
 			'Set it and sign in', async () => {
 				try {
-					await done(await post('/api/v1/setup', { code, password: one.value }, { quiet: true }));
+					await done(await post('setup', { code, password: one.value }, { quiet: true }));
 				} catch (e) {
 					if (e.status !== 409)
 						throw e;

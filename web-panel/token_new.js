@@ -10,7 +10,7 @@ const LIFETIMES = [['', 'As the application says'], ['1h', 'In an hour'], ['6h',
 const RESUME = [['', 'Never'], ['10s', 'Within 10 seconds'], ['30s', 'Within 30 seconds'], ['2m', 'Within 2 minutes']];
 
 function suggest(input, app) {
-	Promise.allSettled([get('/api/v1/streams', { app }), get('/api/v1/tokens', { app, limit: 200 }), get('/api/v1/recordings', { app, limit: 200 })])
+	Promise.allSettled([get('streams', { app }), get('tokens', { app, limit: 200 }), get('recordings', { app, limit: 200 })])
 		.then(lists => input.suggest([...new Set(lists.flatMap(l => l.value?.items ?? []).map(s => s.streamId))].slice(0, 50)));
 }
 
@@ -49,7 +49,7 @@ function form(preset, created) {
 		try {
 			if (!f.stream.value.trim())
 				throw new Error('Which stream is it to open?');
-			created(await post('/api/v1/tokens', asked(f)));
+			created(await post('tokens', asked(f)));
 		} catch (error) {
 			fill(wrong, icon('warn'), error.message);
 			f.stream.focus();

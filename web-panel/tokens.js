@@ -1,6 +1,6 @@
 // tokens.js - the list of tokens, over however many there are.
 import { h, fill, say, button, icon } from './dom.js';
-import { get, params as query } from './api.js';
+import { get, at, params as query } from './api.js';
 import { list, timeColumn, streamColumn, paged, filters, streamFilters, choice, heading } from './list.js';
 import { dialog, attempt, failure } from './dialog.js';
 import { many, number, exactly, machine, duration, TYPES } from './words.js';
@@ -31,7 +31,7 @@ function details(t, after) {
 
 /** What `#/tokens?token=ID` leads to, from other views. */
 const showToken = (id, after) => attempt(async () => {
-	const t = await get(`/api/v1/tokens/${encodeURIComponent(id)}`);
+	const t = await get(`tokens/${at(id)}`);
 	await details(t, () => revokeTokens([t], after));
 });
 
@@ -107,7 +107,7 @@ export const tokens = {
 			bar();
 		}
 
-		const pages = paged('/api/v1/tokens', () => filter.values(), 'token', total, now => {
+		const pages = paged('tokens', () => filter.values(), 'token', total, now => {
 			rows = now;
 			table.update(rows);
 			bar();
@@ -132,7 +132,7 @@ export const tokens = {
 		f.streamId.addEventListener('input', ofOne);
 		f.app.addEventListener('input', () => { f.streamId.value = f.app.value && f.streamId.value; });
 		ofOne();
-		get('/api/v1/streams').then(a => f.streamId.suggest((on = a.items).map(s => s.streamId)), () => {});
+		get('streams').then(a => f.streamId.suggest((on = a.items).map(s => s.streamId)), () => {});
 		if (params.get('token'))
 			showToken(params.get('token'), again);
 		return {
