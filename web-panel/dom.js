@@ -11,31 +11,19 @@ export function h(what, props, ...children) {
 		props = null;
 	}
 	for (const [name, value] of Object.entries(props ?? {})) {
-		if (name === 'on') {
+		if (name === 'on')
 			for (const [event, handler] of Object.entries(value))
 				el.addEventListener(event, handler);
-		} else if (value === true) {
-			el.setAttribute(name, '');
-		} else if (value !== false && value != null) {
-			if (name === 'value')
-				el.value = value;
-			else
-				el.setAttribute(name, value);
-		}
+		else if (name === 'value')
+			el.value = value ?? '';
+		else if (value != null && value !== false)
+			el.setAttribute(name, value === true ? '' : value);
 	}
-	add(el, children);
-	return el;
-}
-
-function add(el, children) {
-	for (const c of children.flat(4))
-		if (c !== null && c !== undefined && c !== false)
-			el.append(c instanceof Node ? c : String(c));
+	return fill(el, children);
 }
 
 export function fill(el, ...children) {
-	el.replaceChildren();
-	add(el, children);
+	el.replaceChildren(...children.flat(5).filter(c => c != null && c !== false));
 	return el;
 }
 
@@ -48,7 +36,7 @@ export function say(el, text) {
 const SVG = 'http://www.w3.org/2000/svg';
 export function svg(tag, attributes, ...children) {
 	const el = document.createElementNS(SVG, tag);
-	for (const [name, value] of Object.entries(attributes ?? {}))
+	for (const [name, value] of Object.entries(attributes))
 		el.setAttribute(name, value);
 	el.append(...children);
 	return el;
@@ -74,8 +62,7 @@ export function icon(name) {
 }
 
 export function button(text, onClick, kind = '', props = {}) {
-	return h(`button.button${kind ? '.' + kind.replaceAll(' ', '.') : ''}`,
-		{ type: 'button', ...props, on: { click: onClick } }, text);
+	return h('button', { type: 'button', class: `button ${kind}`, ...props, on: { click: onClick } }, text);
 }
 
 let ids = 0;
@@ -88,6 +75,27 @@ export function field(label, control, help) {
 	return h('div.field', h('label', { for: id }, label), control, note);
 }
 
+export const ENTRY = 'input:not([hidden])';
+
+/** A form of what build(wrong, go) makes. What `send` throws is told in `wrong`; its .control, or the first, gets the focus. */
+export function form(label, send, build) {
+	const wrong = h('p.wrong', { role: 'alert' }), go = button(label, null, 'primary', { type: 'submit' });
+	const el = h('form', { novalidate: true, on: { submit: async e => {
+		e.preventDefault();
+		fill(wrong);
+		go.disabled = true;
+		try {
+			await send();
+		} catch (error) {
+			fill(wrong, icon('warn'), error.message);
+			(error.control ?? el.querySelector(ENTRY)).focus();
+		} finally {
+			go.disabled = false;
+		}
+	} } }, build(wrong, go));
+	return el;
+}
+
 export function select(options, value, props = {}) {
 	const el = h('select', props, options.map(([v, text]) => h('option', { value: v }, text)));
 	el.value = value ?? options[0][0];
@@ -97,7 +105,7 @@ export function select(options, value, props = {}) {
 /** An input with suggestions; fill them with .suggest([...]). */
 export function suggesting(props = {}) {
 	const list = h('datalist', { id: `f${++ids}` });
-	const input = h('input', { type: 'text', autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false', list: list.id, ...props });
+	const input = h('input', { autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false', list: list.id, ...props });
 	input.after_ = list;
 	input.suggest = names => fill(list, names.map(value => h('option', { value })));
 	return input;

@@ -1,5 +1,5 @@
 // recordings.js - what has been recorded, and whose it is.
-import { h, button, icon, field } from './dom.js';
+import { h, button, icon, field, form } from './dom.js';
 import { patch, del, at, API } from './api.js';
 import { list, paged, timeColumn, streamColumn, filters, streamFilters, heading } from './list.js';
 import { dialog, delayed, attempt } from './dialog.js';
@@ -9,10 +9,10 @@ const path = r => `recordings/${at(r.app)}/${at(r.name)}`;
 let changed; // reads the view again
 
 async function rename(r) {
-	const name = h('input', { type: 'text', value: r.name, autofocus: true, spellcheck: 'false' });
-	const to = await dialog(`Rename ${r.name}`, close => h('form', { on: { submit: e => { e.preventDefault(); close(name.value.trim()); } } },
+	const name = h('input', { value: r.name, autofocus: true, spellcheck: 'false' });
+	const to = await dialog(`Rename ${r.name}`, close => form('Rename', () => close(name.value.trim()), (_, go) => [
 		h('div.body', field('New name', name, `It stays a recording of ${r.streamId}, and opens with its tokens.`)),
-		h('footer', button('Cancel', () => close()), h('button.button.primary', { type: 'submit' }, 'Rename'))));
+		h('footer', button('Cancel', () => close()), go)]));
 	if (to && to !== r.name && await attempt(() => patch(path(r), { name: to }), `It is called ${to} now.`))
 		changed();
 }

@@ -1,9 +1,7 @@
 // signin.js - signing in, and the first start.
-import { h, fill, field, icon } from './dom.js';
+import { h, fill, field, form, ENTRY } from './dom.js';
 import { get, post, state } from './api.js';
 import { announce } from './dialog.js';
-
-const ENTRY = 'input:not([hidden])';
 
 /** The code of a link "/#setup=CODE"; taken out of the address so that it stays in no history. */
 export function takeSetupCode() {
@@ -17,32 +15,6 @@ function card(title, ...content) {
 	return h('main.gate', { id: 'main', tabindex: -1 }, h('div.card',
 		h('p.brand', h('img', { src: 'panel/icon.svg', alt: '', width: 32, height: 32 }), 'Streamgate'),
 		h('h1', { tabindex: -1 }, title), content));
-}
-
-function form(fields, label, send, check) {
-	const wrong = h('p.wrong', { role: 'alert' });
-	const go = h('button.button.primary', { type: 'submit' }, label);
-	const el = h('form', { novalidate: true }, fields, wrong, go);
-	el.addEventListener('submit', async e => {
-		e.preventDefault();
-		fill(wrong, '');
-		const amiss = check();
-		if (amiss) {
-			fill(wrong, icon('warn'), amiss[1]);
-			amiss[0].focus();
-			return;
-		}
-		go.disabled = true;
-		try {
-			await send();
-		} catch (error) {
-			fill(wrong, icon('warn'), error.message);
-			el.querySelector(ENTRY).focus();
-		} finally {
-			go.disabled = false;
-		}
-	});
-	return el;
 }
 
 /** Shows `el` until somebody is signed in; resolves with who. */
@@ -69,33 +41,38 @@ export function signIn(root, { code, why } = {}) {
 function login(done, why) {
 	const password = h('input', { type: 'password', autocomplete: 'current-password', name: 'password' });
 	// Password managers keep a password under a name.
-	const name = h('input', { type: 'text', autocomplete: 'username', name: 'username', value: 'admin', hidden: true });
+	const name = h('input', { autocomplete: 'username', name: 'username', value: 'admin', hidden: true });
 	if (why)
 		announce(why);
-	return card('Sign in', why && h('p.note', why), form([name, field('Administrator’s password', password)], 'Sign in',
-		async () => done(await post('login', { password: password.value }, { quiet: true })),
-		() => !password.value && [password, 'Enter the password.']),
-	h('p.help', 'Forgotten? ', h('code', 'tokenctl passwd'), ' on the server sets a new one.'));
+	const send = async () => {
+		if (!password.value)
+			throw new Error('Enter the password.');
+		await done(await post('login', { password: password.value }, { quiet: true }));
+	};
+	return card('Sign in', why && h('p.note', why),
+		form('Sign in', send, (wrong, go) => [name, field('Administrator’s password', password), wrong, go]),
+		h('p.help', 'Forgotten? ', h('code', 'tokenctl passwd'), ' on the server sets a new one.'));
 }
 
 function setup(code, done, toLogin) {
-	const one = h('input', { type: 'password', autocomplete: 'new-password', name: 'password', maxlength: 256 });
-	const two = h('input', { type: 'password', autocomplete: 'new-password', name: 'again', maxlength: 256 });
+	const input = name => h('input', { type: 'password', autocomplete: 'new-password', name, maxlength: 256 });
+	const one = input('password'), two = input('again');
+	const send = async () => {
+		if (new TextEncoder().encode(one.value).length < 8)
+			throw new Error('The password is too short.');
+		if (one.value !== two.value)
+			throw Object.assign(new Error('The two are not the same.'), { control: two });
+		try {
+			await done(await post('setup', { code, password: one.value }, { quiet: true }));
+		} catch (e) {
+			if (e.status !== 409)
+				throw e;
+			toLogin();
+		}
+	};
 	return card('Welcome', h('p', 'Choose the administrator’s password. This link works once.'),
-		form([field('New password', one, 'At least 8 characters; a few words are better than one.'), field('The same again', two)],
-			'Set it and sign in', async () => {
-				try {
-					await done(await post('setup', { code, password: one.value }, { quiet: true }));
-				} catch (e) {
-					if (e.status !== 409)
-						throw e;
-					toLogin();
-				}
-			}, () => {
-				if (new TextEncoder().encode(one.value).length < 8)
-					return [one, 'The password is too short.'];
-				return one.value !== two.value && [two, 'The two are not the same.'];
-			}));
+		form('Set it and sign in', send, (wrong, go) => [
+			field('New password', one, 'At least 8 characters; a few words are better than one.'), field('The same again', two), wrong, go]));
 }
 
 function unset() {

@@ -1,5 +1,5 @@
 // token_new.js - a new token: what it is for, then its secret, which is shown this once.
-import { h, fill, say, button, field, select, suggesting, copy, save, icon } from './dom.js';
+import { h, fill, say, button, field, form, select, suggesting, copy, save, icon } from './dom.js';
 import { get, post, state, now } from './api.js';
 import { dialog, announce } from './dialog.js';
 import { csv, exactly, many, protocol, when, TYPES } from './words.js';
@@ -17,88 +17,76 @@ function suggest(input, app) {
 /* The local time that an <input type=datetime-local> wants. */
 const local = ms => exactly(ms).slice(0, 16);
 
-function form(preset, created) {
+function asking(preset, created) {
+	const amount = max => h('input', { type: 'number', min: 1, max, value: 1, inputmode: 'numeric' });
 	const f = {
 		app: select(state.apps.map(a => [a.app, a.app]), preset.app ?? state.apps.find(a => a.app === 'live')?.app),
 		stream: suggesting({ maxlength: 128, value: preset.streamId ?? '', required: true, autofocus: !preset.streamId }),
 		type: select(Object.entries(TYPES), preset.type),
 		expires: select(LIFETIMES),
 		at: h('input', { type: 'datetime-local', min: local(now()), value: local(now() + 86400e3) }),
-		uses: h('input', { type: 'number', min: 1, max: 1000000, value: 1, inputmode: 'numeric' }),
-		label: h('input', { type: 'text', maxlength: 128, placeholder: 'Who or what it is for', autocomplete: 'off', autofocus: Boolean(preset.streamId) }),
+		uses: amount(1000000),
+		label: h('input', { maxlength: 128, placeholder: 'Who or what it is for', autocomplete: 'off', autofocus: Boolean(preset.streamId) }),
 		resume: select(RESUME),
-		count: h('input', { type: 'number', min: 1, max: 1000, value: 1, inputmode: 'numeric' }),
+		count: amount(1000),
 	};
 	suggest(f.stream, f.app.value);
 	f.app.addEventListener('change', () => suggest(f.stream, f.app.value));
 	const at = field('Expires at', f.at, Intl.DateTimeFormat().resolvedOptions().timeZone);
 	at.hidden = true;
 	f.expires.addEventListener('change', () => { at.hidden = f.expires.value !== 'at'; });
-	const wrong = h('p.wrong', { role: 'alert' });
-	const go = h('button.button.primary', { type: 'submit' }, 'Create');
-	const el = h('form', h('div.body', h('div.row', field('Opens', f.type), field('Stream', f.stream), state.apps.length > 1 && field('Application', f.app)), f.stream.after_,
-		h('div.row', field('Expires', f.expires), field('Uses', f.uses)), at, field('Label', f.label),
-		h('details', h('summary', 'More'), h('div.row',
-			field('May reconnect', f.resume, 'After a break, from the same address, on the same use: for encoders.'),
-			field('How many tokens', f.count, 'Up to 1,000, all alike.')))),
-	h('footer', wrong, go));
-	el.addEventListener('submit', async e => {
-		e.preventDefault();
-		go.disabled = true;
-		say(wrong, '');
-		try {
-			if (!f.stream.value.trim())
-				throw new Error('Which stream is it to open?');
-			created(await post('tokens', asked(f)));
-		} catch (error) {
-			fill(wrong, icon('warn'), error.message);
-			f.stream.focus();
-		} finally {
-			go.disabled = false;
-		}
-	});
-	el.noValidate = true;
-	return el;
+	const send = async () => {
+		if (!f.stream.value.trim())
+			throw new Error('Which stream is it to open?');
+		created(await post('tokens', asked(f)));
+	};
+	return form('Create', send, (wrong, go) => [
+		h('div.body', h('div.row', field('Opens', f.type), field('Stream', f.stream), state.apps.length > 1 && field('Application', f.app)), f.stream.after_,
+			h('div.row', field('Expires', f.expires), field('Uses', f.uses)), at, field('Label', f.label),
+			h('details', h('summary', 'More'), h('div.row',
+				field('May reconnect', f.resume, 'After a break, from the same address, on the same use: for encoders.'),
+				field('How many tokens', f.count, 'Up to 1,000, all alike.')))),
+		h('footer', wrong, go)]);
 }
 
 function asked(f) {
-	const body = { app: f.app.value || 'live', streamId: f.stream.value.trim(), type: f.type.value, maxUses: Number(f.uses.value) };
-	if (f.expires.value === 'at')
-		body.expireDate = Math.floor(new Date(f.at.value).getTime() / 1000);
-	else if (f.expires.value)
-		body.expiresIn = f.expires.value;
-	if (f.label.value)
-		body.label = f.label.value;
-	if (f.resume.value)
-		body.resume = f.resume.value;
-	if (Number(f.count.value) !== 1)
-		body.count = Number(f.count.value);
-	return body;
+	const own = f.expires.value === 'at', count = Number(f.count.value);
+	return {
+		app: f.app.value || 'live',
+		streamId: f.stream.value.trim(),
+		type: f.type.value,
+		maxUses: Number(f.uses.value),
+		expireDate: own ? Math.floor(new Date(f.at.value).getTime() / 1000) : undefined,
+		expiresIn: own ? undefined : f.expires.value || undefined,
+		label: f.label.value || undefined,
+		resume: f.resume.value || undefined,
+		count: count === 1 ? undefined : count,
+	};
 }
 
 // ---- what came of it ----
 
 function copyButton(text, what) {
-	const el = h('button.button.small', { type: 'button' }, icon('copy'), h('span'));
+	const el = button([icon('copy'), h('span')], press, 'small');
 	let back;
 	const name = text => {
 		say(el.lastChild, text);
 		el.setAttribute('aria-label', `${text} ${what}`);
 	};
 	name('Copy');
-	el.addEventListener('click', async () => {
+	async function press() {
 		const done = await copy(text);
 		name(done ? 'Copied' : 'Select');
 		announce(done ? `${what} copied.` : 'Copying is not allowed here: select the text.');
 		clearTimeout(back);
 		back = setTimeout(name, 2500, 'Copy');
-	});
+	}
 	return el;
 }
 
 function secret(name, text, showCode) {
 	return h('div.secret', h('span.name', name), h('code', text), h('span.acts', copyButton(text, name),
-		showCode && h('button.button.small', { type: 'button', 'aria-label': `QR code of ${name}`, on: { click: () => showCode(name, text) } }, icon('qr'), h('span', 'QR'))));
+		showCode && button([icon('qr'), h('span', 'QR')], () => showCode(name, text), 'small', { 'aria-label': `QR code of ${name}` })));
 }
 
 /* OBS and encoders ask for the two halves of an RTMP address apart. */
@@ -108,7 +96,7 @@ function halves(url) {
 }
 
 function one(t) {
-	const code = h('div.code', { hidden: true });
+	const code = h('div', { hidden: true });
 	const show = (name, text) => {
 		const picture = qr(text, `QR code of ${name}`);
 		fill(code, picture ?? h('p.note', 'This is too long for a QR code.'), h('p.help', name));
@@ -140,7 +128,7 @@ function result(items) {
 
 /** Opens the form, then what it made. Resolves with the new tokens' rows, or undefined. */
 export async function newToken(preset = {}) {
-	const made = await dialog('New token', close => form(preset, close));
+	const made = await dialog('New token', close => asking(preset, close));
 	if (!made)
 		return undefined;
 	const items = made.items ?? [made];
