@@ -1,12 +1,11 @@
 // audit.js - who was let in, who was refused and why, who did what.
 import { h, say, button, icon } from './dom.js';
-import { get, all, params as query } from './api.js';
+import { params as query } from './api.js';
 import { list, timeColumn, streamColumn, paged, filters, streamFilters, choice, heading } from './list.js';
 import { failure, announce } from './dialog.js';
 import { exporter } from './sessions.js';
 import { protocol, tell, eventName, EVENTS, REASONS, TYPES } from './words.js';
 
-const EXPORT_MAX = 100000;
 const KINDS = { admitted: 'good', refused: 'bad', ended: 'dim' };
 const COLUMNS = ['seq', 'time', 'event', 'reason', 'app', 'streamId', 'type', 'protocol', 'address', 'token', 'session', 'detail'];
 
@@ -29,7 +28,7 @@ export const audit = {
 			...streamFilters(params),
 			event: choice(params, 'event', Object.entries(EVENTS), 'Everything'),
 			reason: choice(params, 'reason', Object.entries(REASONS).map(([k, [text]]) => [k, text]), 'Any'),
-			token: h('input', { type: 'text', value: params.get('token') ?? '', placeholder: 'Its id', autocomplete: 'off', spellcheck: 'false' }),
+			token: h('input', { value: params.get('token') ?? '', placeholder: 'Its id', autocomplete: 'off', spellcheck: 'false' }),
 		};
 		let paused = false;
 		const total = h('p.total');
@@ -49,7 +48,7 @@ export const audit = {
 		const bar = filters('audit', f, { event: 'What', reason: 'Why refused', streamId: 'Stream', app: 'Application', token: 'Token' }, () => pages.anew());
 		const pages = paged('audit', () => bar.values(), 'row', total, table.update);
 		return {
-			el: [heading('Audit', total, pause, exporter('audit', COLUMNS, () => all('audit', bar.values(), EXPORT_MAX))), bar, table.el, pages.el],
+			el: [heading('Audit', total, pause, exporter('audit', COLUMNS, bar.values)), bar, table.el, pages.el],
 			refresh: async () => paused || pages.refresh(),
 			rings: e => e.name === 'audit',
 		};

@@ -29,11 +29,13 @@ const set = (app, change, text) => attempt(async () => {
 	return now;
 }, text);
 
+const letAnybody = (s, stream, ...text) => ask(`Let anybody ${s.does}${stream && ` ${stream}`}?`, text, `Let anybody ${s.does}`);
+
 async function turn(app, s) {
 	const on = app[s.key];
-	if (on && !await ask(`Let anybody ${s.does}?`, [
+	if (on && !await letAnybody(s, '',
 		`In ${app.app}, whoever knows or guesses a stream’s name may ${s.does} from then on. Tokens that are given are not spent.`,
-		'Who comes in without a token stays when you turn this on again.'], `Let anybody ${s.does}`, { danger: true }))
+		'Who comes in without a token stays when you turn this on again.'))
 		return;
 	await set(app.app, { [s.key]: !on }, on ? `In ${app.app}, anybody may ${s.does} now.` : `In ${app.app}, ${s.doing} needs a token now.`);
 }
@@ -41,12 +43,14 @@ async function turn(app, s) {
 async function showOut(app, s) {
 	const n = app.sessionsWithoutToken[s.type];
 	if (await ask(`Show out ${many(n, s.who)}?`, [`${are(n, s.doing)} in ${app.app}. They are cut off at once and need a token to come back. Those with a token are left alone.`],
-		'Show them out', { danger: true }))
+		'Show them out'))
 		await set(app.app, { [s.key]: true, endSessions: true }, now => `${many(now.sessionsEnded ?? n, 'session')} ended.`);
 }
 
 function switchRow(s, current) {
-	const knob = h('button.switch', { type: 'button', role: 'switch', id: `${s.type}-${current().app}`, on: {
+	const id = `${s.type}-${current().app}`;
+	const label = h('span.label', { id: `${id}-l` }, s.title), text = h('p.effect', { id: `${id}-d` }), state_ = h('span', { 'aria-hidden': 'true' });
+	const knob = h('button.switch', { type: 'button', role: 'switch', id, 'aria-labelledby': label.id, 'aria-describedby': text.id, on: {
 		click: async () => {
 			knob.disabled = true;
 			await turn(current(), s);
@@ -54,12 +58,7 @@ function switchRow(s, current) {
 			knob.focus();
 		},
 	} }, h('span.knob'));
-	const text = h('p.effect');
 	const out = button('Show them out', () => showOut(current(), s), 'small');
-	const label = h('span.label', { id: `${knob.id}-l` }, s.title), state_ = h('span.onoff', { 'aria-hidden': 'true' });
-	text.id = `${knob.id}-d`;
-	knob.setAttribute('aria-labelledby', label.id);
-	knob.setAttribute('aria-describedby', text.id);
 	return {
 		el: h('div.switchrow', h('div', label, text, out), h('div.knobs', state_, knob)),
 		update() {
@@ -86,7 +85,7 @@ function chooser(name, options, now, change) {
 function overrideRow(app, stream, current, without) {
 	const own = key => current()?.streams[stream]?.[key], change = (key, to, text) => set(app, { streams: { [stream]: { [key]: to } } }, `${stream}: ${text} now.`);
 	const choices = SWITCHES.map(s => chooser(`${s.title}: ${stream}`, CHOICES, () => ({ true: 'on', false: 'off' })[own(s.key)],
-		async (to, text) => (to !== 'off' || await ask(`Let anybody ${s.does} ${stream}?`, `Whoever knows or guesses its name may ${s.does} from then on.`, `Let anybody ${s.does}`, { danger: true })) &&
+		async (to, text) => (to !== 'off' || await letAnybody(s, stream, `Whoever knows or guesses its name may ${s.does} from then on.`)) &&
 			change(s.key, to ? to === 'on' : null, `${s.doing} is ${text}`)));
 	choices.push(chooser(`Recording: ${stream}`, RECORDING, () => own('record'), (to, text) => change('record', to || null, `recording is ${text}`)));
 	const now = h('p.help');
@@ -103,10 +102,10 @@ function overrideRow(app, stream, current, without) {
 }
 
 async function showOutOf(app, stream, sessions) {
-	if (!await ask(`Show out ${many(sessions.length, 'session')}?`, [`They came into ${stream} without a token and are cut off at once.`], 'Show them out', { danger: true }))
+	if (!await ask(`Show out ${many(sessions.length, 'session')}?`, [`They came into ${stream} without a token and are cut off at once.`], 'Show them out'))
 		return;
 	const failed = await each(sessions, x => del(`sessions/${at(x.id)}`));
-	notice(failed ? `${many(failed, 'session')} could not be ended.` : `${many(sessions.length, 'session')} ended.`, { bad: failed > 0 });
+	notice(failed ? `${many(failed, 'session')} could not be ended.` : `${many(sessions.length, 'session')} ended.`, failed > 0);
 }
 
 /* A line to add one: it begins with the application's own state, which then stays when that changes. */
@@ -133,7 +132,7 @@ function appCard(app, without) {
 	const record = chooser('Record', [['off', 'Nothing'], ['on', 'Every stream'], ['ask', 'Those turned on below']], () => row.record,
 		(record, text) => set(row.app, { record }, `Recorded in ${row.app}: ${text}.`));
 	const own = new Map(), ul = h('ul.overrides'), open = h('p.note.warn', { hidden: true }), none = h('p.help');
-	const el = h('section.card.app', { 'aria-label': `Application ${app.app}` }, h('header', h('h2', app.app)), open, rows.map(r => r.el),
+	const el = h('section.card.app', { 'aria-label': `Application ${app.app}` }, h('h2', app.app), open, rows.map(r => r.el),
 		h('div.switchrow', h('span.label', { 'aria-hidden': 'true' }, 'Record'), record),
 		h('div.own', h('h3', 'Streams with their own switches'), none, ul,
 			adder(() => row, name => own.get(name)?.el.querySelector('select').focus())));

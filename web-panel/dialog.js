@@ -14,7 +14,7 @@ export function dialog(title, build, { wide = false } = {}) {
 		const before = document.activeElement;
 		fill(el, h('header', h('h2', { id: 'dialog-title', tabindex: -1 }, title),
 			button(icon('close'), () => close(), 'square', { 'aria-label': 'Close' })),
-			build(close, el));
+			build(close));
 		el.addEventListener('close', () => {
 			settle();
 			el.remove();
@@ -29,11 +29,11 @@ export function dialog(title, build, { wide = false } = {}) {
 	});
 }
 
-/** A question with one way on; resolves true or undefined. */
-export function ask(title, text, yes, { danger = false } = {}) {
+/** A question before what is to be thought over; resolves true or undefined. */
+export function ask(title, text, yes) {
 	return dialog(title, close => [
-		h('div.body', [].concat(text).map(t => t instanceof Node ? t : h('p', t))),
-		h('footer', button('Cancel', () => close()), button(yes, () => close(true), danger ? 'danger' : 'primary', { autofocus: true })),
+		h('div.body', text.map(t => h('p', t))),
+		h('footer', button('Cancel', () => close()), button(yes, () => close(true), 'danger', { autofocus: true })),
 	]);
 }
 
@@ -57,7 +57,7 @@ export function announce(text, urgent = false) {
 	el.timer = setTimeout(() => { el.textContent = ''; }, 9000); // nobody is to come upon it later
 }
 
-export function notice(text, { bad = false, ms = bad ? 9000 : 5000 } = {}) {
+export function notice(text, bad) {
 	const same = bad && [...shelf.children].find(el => el.firstChild.textContent === text); // a view that reads again fails again
 	const toast = same || h(`div.toast${bad ? '.bad' : ''}`, h('p', text), button(icon('close'), () => toast.remove(), 'square', { 'aria-label': 'Dismiss' }));
 	if (!same) {
@@ -65,9 +65,9 @@ export function notice(text, { bad = false, ms = bad ? 9000 : 5000 } = {}) {
 		announce(text, bad);
 	}
 	clearTimeout(toast.timer);
-	toast.timer = setTimeout(() => toast.remove(), ms);
+	toast.timer = setTimeout(() => toast.remove(), bad ? 9000 : 5000);
 }
-export const failure = e => e.status !== 401 && notice(e.message, { bad: true });
+export const failure = e => e.status !== 401 && notice(e.message, true);
 
 /** Runs `act` and tells `text(what it gave)`; a failure is told instead. Resolves with what it gave, or null. */
 export async function attempt(act, text) {

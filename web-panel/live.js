@@ -8,15 +8,15 @@ import { newToken } from './token_new.js';
 import { preview } from './preview.js';
 
 const SAMPLES = 60;
-const history = new Map(); // "app/stream": bit rates, oldest first; kept while one looks elsewhere
+const id = s => `${s.app}/${s.streamId}`;
+const history = new Map(); // of each id, bit rates, oldest first; kept while one looks elsewhere
 
 function sample(rows) {
 	for (const s of rows) {
-		const line = history.get(`${s.app}/${s.streamId}`) ?? [];
-		line.push(s.live ? s.bitRate : 0);
-		history.set(`${s.app}/${s.streamId}`, line.slice(-SAMPLES));
+		const line = history.get(id(s)) ?? [];
+		history.set(id(s), [...line, s.live ? s.bitRate : 0].slice(-SAMPLES));
 	}
-	const there = new Set(rows.map(s => `${s.app}/${s.streamId}`));
+	const there = new Set(rows.map(id));
 	for (const name of history.keys())
 		if (!there.has(name))
 			history.delete(name);
@@ -49,7 +49,7 @@ function describe(s) {
 async function stop(s) {
 	if (await ask(`Stop ${s.streamId}?`, [
 		`Its publisher is shown out${s.viewers ? `, and the stream ends for ${many(s.viewers, 'viewer')}` : ''}.`,
-		'A publisher that still has a use left, or that needs no token, can come back.'], 'Stop the stream', { danger: true }))
+		'A publisher that still has a use left, or that needs no token, can come back.'], 'Stop the stream'))
 		await attempt(() => del(`streams/${at(s.app)}/${at(s.streamId)}`), `${s.streamId} was stopped.`);
 }
 
@@ -77,7 +77,7 @@ function card(s) {
 			live.className = `badge ${row.live ? 'good' : 'dim'}`;
 			say(age, `for ${duration(clock() / 1000 - row.startedAt)}`);
 			age.title = `since ${exactly(row.startedAt * 1000)}`;
-			fill(line, spark(history.get(`${row.app}/${row.streamId}`) ?? [0]));
+			fill(line, spark(history.get(id(row)) ?? [0]));
 			const by = Object.entries(row.viewersByProtocol).map(([p, n]) => `${number(n)} by ${protocol(p)}`).join(', ');
 			say(viewers, row.viewers ? `${many(row.viewers, 'viewer')}: ${by}` : 'Nobody is watching');
 		},
@@ -98,12 +98,12 @@ export const live = {
 		const grid = h('div.grid'), total = h('p.total'), cards = new Map();
 		let none = null;
 		async function refresh() {
-			const rows = (await get('streams')).items;
+			const rows = (await get('streams')).items, sum = key => rows.reduce((n, s) => n + s[key], 0);
 			sample(rows);
-			keep(grid, cards, rows, s => `${s.app}/${s.streamId}/${s.startedAt}`, card);
+			keep(grid, cards, rows, s => `${id(s)}/${s.startedAt}`, card);
 			none?.remove();
 			none = rows.length ? null : grid.appendChild(none ?? nothing());
-			say(total, rows.length ? `${many(rows.length, 'stream')}, ${many(rows.reduce((n, s) => n + s.viewers, 0), 'viewer')}, ${bits(rows.reduce((n, s) => n + s.bitRate, 0))} coming in` : '');
+			say(total, rows.length ? `${many(rows.length, 'stream')}, ${many(sum('viewers'), 'viewer')}, ${bits(sum('bitRate'))} coming in` : '');
 		}
 		return {
 			el: [heading('Live', total), grid],

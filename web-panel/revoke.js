@@ -29,7 +29,7 @@ export async function revokeTokens(tokens, done) {
 			sessions += a.sessionsEnded;
 			revoked += a.revoked;
 		}, leaving);
-		notice(failed ? `${failed} of ${n} could not be revoked; ${revoked} are.${ended(sessions)}` : `${many(revoked, 'token')} revoked.${ended(sessions)}`, { bad: failed > 0 });
+		notice(failed ? `${failed} of ${n} could not be revoked; ${revoked} are.${ended(sessions)}` : `${many(revoked, 'token')} revoked.${ended(sessions)}`, failed > 0);
 		done?.();
 	});
 }

@@ -12,7 +12,7 @@ const COLUMNS = ['id', 'type', 'state', 'app', 'streamId', 'protocol', 'address'
 async function kick(s) {
 	const who = `${s.address}, ${s.type === 'play' ? 'watching' : 'publishing'} ${s.streamId}`;
 	if (await ask('Show out?', [who, s.token ? 'Its token stays as it is: if it has a use left, it can come back. To shut it out, revoke the token.'
-		: 'It came in without a token and can come back while none is needed.'], 'Show out', { danger: true }))
+		: 'It came in without a token and can come back while none is needed.'], 'Show out'))
 		await attempt(() => del(`sessions/${at(s.id)}`), `Shown out: ${who}.`);
 }
 
@@ -37,15 +37,15 @@ const columns = [
 	{ name: 'Actions', bare: true, cls: 'act', make: current => button('Show out', () => kick(current()), 'small danger', { 'aria-label': `Show out ${current().address}, session ${current().id}` }) },
 ];
 
-/** Buttons that save all that the filter lets through. */
-export function exporter(name, columns_, read) {
+/** Buttons that save all of `path` that the filter lets through. */
+export function exporter(path, names, filter) {
 	const run = kind => attempt(async () => {
-		const rows = await read();
-		save(`${name}-${new Date().toISOString().slice(0, 19).replaceAll(':', '')}.${kind}`, kind === 'csv' ? 'text/csv' : 'application/json',
-			kind === 'csv' ? csv(columns_, rows) : JSON.stringify([...rows], null, 1));
+		const rows = await all(path, filter(), EXPORT_MAX);
+		const [type, text] = kind === 'csv' ? ['text/csv', csv(names, rows)] : ['application/json', JSON.stringify([...rows], null, 1)];
+		save(`${path}-${new Date().toISOString().slice(0, 19).replaceAll(':', '')}.${kind}`, type, text);
 		return rows;
 	}, rows => `${many(rows.length, 'row')} saved.${rows.next ? ' There are more: narrow the filter.' : ''}`);
-	return [button('CSV', () => run('csv'), '', { 'aria-label': 'Export as CSV' }), button('JSON', () => run('json'), '', { 'aria-label': 'Export as JSON' })];
+	return ['CSV', 'JSON'].map(kind => button(kind, () => run(kind.toLowerCase()), '', { 'aria-label': `Export as ${kind}` }));
 }
 
 export const sessions = {
@@ -71,7 +71,7 @@ export const sessions = {
 			f.streamId.suggest([...new Set(a.items.map(s => s.streamId))].slice(0, 50));
 		}
 		return {
-			el: [heading('Sessions', total, exporter('sessions', COLUMNS, () => all('sessions', bar.values(), EXPORT_MAX))), bar, table.el],
+			el: [heading('Sessions', total, exporter('sessions', COLUMNS, bar.values)), bar, table.el],
 			refresh,
 		};
 	},
