@@ -1,6 +1,6 @@
 // api.js - calls to the server, whether it is there, and its doorbell of live events.
 
-export class ApiError extends Error {
+class ApiError extends Error {
 	constructor(status, message) {
 		super(message);
 		this.status = status;
@@ -68,7 +68,7 @@ export const del = (path, query) => call('DELETE', path + params(query));
 export function params(query) {
 	const p = new URLSearchParams();
 	for (const [k, v] of Object.entries(query ?? {}))
-		if (v !== undefined && v !== null && v !== '' && v !== false)
+		if (v || v === 0)
 			p.set(k, v);
 	return p.size ? `?${p}` : '';
 }

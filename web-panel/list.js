@@ -43,7 +43,7 @@ export function list({ label, columns, key, empty }) {
 /** A column of moments. */
 export function timeColumn(name, ms) {
 	return {
-		name, cls: 'time', lead: true, make: () => h('time'), sync: (el, row) => {
+		name, lead: true, make: () => h('time'), sync: (el, row) => {
 			const t = ms(row);
 			say(el, when(t));
 			el.dateTime = machine(t);

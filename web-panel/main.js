@@ -23,9 +23,9 @@ let shown = null, timer, lastInput = Date.now(), paused = false;
 // ---- banners ----
 
 function banner(name, ...content) {
-	banners.querySelector(`[data-name=${name}]`)?.remove();
+	banners.querySelector(`.${name}`)?.remove();
 	if (content.length)
-		banners.append(h(`div.banner.${name}`, { 'data-name': name }, icon('warn'), h('p', content)));
+		banners.append(h(`div.banner.${name}`, icon('warn'), h('p', content)));
 }
 
 function warnIfOpen() {

@@ -3,10 +3,11 @@ import { h, say, button, later } from './dom.js';
 import { call, at, SDP } from './api.js';
 
 const AGAIN_MS = 5e3, HARDLY_MS = 60e3; // until it is asked for again; where the answer was that it cannot be had
+const WAITING = 'Waiting for a picture…';
 
 /** The box with the picture; .row(row) tells how the stream is now, .end() is the end. */
 export function preview(first) {
-	const note = h('span.wait', 'Waiting for a picture…');
+	const note = h('span.wait', WAITING);
 	const video = h('video', { autoplay: true, playsinline: true, 'aria-hidden': 'true', tabindex: -1, on: { playing: () => say(note, '') } });
 	const knob = button('', toggle, 'small'), el = h('div.picture', video, note, knob);
 	let row = first, seen = false, paused = matchMedia('(prefers-reduced-motion: reduce)').matches, peer = null, next = 0, refused = false;
@@ -53,7 +54,7 @@ export function preview(first) {
 	function look() {
 		const there = row.live && row.video;
 		if (!there)
-			say(note, !row.live ? 'The stream is gone' : row.audio ? 'Sound alone' : 'Waiting for a picture…');
+			say(note, !row.live ? 'The stream is gone' : row.audio ? 'Sound alone' : WAITING);
 		knob.hidden = !there || refused;
 		say(knob, paused ? 'Play' : 'Pause');
 		knob.setAttribute('aria-label', `${knob.textContent} ${row.streamId}`);
@@ -68,7 +69,7 @@ export function preview(first) {
 	function toggle() {
 		paused = !paused;
 		next = 0;
-		say(note, paused || video.srcObject ? '' : 'Waiting for a picture…');
+		say(note, paused || video.srcObject ? '' : WAITING);
 		look();
 	}
 

@@ -69,6 +69,7 @@ export const tokens = {
 			type: choice(params, 'type', Object.entries(TYPES)),
 			state: choice(params, 'state', Object.entries(STATES).map(([k, [text]]) => [k, text])),
 		};
+		const stream = () => f.streamId.value.trim();
 		const chosen = new Map(), again = () => pages.refresh().catch(failure);
 		let rows = [];
 		const total = h('p.total');
@@ -82,7 +83,7 @@ export const tokens = {
 		}, 'danger small');
 		const bulk = h('div.bulk', { role: 'group', 'aria-label': 'What is chosen', hidden: true }, counted, out,
 			button('Choose none', () => none([...chosen.values()]), 'small quiet'));
-		const stream = button('', () => revokeStream(f.app.value || 'live', f.streamId.value.trim(), again), 'danger', { hidden: true });
+		const revokeAll = button('', () => revokeStream(f.app.value || 'live', stream(), again), 'danger', { hidden: true });
 		const all = h('input', { type: 'checkbox', 'aria-label': 'Choose all that are shown', on: { change: () => {
 			chosen.clear();
 			if (all.checked)
@@ -111,23 +112,22 @@ export const tokens = {
 			rows = now;
 			table.update(rows);
 			bar();
-			const name = f.streamId.value.trim();
-			stream.hidden = !name;
-			say(stream, `Revoke all of ${name}`);
+			revokeAll.hidden = !stream();
+			say(revokeAll, `Revoke all of ${stream()}`);
 		});
 		const filter = filters('tokens', f, { q: 'Search', streamId: 'Stream', app: 'Application', type: 'Type', state: 'State' }, () => {
 			chosen.clear();
 			return pages.anew();
 		});
 		async function create() {
-			await newToken({ app: f.app.value || undefined, streamId: f.streamId.value.trim() || undefined, type: f.type.value || undefined });
+			await newToken({ app: f.app.value || undefined, streamId: stream() || undefined, type: f.type.value || undefined });
 			pages.anew();
 		}
 		// A stream is one application's: the server would look in "live" without a word.
 		let on = [];
 		const ofOne = () => {
-			if (f.streamId.value.trim() && !f.app.value)
-				f.app.value = on.find(s => s.streamId === f.streamId.value.trim())?.app ?? 'live';
+			if (stream() && !f.app.value)
+				f.app.value = on.find(s => s.streamId === stream())?.app ?? 'live';
 		};
 		f.streamId.addEventListener('input', ofOne);
 		f.app.addEventListener('input', () => { f.streamId.value = f.app.value && f.streamId.value; });
@@ -136,7 +136,7 @@ export const tokens = {
 		if (params.get('token'))
 			showToken(params.get('token'), again);
 		return {
-			el: [heading('Tokens', total, stream, button('New token', create, 'primary')), filter, bulk, table.el, pages.el],
+			el: [heading('Tokens', total, revokeAll, button('New token', create, 'primary')), filter, bulk, table.el, pages.el],
 			refresh: pages.refresh,
 			rings: e => e.name === 'audit',
 		};

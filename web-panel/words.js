@@ -18,7 +18,7 @@ export const REASONS = {
 };
 
 /** How a session ended. */
-export const GOODBYES = {
+const GOODBYES = {
 	closed: 'Said goodbye.',
 	broken: 'The connection broke.',
 	stream_ended: 'The stream ended.',
@@ -125,7 +125,7 @@ export function exactly(ms) {
 /** Rows as CSV (RFC 4180). A cell that a spreadsheet would take for a formula gets an apostrophe. */
 export function csv(columns, rows) {
 	const cell = value => {
-		let text = value === null || value === undefined ? '' : String(value);
+		let text = String(value ?? '');
 		if (typeof value === 'string' && /^[=+\-@\t\r]/.test(text))
 			text = `'${text}`;
 		return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
