@@ -205,7 +205,7 @@ test('what the panel is made of names no other host, and is not kept by a cache 
 			files.push(`/panel/${name}`);
 	}
 	assert.ok(seen.size >= 19);
-	assert.ok(size < 102400, `the panel is ${size} bytes`);
+	assert.ok(size < 100000, `the panel is ${size} bytes`);
 });
 
 cleanUp();
