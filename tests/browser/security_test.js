@@ -91,7 +91,7 @@ test('a name that was made to point here (DNS rebinding) gets neither the panel 
 });
 
 test('signing in makes a new session, whatever was there before (fixation)', async t => {
-	const p = await page(t, browser);
+	const p = await page(t, browser, { allow: /401/ }); // what the page asks just when its session ends
 	const planted = 'A'.repeat(43);
 	await p.context().addCookies([{ name: 'sg_admin', value: planted, url: server.http, httpOnly: true }]);
 	await signIn(p, server);
