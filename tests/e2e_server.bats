@@ -83,6 +83,7 @@ ended_within() { # milliseconds since $1 until each named viewer's end
 
 @test "the switches act at once and without a restart" {
 	"$BIN/tokenctl" disable
+	sleep 1
 	publish cam ""
 	[ "$(http_status /live/streams/cam.flv)" = 200 ]
 	"$BIN/tokenctl" enable play

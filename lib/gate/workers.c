@@ -5,8 +5,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* How soon a change made by another process is noticed (R6 asks for 1 s): while anybody writes, and without that. */
-#define WATCH_MS 200
+/* How soon a change made by another process is noticed (R6 asks for 1 s, R8 "at once"): while anybody writes, and without
+ * that. */
+#define WATCH_MS 50
 #define WATCH_IDLE_MS 500
 #define WATCH_BUSY_MS 2000 /* since the last write that was heard of; a sync takes no longer */
 #define CHECKPOINT_MS 250

@@ -1,3 +1,4 @@
+/* sound_time.c - where frames of sound lie. */
 #include "media/sound_time.h"
 
 #define FAR_MS 50     /* what is off by more is believed */
