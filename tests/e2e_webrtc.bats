@@ -174,10 +174,11 @@ play() { # URL stream [options]: streamplay's JSON
 # A third of a second there and back: more than the pause between two checks, and than a gap is waited for nearby.
 @test "a server far away is found, and what the line loses is had again" {
 	stop_relay
-	relay --delay 160 --loss 1
+	relay --delay 160 --loss 3
 	run play "whep+http://$HTTP/live/whep/cam" cam --duration 6s
 	echo "$output"
 	[ "$status" -eq 0 ]
-	jq -e '.webrtc | .retransmittedPacketsReceived > 0 and .packetsLost <= 3' <<<"$output"
+	# Of 30 or so: sound is not asked for again, nor what is asked for for ever.
+	jq -e '.webrtc | .retransmittedPacketsReceived * 2 > .packetsLost' <<<"$output"
 	[ "$(jq '.video.decoded' <<<"$output")" -ge 120 ]
 }
