@@ -112,10 +112,13 @@ publish() { # stream token [ffmpeg input options]
 	wait_live "$1"
 }
 
+# Its publisher is in, and its first picture has come: a viewer may come now.
 wait_live() { # stream
 	for _ in $(seq 100); do
 		"$BIN/tokenctl" sessions --json | jq -e --arg s "$1" \
-			'.items // . | any(.streamId == $s and .type == "publish" and .state == "active")' >/dev/null && return 0
+			'.items // . | any(.streamId == $s and .type == "publish" and .state == "active")' >/dev/null &&
+			curl -sf --unix-socket "$DIR/streamd.sock" http://localhost/api/v1/streams | jq -e --arg s "$1" \
+				'.items | any(.streamId == $s and .live)' >/dev/null && return 0
 		sleep 0.05
 	done
 	echo "stream $1 did not come up" >&2
