@@ -4,7 +4,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#define AUDIO_START_US 1000000
 #define CONFIG_KINDS 3 /* video, audio, metadata: the first of enum sg_frame_kind */
 
 struct sg_ring {
@@ -167,7 +166,7 @@ static uint64_t start(struct sg_ring *r)
 	if (key_is_kept(r))
 		return r->key;
 	uint64_t seq = r->head;
-	int64_t since_us = sg_mono_us() - AUDIO_START_US;
+	int64_t since_us = sg_mono_us() - SG_RING_SOUND_START_US;
 	while (seq > r->tail) {
 		const struct sg_frame *f = *slot(r, seq - 1);
 		if (f->kind == SG_FRAME_VIDEO || f->arrived_us < since_us)

@@ -32,6 +32,7 @@ void sg_ring_hold(struct sg_ring *r);
 void sg_ring_release(struct sg_ring *r); /* also when it is not held */
 void sg_ring_end(struct sg_ring *r); /* nothing more will come; readers learn it from sg_ring_read */
 
+#define SG_RING_SOUND_START_US 1000000 /* so old may be the first sound that a new reader gets where there are no pictures */
 /* Where a new reader starts: the newest frame with SG_FRAME_KEY; without video, the oldest audio
  * frame not more than a second old; the head when empty. */
 uint64_t sg_ring_start(struct sg_ring *r);

@@ -360,8 +360,6 @@ struct sg_stream *sg_publisher_stream(struct sg_publisher *pub)
 
 /* ---- joining ---- */
 
-#define SOUND_START_US 1000000 /* as a ring of sound alone has it */
-
 /* INT64_MIN: its publisher has pictures, or nothing yet. Locked. */
 static int64_t sound_since_us(const struct sg_stream *s)
 {
@@ -394,7 +392,7 @@ uint64_t sg_stream_start(struct sg_stream *s)
 {
 	uint64_t start = sg_ring_start(s->ring);
 	int64_t since_us = sound_since_us(s);
-	int64_t second_ago_us = sg_mono_us() - SOUND_START_US;
+	int64_t second_ago_us = sg_mono_us() - SG_RING_SOUND_START_US;
 	struct sg_frame *f = NULL;
 	struct sg_ring_read rd = { .frames = &f, .max = 1, .next = start };
 
