@@ -45,14 +45,17 @@ compare_head() { # over what
 	say "| over $1, 32 connections kept open | streamd: requests/s | nginx with secure_link | streamd: CPU µs per request | nginx |"
 	say "| --- | ---: | ---: | ---: | ---: |"
 }
+# By turns, and the middle of the rounds' ratios: a machine has its moods.
 compare() { # what our_url their_url [wrk options]
-	local what=$1 mine=$2 theirs=$3 rate cost
+	local what=$1 mine=$2 theirs=$3 turn rate=() cost=() their_rate=() their_cost=() ratio=()
 	shift 3
-	requests "$STREAMD" "$mine" "$@"
-	rate=$RATE cost=$COST
-	requests "$NGINX" "$theirs" "$@"
-	say "| $what | $rate | $RATE | $cost | $COST |"
-	wanted "$what: requests per second against nginx" ">=" 1 %.2f "$rate / $RATE"
+	for turn in $(seq "$rounds"); do
+		requests "$STREAMD" "$mine" "$@" && rate+=("$RATE") cost+=("$COST")
+		requests "$NGINX" "$theirs" "$@" && their_rate+=("$RATE") their_cost+=("$COST")
+		ratio+=("$(calc %.4f "${rate[-1]} / $RATE")")
+	done
+	say "| $what | $(middle "${rate[@]}") | $(middle "${their_rate[@]}") | $(middle "${cost[@]}") | $(middle "${their_cost[@]}") |"
+	wanted "$what: requests per second against nginx" ">=" 1 %.2f "$(middle "${ratio[@]}")"
 }
 
 # Makes a segment and ends its publisher without a goodbye: for half a minute the stream waits for it, its
