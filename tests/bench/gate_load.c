@@ -6,10 +6,11 @@
  *   gate_load redis PORT   TOKENS SECONDS   Redis, the same checks in Lua, 64 in flight
  *   gate_load look  FOLDER TOKENS COUNT     look up and spend, groups of 64, one thread: the token path
  *
- * All write to disk before they answer. Two orders, one after the other, a line each: "recent", nearly
- * in the order in which the newest two fifths of the tokens were made, as one-time tokens are used; "random",
- * any of the others. The first second of each is not counted: caches fill, logs take their size. Printed: per second, and the 50th and 99th percentile of the wait in
- * microseconds. */
+ * All write to disk before they answer. They say "ready" when the tokens are made, then take turns: for each line
+ * read, which is an order, SECONDS or COUNT are measured and a line is printed. The orders: "recent", nearly that in
+ * which the newest two fifths of the tokens were made, as one-time tokens are used; "random", any of the others. The
+ * beginning of a turn is not counted: caches fill, logs take their size. Printed: per second, and the 50th and 99th
+ * percentile of the wait in microseconds. */
 #include "base/clock.h"
 #include "base/heap.h"
 #include "gate/gate.h"
@@ -23,12 +24,12 @@
 
 #define IN_FLIGHT 64
 #define WAITS_MAX 4000000
-#define WARM_UP_US 1000000
+#define WARM_UP_US 400000
 
 static uint32_t *waits;
 static size_t wait_count;
 static struct sg_token_key *keys;
-static size_t key_count, drawn, draw_end;
+static size_t key_count;
 static int64_t count_from_us; /* what ended before is not counted */
 
 static void die(const char *what, const char *why)
@@ -106,21 +107,42 @@ static void number_keys(size_t count)
 }
 
 static const char *const orders[] = { "recent", "random" };
+static struct pool {
+	size_t next, end; /* of keys */
+} pools[2], *pool;
 
-static void draw_from(int order)
+/* Waits to be told which order is next; -1: that was all. */
+static int next_turn(double seconds, int64_t *until_us)
 {
-	size_t recent = key_count - key_count / 5 * 2;
+	char line[32];
 
-	drawn = order == 0 ? recent : 0;
-	draw_end = order == 0 ? key_count : recent;
+	if (!pools[1].end) {
+		size_t recent = key_count - key_count / 5 * 2;
+		pools[0] = (struct pool){ recent, key_count };
+		pools[1] = (struct pool){ 0, recent };
+		printf("ready\n");
+		fflush(stdout);
+	}
+	if (!fgets(line, sizeof(line), stdin))
+		return -1;
+	line[strcspn(line, "\n")] = '\0';
+	for (int i = 0; i < 2; i++)
+		if (!strcmp(line, orders[i])) {
+			pool = &pools[i];
+			count_from_us = sg_mono_us() + WARM_UP_US;
+			*until_us = count_from_us + (int64_t)(seconds * 1e6);
+			return i;
+		}
+	die("no such order", line);
+	return -1;
 }
 
 /* Any thread. */
 static const struct sg_token_key *draw(void)
 {
-	size_t i = __atomic_fetch_add(&drawn, 1, __ATOMIC_RELAXED);
+	size_t i = __atomic_fetch_add(&pool->next, 1, __ATOMIC_RELAXED);
 
-	return i < draw_end ? &keys[i] : NULL;
+	return i < pool->end ? &keys[i] : NULL;
 }
 
 static struct sg_store *fill(const char *folder, size_t count, uint32_t max_uses)
@@ -258,10 +280,7 @@ static void run_gate(const char *folder, size_t count, double seconds)
 	if (sg_config_parse(&cfg, "bench", sg_str_from(text), error, sizeof(error)) != SG_OK ||
 	    sg_gate_open(&gate, cfg, &media, error, sizeof(error)) != SG_OK)
 		die("opening the gate", error);
-	for (int order = 0; order < 2; order++) {
-		draw_from(order);
-		count_from_us = sg_mono_us() + WARM_UP_US;
-		end_us = count_from_us + (int64_t)(seconds * 1e6);
+	for (int order; (order = next_turn(seconds, &end_us)) >= 0;) {
 		for (int i = 0; i < IN_FLIGHT; i++)
 			begin(&attempts[i]);
 		while (under_way)
@@ -310,10 +329,8 @@ static void run_sqlite(const char *folder, const char *journal, size_t count, do
 	for (int i = 0; i < 5; i++)
 		must(db, sqlite3_prepare_v2(db, sql[i], -1, &st[i], NULL), sql[i]);
 	number_keys(count);
-	for (int order = 0; order < 2; order++) {
-		count_from_us = sg_mono_us() + WARM_UP_US;
-		int64_t until_us = count_from_us + (int64_t)(seconds * 1e6);
-		draw_from(order);
+	int64_t until_us;
+	for (int order; (order = next_turn(seconds, &until_us)) >= 0;) {
 		for (const struct sg_token_key *k; sg_mono_us() < until_us && (k = draw());) {
 			int64_t since_us = sg_mono_us();
 			for (int i = 0; i < 5; i++) {
@@ -452,11 +469,10 @@ static void run_redis(int port, size_t count, double seconds)
 	for (int i = 0; i < REDIS_PEERS; i++)
 		peers[i] = (struct redis_peer){ .c = connect_redis(port), .sha = sha,
 			.waits = malloc(WAITS_MAX / REDIS_PEERS * sizeof(*waits)) };
-	for (int order = 0; order < 2; order++) {
-		draw_from(order);
-		count_from_us = sg_mono_us() + WARM_UP_US;
+	int64_t until_us;
+	for (int order; (order = next_turn(seconds, &until_us)) >= 0;) {
 		for (int i = 0; i < REDIS_PEERS; i++) {
-			peers[i].until_us = count_from_us + (int64_t)(seconds * 1e6);
+			peers[i].until_us = until_us;
 			peers[i].wait_count = 0;
 			if (!peers[i].waits || pthread_create(&peers[i].thread, NULL, run_peer, &peers[i]) != 0)
 				die("redis", "no thread");
@@ -498,21 +514,26 @@ static void spend_some(struct sg_store *st)
 	}
 }
 
-/* Any of all tokens; few enough that no checkpoint falls into it: of those the gate has a thread. */
+/* Any of all tokens, whatever the order; few enough that no checkpoint falls into it: of those the gate has a thread. */
 static void run_look(const char *folder, size_t count, size_t wanted)
 {
 	struct sg_store *st = fill(folder, count, SG_MAX_USES_MAX);
 
+	int64_t unused_us;
 	for (size_t i = 0; i < 50; i++)
 		spend_some(st); /* the first ones warm the caches */
-	if (sg_store_checkpoint(st) != SG_OK)
-		die("checkpoint", sg_store_error(st));
-	wait_count = 0;
-	double cpu = cpu_us();
-	int64_t start_us = sg_mono_us();
-	while (wait_count < wanted)
+	for (int order; (order = next_turn(0, &unused_us)) >= 0;) {
+		if (sg_store_checkpoint(st) != SG_OK)
+			die("checkpoint", sg_store_error(st));
 		spend_some(st);
-	report("random", sg_mono_us() - start_us, cpu_us() - cpu);
+		wait_count = 0;
+		count_from_us = 0; /* warm it is */
+		double cpu = cpu_us();
+		int64_t start_us = sg_mono_us();
+		while (wait_count < wanted)
+			spend_some(st);
+		report(orders[order], sg_mono_us() - start_us, cpu_us() - cpu);
+	}
 	sg_store_close(st);
 }
 
