@@ -212,6 +212,8 @@ struct sg_reentry {
 enum sg_reason sg_gate_enter(struct sg_gate *gate, const struct sg_reentry *re,
     struct sg_attachment *at);
 void sg_gate_leave(struct sg_gate *gate, struct sg_attachment *at);
+/* `to` is attached in the place of `from`, which has left. `to->kicked` is set; that of `from` may have been called. */
+void sg_gate_move(struct sg_gate *gate, struct sg_attachment *to, struct sg_attachment *from);
 
 /* ---- administration ---- */
 

@@ -181,6 +181,22 @@ void sg_gate_leave(struct sg_gate *g, struct sg_attachment *at)
 	sg_session_unref(s);
 }
 
+void sg_gate_move(struct sg_gate *g, struct sg_attachment *to, struct sg_attachment *from)
+{
+	void (*kicked)(struct sg_attachment *at) = to->kicked;
+
+	pthread_mutex_lock(&g->lock);
+	*to = *from;
+	to->kicked = kicked;
+	if (to->session) {
+		*to->link = to;
+		if (to->next)
+			to->next->link = &to->next;
+	}
+	pthread_mutex_unlock(&g->lock);
+	from->session = NULL;
+}
+
 /* ---- showing out ---- */
 
 static bool matches(const struct sg_session *s, const struct sg_end_filter *f)

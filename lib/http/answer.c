@@ -80,6 +80,9 @@ enum MHD_Result http_queue(struct sg_http_request *req)
 	unsigned hundreds = req->status / 100;
 	if (hundreds < 6)
 		atomic_fetch_add(&req->srv->status[hundreds], 1);
+	if (req->apart)
+		http_body_follow(req->apart);
+	req->apart = NULL;
 	enum MHD_Result ok = MHD_queue_response(req->mhd, req->status, req->answer);
 	MHD_destroy_response(req->answer);
 	req->answer = NULL;
@@ -147,9 +150,37 @@ static void unref_blobs(void *cls)
 	free(list);
 }
 
+/* From so many bytes on the way past libmicrohttpd is the shorter one. */
+#define APART_BYTES 16384
+
+/* False: it is to go through libmicrohttpd. */
+static bool respond_apart(struct sg_http_request *req, unsigned status, const char *type,
+    struct sg_blob *const *blobs, size_t count)
+{
+	uint64_t size = 0;
+
+	for (size_t i = 0; i < count; i++)
+		size += blobs[i]->size;
+	if (!req->connection->pump || req->method != SG_HTTP_GET || size < APART_BYTES ||
+	    !(req->apart = http_body_apart(req->connection->pump, blobs, count)))
+		return false;
+	struct MHD_Response *r = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+	if (r) {
+		put_headers(req, r, type);
+		req->answer_bytes = size;
+	} else {
+		http_body_drop(req->apart);
+		req->apart = NULL;
+	}
+	http_answer(req, status, r);
+	return true;
+}
+
 void http_respond_blobs(struct sg_http_request *req, unsigned status, const char *type,
     struct sg_blob *const *blobs, size_t count)
 {
+	if (respond_apart(req, status, type, blobs, count))
+		return;
 	if (count == 1) {
 		sg_http_respond_blob(req, status, type, blobs[0]);
 		return;

@@ -126,6 +126,7 @@ struct sg_http_request {
 	struct MHD_Response *answer;
 	unsigned status;
 	uint64_t answer_bytes;
+	struct http_body *apart; /* HTTPS: the answer's body, on a way of its own */
 	struct sg_attachment attachment; /* media: the session that this request is part of */
 	struct http_stream *stream;
 	char text[]; /* the target as it came, NUL, the decoded path, NUL */
@@ -276,6 +277,14 @@ void http_pump_unref(struct http_pump *p);
 /* What it still holds is not delivered. Any thread; never blocks. The plain end is then to be shut
  * down or closed. */
 void http_pump_cut(struct http_pump *p);
+/* A body that goes from where it lies to TLS: through libmicrohttpd and the plain socket it would be copied twice.
+ * Takes the blobs' references. NULL, and they are not taken: another one is on its way, or no memory. */
+struct http_body *http_body_apart(struct http_pump *p, struct sg_blob *const *blobs, size_t count);
+/* Right before the header is given to libmicrohttpd, whose answer has no body of its own. The body is the pump's. */
+void http_body_follow(struct http_body *b);
+void http_body_drop(struct http_body *b); /* instead of that; NULL allowed */
+/* The answer is over for libmicrohttpd: while its body is not, `at` stays attached by it. */
+void http_body_attach(struct http_pump *p, struct sg_attachment *at);
 /* Gives a connected socket to libmicrohttpd; takes `fd`. */
 void http_take_socket(
     struct sg_http_server *srv, int fd, const struct sockaddr *sa, socklen_t len);
