@@ -58,7 +58,7 @@ teardown_file() {
 get() { # path [curl options]
 	local path=$1
 	shift
-	curl -s --cacert "$DIR/cert.pem" "$@" "https://$HTTPS$path"
+	curl -s -A tests --cacert "$DIR/cert.pem" "$@" "https://$HTTPS$path"
 }
 
 @test "RTMPS publishes and plays; a token opens once" {
@@ -130,6 +130,63 @@ most_unread() { # host:port
 	timeout 5 tail --pid=$viewer -f /dev/null || status=$?
 	[ "$status" = 0 ]
 	wait "$viewer" || true
+}
+
+# Segments of several megabytes: more than sockets hold. Sets SEGMENTS, paths with the session of token $t.
+publish_large() {
+	[ -s "$BATS_FILE_TMPDIR/large.flv" ] || ffmpeg -v error -nostdin -y -f lavfi -i color=size=426x240:rate=25,noise=alls=100:allf=t \
+		-t 8 -c:v libx264 -preset ultrafast -crf 1 -pix_fmt yuv420p -g 50 -f flv "$BATS_FILE_TMPDIR/large.flv"
+	ffmpeg -v error -nostdin -re -stream_loop -1 -i "$BATS_FILE_TMPDIR/large.flv" -c copy -t 60 -f flv \
+		"rtmps://$RTMPS/live/large?token=$(token large --type publish)" >"$DIR/publish-large.log" 2>&1 3>&- &
+	CLIENT=$!
+	wait_live large
+	t=$(token large)
+	at=/live/streams/$(get "/live/streams/large.m3u8?token=$t" | grep -v '^#' | head -n 1)
+	for _ in $(seq 100); do
+		SEGMENTS=$(get "$at" | grep '^main-.*m4s' | sed "s,^,${at%/*}/,")
+		[ "$(wc -l <<<"$SEGMENTS")" -lt 4 ] || break
+		sleep 0.2
+	done
+	SEGMENTS=$(tail -n 3 <<<"$SEGMENTS") # the oldest may go at any time
+}
+
+@test "segments come whole, one after the other and asked for together" {
+	publish_large
+	for s in $SEGMENTS; do
+		get "$s" -o "$DIR/segment" -D "$DIR/head"
+		[ "$(stat -c %s "$DIR/segment")" -gt 3000000 ]
+		[ "$(grep -ci '^content-length:' "$DIR/head")" = 1 ]
+		[ "$(sed -n 's/^content-length: //Ip' "$DIR/head" | tr -d '\r')" = "$(stat -c %s "$DIR/segment")" ]
+		sha256sum <"$DIR/segment" | cut -d' ' -f1
+	done >"$DIR/each"
+	[ "$(wc -l <"$DIR/each")" = 3 ]
+	# shellcheck disable=SC2086
+	python3 "$BATS_TEST_DIRNAME/tls_client.py" together "${HTTPS##*:}" $SEGMENTS >"$DIR/all"
+	cmp "$DIR/each" "$DIR/all"
+	get "$(tail -n 1 <<<"$SEGMENTS")" --limit-rate 4M -o "$DIR/segment"
+	[ "$(sha256sum <"$DIR/segment" | cut -d' ' -f1)" = "$(tail -n 1 "$DIR/each")" ]
+	[ "$(get "$(tail -n 1 <<<"$SEGMENTS")" -I | sed -n 's/^content-length: //Ip' | tr -d '\r')" = "$(stat -c %s "$DIR/segment")" ]
+	stop "$CLIENT"
+}
+
+@test "a viewer kicked in the middle of a segment gets no more of it" {
+	publish_large
+	mkfifo "$DIR/go"
+	python3 "$BATS_TEST_DIRNAME/tls_client.py" slowly "${HTTPS##*:}" "$(tail -n 1 <<<"$SEGMENTS")" <"$DIR/go" >"$DIR/slow" 2>"$DIR/slow.err" 3>&- &
+	slow=$!
+	exec 9>"$DIR/go"
+	for _ in $(seq 100); do grep -q reading "$DIR/slow" && break; sleep 0.05; done
+	sleep 0.5 # the server has said the header and is through with the request
+	"$BIN/tokenctl" revoke "$(token_id "$t")"
+	for _ in $(seq 20); do [ -n "$("$BIN/tokenctl" sessions --stream large --json | jq '.items[] | select(.type == "play")')" ] || break; sleep 0.05; done
+	sleep 0.3
+	echo >&9
+	exec 9>&-
+	wait "$slow"
+	read -r came size < <(tail -n 1 "$DIR/slow")
+	echo "$came of $size"
+	[ "$came" -lt $((size / 2)) ]
+	stop "$CLIENT"
 }
 
 @test "TLS 1.2 and up, and modern ciphers" {
