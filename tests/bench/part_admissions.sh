@@ -3,8 +3,8 @@
 #
 # What is compared takes turns, and a ratio is the middle of the rounds' ratios.
 
-# Makes the tokens and waits for its turns: they are given on descriptor FD, its answers come on the next one. Sets LOAD.
 fresh() { rm -rf "$dir/store" && mkdir "$dir/store"; }
+# Makes the tokens and waits for its turns: they are given on descriptor FD, its answers come on the next one. Sets LOAD.
 start_load() { # fd who mode where tokens amount
 	mkfifo "$dir/$2.in" "$dir/$2.out"
 	timeout -k 5 600 "$work/gate_load" "$3" "$4" "$5" "$6" <"$dir/$2.in" >"$dir/$2.out" 2>"$dir/$2.err" &
@@ -27,6 +27,7 @@ end_load() { # fd pid
 	stop "$2"
 }
 
+# shellcheck disable=SC2046 # lists of numbers
 per_turn() { tr ' ' '\n' <"$dir/adm.$1.$order" | sed -n "s/^$2=//p"; } # who field, of $order
 mid_of() { middle $(per_turn "$@"); }
 mid_ratio() { middle $(paste <(per_turn "$1" "$3") <(per_turn "$2" "$3") | awk '{ print $1 / $2 }'); } # who whom field
