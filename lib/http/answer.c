@@ -1,5 +1,6 @@
 /* answer.c - answers: at once, later and from another thread, or endless. */
 #include "http/http_internal.h"
+#include <netinet/tcp.h>
 #include <poll.h>
 
 void sg_http_add_header(struct sg_http_request *req, const char *name, const char *value)
@@ -73,6 +74,14 @@ void http_drop(struct sg_http_request *req)
 	settle(req);
 }
 
+void http_cork(struct sg_http_request *req, bool on)
+{
+	int value = on;
+
+	if (req->is_file && !req->connection->pump)
+		setsockopt(req->connection->fd, IPPROTO_TCP, TCP_CORK, &value, sizeof(value));
+}
+
 enum MHD_Result http_queue(struct sg_http_request *req)
 {
 	if (req->drop || !req->answer)
@@ -83,6 +92,7 @@ enum MHD_Result http_queue(struct sg_http_request *req)
 	if (req->apart)
 		http_body_follow(req->apart);
 	req->apart = NULL;
+	http_cork(req, true);
 	enum MHD_Result ok = MHD_queue_response(req->mhd, req->status, req->answer);
 	MHD_destroy_response(req->answer);
 	req->answer = NULL;
@@ -215,6 +225,7 @@ void http_respond_file(struct sg_http_request *req, unsigned status, const char 
 	struct MHD_Response *r;
 
 	if (length) {
+		req->is_file = true;
 		r = MHD_create_response_from_fd_at_offset64(length, fd, offset);
 		if (!r)
 			close(fd);

@@ -127,6 +127,7 @@ struct sg_http_request {
 	unsigned status;
 	uint64_t answer_bytes;
 	struct http_body *apart; /* HTTPS: the answer's body, on a way of its own */
+	bool is_file; /* the answer's body is a file's */
 	struct sg_attachment attachment; /* media: the session that this request is part of */
 	struct http_stream *stream;
 	char text[]; /* the target as it came, NUL, the decoded path, NUL */
@@ -169,6 +170,9 @@ void http_respond_blobs(struct sg_http_request *req, unsigned status, const char
 void http_respond_endless(struct sg_http_request *req, const char *type);
 /* On a server thread: gives the answer to libmicrohttpd. */
 enum MHD_Result http_queue(struct sg_http_request *req);
+/* The header of a file's answer, which libmicrohttpd writes by itself, goes out with what sendfile brings: corked until
+ * all is written. */
+void http_cork(struct sg_http_request *req, bool on);
 void http_stream_end(struct sg_http_request *req);
 /* Peers of streams that have gone are noticed, `all` ends every stream. Sweeper and drain. */
 void http_streams_sweep(struct sg_http_server *srv, bool all);

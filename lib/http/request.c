@@ -225,6 +225,7 @@ void http_on_completed(void *cls, struct MHD_Connection *mhd, void **state,
 	*state = NULL;
 	if (!req)
 		return;
+	http_cork(req, false);
 	if (req->attachment.session)
 		http_body_attach(req->connection->pump, &req->attachment);
 	if (req->attachment.session)
