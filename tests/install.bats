@@ -34,6 +34,10 @@ install_into() { # [make variables]
 	"$into/usr/local/sbin/streamd" --check-config --config "$into/etc/streamgate/streamgate.conf" >"$BATS_TEST_TMPDIR/shown"
 	grep -qx 'publish_token = on' "$BATS_TEST_TMPDIR/shown"
 	grep -qx 'play_token = on' "$BATS_TEST_TMPDIR/shown"
+	# But for these two it is what holds without a file, as it says.
+	: >"$BATS_TEST_TMPDIR/empty"
+	diff <("$into/usr/local/sbin/streamd" --check-config --config "$BATS_TEST_TMPDIR/empty" |
+		sed 's/^\(publish_token\|play_token\) = off$/\1 = on/') "$BATS_TEST_TMPDIR/shown"
 }
 
 @test "a configuration that is there is kept" {
