@@ -214,6 +214,36 @@ ended_within() { # milliseconds since $1 until each named viewer's end
 	[ "$(http_status /extra/streams/cam.flv)" = 404 ]
 }
 
+@test "SIGHUP while the system's configuration is away leaves the old one" {
+	stop_streamd
+	# It stands in the test's own folder, as far as streamd can see.
+	cc -shared -fPIC -o "$DIR/system.so" -x c - <<-'END'
+		#define _GNU_SOURCE
+		#include <dlfcn.h>
+		#include <stdio.h>
+		#include <stdlib.h>
+		#include <string.h>
+		FILE *fopen(const char *path, const char *mode)
+		{
+			FILE *(*next)(const char *, const char *) = (FILE * (*)(const char *, const char *)) dlsym(RTLD_NEXT, "fopen");
+			return next(strcmp(path, "/etc/streamgate/streamgate.conf") ? path : getenv("SYSTEM_CONFIG"), mode);
+		}
+	END
+	STREAMD_ENV=(-u STREAMGATE_CONFIG SYSTEM_CONFIG="$DIR/system.conf" LD_PRELOAD="$DIR/system.so" ASAN_OPTIONS=verify_asan_link_order=0)
+	cp "$DIR/sg.conf" "$DIR/system.conf"
+	run_streamd
+	mv "$DIR/system.conf" "$DIR/system.conf.old"
+	kill -HUP "$STREAMD_PID"
+	for _ in $(seq 100); do
+		grep -q configuration "$DIR/err" && break
+		sleep 0.05
+	done
+	grep -q 'streamgate.conf: cannot be read .*: the old one stays in effect' "$DIR/err"
+	"$BIN/tokenctl" status --json | jq -e '.open == false'
+	curl -sf --unix-socket "$DIR/streamd.sock" http://localhost/api/v1/apps/live |
+		jq -e '.playTokenControlEnabled and .publishTokenControlEnabled'
+}
+
 # ---- what goes wrong at the start ----
 
 start_fails() { # exit status, text that the one line must hold, streamd's arguments...

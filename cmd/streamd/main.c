@@ -363,6 +363,9 @@ static void reload(struct streamd *d, const char *path)
 	char error[512];
 
 	streamd_notify("RELOADING=1");
+	/* A file that was there and is gone is a mistake: what is built in has no gate. */
+	if (d->now_cfg->path)
+		path = d->now_cfg->path;
 	enum sg_result res = sg_config_load(&fresh, path, error, sizeof(error));
 	if (res == SG_OK && !authorities_are_there(fresh, error, sizeof(error))) {
 		sg_config_free(fresh);
