@@ -207,6 +207,12 @@ static void mistakes_are_told_with_line_and_advice(void **state)
 		"2: [pull cam] has no key 'session_lock': it belongs into [app NAME]"},
 	    {"listen = x", "1: 'listen' stands before any section: begin with one, such as [http]"},
 	    {"[http]\nlisten", "2: 'listen' has no '=': write key = value"},
+	    /* What comes behind a name, or stands alone, may be a secret. */
+	    {"[app a]\nsrt_passphrase correct horse battery", "2: 'srt_passphrase' has no '=': write key = value"},
+	    {"[app a]\nforward: rtmp://h/app/secretword", "2: 'forward' has no '=': write key = value"},
+	    {"[webrtc]\nturn_credential =\n  secretword", "3: this has no '=': write key = value"},
+	    {"[pull a]\nurl rtmp://h/app/secretword?x=y", "2: 'url' has no '=': write key = value"},
+	    {"[webrtc]\nturn_credential =\n  secret word=", "3: this has no '=': write key = value"},
 	    {"[http]\n= x",
 		"2: [http] has no key '': known are listen, tls_listen, tls_cert, tls_key, "
 		"public_url, hls_part"},

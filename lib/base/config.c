@@ -347,16 +347,38 @@ static enum sg_result set_key(struct reader *r, size_t i, struct sg_str value)
 	return report(r, &p);
 }
 
+/* No key has these in it. */
+static size_t word_length(struct sg_str s)
+{
+	size_t len = 0;
+
+	while (len < s.len && !strchr(" \t:", s.p[len]))
+		len++;
+	return len;
+}
+
+/* Of what is written there a key's name alone is shown: the rest may be a secret. */
+static enum sg_result refuse_line(struct reader *r, struct sg_str line)
+{
+	struct config_problem p;
+	struct sg_str word = {line.p, word_length(line)};
+
+	config_complain(&p, "write key = value", "this has no '='");
+	for (size_t i = 0; i < KEY_COUNT; i++)
+		if (sg_str_is(word, keys[i].key))
+			config_complain(&p, "write key = value", "'%s' has no '='", keys[i].key);
+	return report(r, &p);
+}
+
 static enum sg_result read_key(struct reader *r, struct sg_str line)
 {
 	struct config_problem p;
 	struct sg_str key, value;
+	bool has_sign = sg_str_cut(line, '=', &key, &value);
 
-	if (!sg_str_cut(line, '=', &key, &value)) {
-		config_complain(&p, "write key = value", "'%s' has no '='", show(line).text);
-		return report(r, &p);
-	}
 	key = trim(key);
+	if (!has_sign || word_length(key) < key.len)
+		return refuse_line(r, key);
 	if (!r->section) {
 		config_complain(&p, "begin with one, such as [http]",
 		    "'%s' stands before any section", show(key).text);
