@@ -186,6 +186,20 @@ ended_within() { # milliseconds since $1 until each named viewer's end
 	last_audit_is reason shutdown
 }
 
+@test "who starts it without standard streams gets nothing into others, and an end with 0" {
+	stop_streamd
+	"$BIN/streamd" <&- >&- 2>&- 3>&- &
+	STREAMD_PID=$!
+	echo "$STREAMD_PID" >"$DIR/pid"
+	for _ in $(seq 100); do
+		curl -sf --unix-socket "$DIR/streamd.sock" http://localhost/readyz && break
+		sleep 0.05
+	done
+	for fd in 0 1 2; do [ "$(readlink "/proc/$STREAMD_PID/fd/$fd")" = /dev/null ]; done
+	kill -TERM "$STREAMD_PID"
+	wait "$STREAMD_PID"
+}
+
 @test "a crash leaves no memory on the disk" {
 	stop_streamd
 	ulimit -S -c "$(ulimit -H -c)"

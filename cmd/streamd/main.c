@@ -12,6 +12,7 @@
 #include "srt/srt.h"
 #include "streamd.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -110,6 +111,18 @@ static size_t raise_descriptor_limit(void)
 		getrlimit(RLIMIT_NOFILE, &rl);
 	size_t limit = rl.rlim_cur > 100000 ? 100000 : rl.rlim_cur;
 	return limit > 200 ? limit - 100 : limit / 2; /* the store, files and libraries need some */
+}
+
+/* Else what is opened first, a viewer's socket say, would be taken for the standard error. */
+static void fill_standard_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
 }
 
 /* A core dump holds tokens, keys and sessions. A limit of 0 keeps it from files alone: where core_pattern
@@ -479,6 +492,7 @@ int main(int argc, char **argv)
 	char error[512];
 	int c;
 
+	fill_standard_streams();
 	sg_heap_set_up();
 	while ((c = getopt_long(argc, argv, "c:tvVh", options, NULL)) != -1) {
 		switch (c) {
