@@ -228,6 +228,18 @@ ended_within() { # milliseconds since $1 until each named viewer's end
 	[ "$(http_status /extra/streams/cam.flv)" = 404 ]
 }
 
+@test "recordings of an application that SIGHUP brought are listed" {
+	mkdir "$DIR/rec/extra"
+	echo film >"$DIR/rec/extra/film.mp4"
+	printf '[app extra]\n' >>"$DIR/sg.conf"
+	kill -HUP "$STREAMD_PID"
+	for _ in $(seq 100); do
+		grep -q 'configuration read again' "$DIR/err" && break
+		sleep 0.05
+	done
+	curl -sf --unix-socket "$DIR/streamd.sock" http://localhost/api/v1/recordings | jq -e '.items | any(.app == "extra" and .name == "film.mp4")'
+}
+
 @test "SIGHUP while the system's configuration is away leaves the old one" {
 	stop_streamd
 	# It stands in the test's own folder, as far as streamd can see.

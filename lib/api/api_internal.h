@@ -213,6 +213,8 @@ static inline struct api_served api_served(const struct sg_api_config *cfg)
 }
 /* The application's section as it is in effect; false: there is none. */
 bool api_app_config(struct sg_api *api, struct sg_str app, struct sg_app_config *out);
+/* The name of the i-th application in effect; false: there are no more. */
+bool api_app_at(struct sg_api *api, size_t i, char out[SG_APP_MAX + 1]);
 
 /* ---- problem.c: errors as application/problem+json (RFC 9457) ---- */
 

@@ -129,8 +129,7 @@ static void answer_app(struct api_call *c, const char *app)
 		api_answer(c, 200, object);
 }
 
-/* The name of the i-th application in effect; false: there are no more. */
-static bool app_at(struct sg_api *api, size_t i, char out[SG_APP_MAX + 1])
+bool api_app_at(struct sg_api *api, size_t i, char out[SG_APP_MAX + 1])
 {
 	pthread_mutex_lock(&api->apps_lock);
 	bool there = i < api->apps->app_count;
@@ -145,7 +144,7 @@ void api_apps_list(struct api_call *c)
 	char app[SG_APP_MAX + 1];
 	json_t *items = json_array();
 
-	for (size_t i = 0; app_at(c->api, i, app); i++) {
+	for (size_t i = 0; api_app_at(c->api, i, app); i++) {
 		json_t *object = describe_app(c, app);
 		if (!object) {
 			json_decref(items);

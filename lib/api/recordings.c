@@ -123,10 +123,11 @@ static void read_all(struct api_call *c, struct folder *f)
 	int root = cfg->recording_path
 		       ? open(cfg->recording_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
 		       : -1;
+	char app[SG_APP_MAX + 1];
 	size_t kept = 0;
 
-	for (size_t i = 0; root >= 0 && i < cfg->app_count; i++)
-		read_app(f, root, cfg->apps[i].name);
+	for (size_t i = 0; root >= 0 && api_app_at(c->api, i, app); i++)
+		read_app(f, root, app);
 	if (root >= 0)
 		close(root);
 	if (f->count)
