@@ -484,6 +484,64 @@ static void an_address_that_is_taken_is_said(void **state)
 	fixture_close(f);
 }
 
+/* A socket that takes who comes at a port where libsrt, or another server of SRT, would listen as well. */
+static void an_address_that_another_would_share_is_taken(void **state)
+{
+	struct fixture *f = fixture_open("", NULL);
+	struct sg_srt_server *second;
+	struct sg_config *cfg;
+	char text[100], error[300];
+	struct sockaddr_in sa = {.sin_family = AF_INET};
+	socklen_t len = sizeof(sa);
+	int fd = socket(AF_INET, SOCK_DGRAM, 0), on = 1;
+
+	(void)state;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	inet_pton(AF_INET, "127.0.0.1", &sa.sin_addr);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	getsockname(fd, (struct sockaddr *)&sa, &len);
+	snprintf(text, sizeof(text), "[srt]\nlisten = 127.0.0.1:%d\n", ntohs(sa.sin_port));
+	assert_int_equal(
+	    sg_config_parse(&cfg, "test", sg_str_from(text), error, sizeof(error)), SG_OK);
+	struct sg_srt_config sc = {
+	    .cfg = cfg, .loops = f->loops, .loop_count = 2, .gate = f->gate, .hub = f->hub};
+	assert_int_equal(sg_srt_server_open(&second, &sc, error, sizeof(error)), SG_ERR_IO);
+	assert_non_null(strstr(error, "Address already in use"));
+	close(fd);
+	sg_config_free(cfg);
+	fixture_close(f);
+}
+
+static void both_families_are_served_at_one_port(void **state)
+{
+	static const char *const lists[] = {"0.0.0.0:%d, [::]:%d", "[::]:%d, 0.0.0.0:%d", "0.0.0.0:%d, [::1]:%d"};
+	struct fixture *f = fixture_open("", NULL);
+	struct sg_srt_server *second;
+	struct sg_config *cfg;
+	char list[64], text[100], error[300];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(lists); i++) {
+		struct sockaddr_in6 sa = {.sin6_family = AF_INET6};
+		socklen_t len = sizeof(sa);
+		int fd = socket(AF_INET6, SOCK_DGRAM, 0); /* finds a port that is free in both */
+		assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+		getsockname(fd, (struct sockaddr *)&sa, &len);
+		close(fd);
+		snprintf(list, sizeof(list), lists[i], ntohs(sa.sin6_port), ntohs(sa.sin6_port));
+		snprintf(text, sizeof(text), "[srt]\nlisten = %s\n", list);
+		assert_int_equal(
+		    sg_config_parse(&cfg, "test", sg_str_from(text), error, sizeof(error)), SG_OK);
+		struct sg_srt_config sc = {
+		    .cfg = cfg, .loops = f->loops, .loop_count = 2, .gate = f->gate, .hub = f->hub};
+		if (sg_srt_server_open(&second, &sc, error, sizeof(error)) != SG_OK)
+			fail_msg("%s: %s", list, error);
+		sg_srt_server_close(second);
+		sg_config_free(cfg);
+	}
+	fixture_close(f);
+}
+
 struct canary {
 	struct sg_task task;
 	atomic_bool ran;
@@ -561,6 +619,8 @@ int main(void)
 	    cmocka_unit_test(viewers_that_come_take_nothing_from_the_loops_queue),
 	    cmocka_unit_test(a_server_closes_with_everybody_in_it),
 	    cmocka_unit_test(an_address_that_is_taken_is_said),
+	    cmocka_unit_test(an_address_that_another_would_share_is_taken),
+	    cmocka_unit_test(both_families_are_served_at_one_port),
 	};
 	return cmocka_run_group_tests(tests, source_open, source_close);
 }

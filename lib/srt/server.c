@@ -1,5 +1,6 @@
 /* server.c - listening, accepting, lanes, numbers. */
 #include "srt/srt_internal.h"
+#include <errno.h>
 #include <unistd.h>
 
 #define ACCEPT_MS 200
@@ -116,10 +117,10 @@ static void *accept_all(void *arg)
 
 /* ---- listening ---- */
 
-static bool set_options(const struct sg_srt_server *srv, SRTSOCKET s, int family)
+static bool set_options(const struct sg_srt_server *srv, SRTSOCKET s)
 {
 	bool no = false;
-	int latency = (int)srv->cfg.cfg->srt_latency_ms, buffer = SEND_BUFFER_BYTES, v6only = 1;
+	int latency = (int)srv->cfg.cfg->srt_latency_ms, buffer = SEND_BUFFER_BYTES;
 	struct linger none = {
 	    0}; /* else one who is shown out learns it only when all was acknowledged */
 
@@ -127,9 +128,25 @@ static bool set_options(const struct sg_srt_server *srv, SRTSOCKET s, int family
 	       srt_setsockflag(s, SRTO_RCVSYN, &no, sizeof(no)) == 0 &&
 	       srt_setsockflag(s, SRTO_SNDSYN, &no, sizeof(no)) == 0 &&
 	       srt_setsockflag(s, SRTO_LATENCY, &latency, sizeof(latency)) == 0 &&
-	       srt_setsockflag(s, SRTO_SNDBUF, &buffer, sizeof(buffer)) == 0 &&
-	       (family != AF_INET6 ||
-		   srt_setsockflag(s, SRTO_IPV6ONLY, &v6only, sizeof(v6only)) == 0);
+	       srt_setsockflag(s, SRTO_SNDBUF, &buffer, sizeof(buffer)) == 0;
+}
+
+/* Not one of libsrt's making, which would share its port with any other server of SRT, and takes 0.0.0.0 and [::]
+ * for the same address. -1: errno says why. */
+static int open_socket(const struct sg_listen *l)
+{
+	int family = l->sa.ss_family, on = 1;
+	int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0 &&
+	    (family != AF_INET6 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == 0) &&
+	    bind(fd, (const struct sockaddr *)&l->sa, l->len) == 0)
+		return fd;
+	int err = errno;
+	if (fd >= 0)
+		close(fd);
+	errno = err;
+	return -1;
 }
 
 static void report_bound(const struct sg_srt_server *srv, SRTSOCKET s)
@@ -144,7 +161,6 @@ static void report_bound(const struct sg_srt_server *srv, SRTSOCKET s)
 static enum sg_result listen_on(
     struct sg_srt_server *srv, const struct sg_listen *l, char *error, size_t error_size)
 {
-	const struct sockaddr *sa = (const struct sockaddr *)&l->sa;
 	SRTSOCKET s = srt_create_socket();
 	int in = SRT_EPOLL_IN | SRT_EPOLL_ERR;
 	char name[SG_ENDPOINT_TEXT_SIZE];
@@ -152,17 +168,19 @@ static enum sg_result listen_on(
 	if (s == SRT_INVALID_SOCK)
 		return SG_ERR_NO_MEMORY;
 	srv->listeners[srv->listener_count++] = s;
-	if (set_options(srv, s, sa->sa_family) &&
+	int fd = open_socket(l);
+	const char *why = fd < 0 ? strerror(errno) : NULL;
+	if (fd >= 0 && set_options(srv, s) &&
 	    srt_listen_callback(s, srt_on_handshake, srv) == 0 &&
-	    srt_bind(s, sa, (int)l->len) == 0 && srt_listen(s, 512) == 0 &&
+	    srt_bind_acquire(s, fd) == 0 && srt_listen(s, 512) == 0 &&
 	    srt_epoll_add_usock(srv->epoll, s, &in) == 0) {
 		report_bound(srv, s);
 		return SG_OK;
 	}
-	sg_endpoint_format(name, sa);
+	sg_endpoint_format(name, (const struct sockaddr *)&l->sa);
 	snprintf(error, error_size,
 	    "srt: cannot listen on %s: %s: stop the other server or choose another address", name,
-	    srt_getlasterror_str());
+	    why ? why : srt_getlasterror_str());
 	return SG_ERR_IO;
 }
 
