@@ -229,6 +229,17 @@ static void mistakes_are_told_with_line_and_advice(void **state)
 	    {"[srt]\nlisten = 0.0.0.0:1, 0.0.0.0:1",
 		"2: listen: '0.0.0.0:1' is listed twice: remove "
 		"one"},
+	    /* What could not be listened on together; a port is TCP's, UDP's, or WebRTC's, which is both. */
+	    {"[http]\nlisten = 0.0.0.0:5080, 127.0.0.1:5080",
+		"2: 127.0.0.1:5080 of [http] listen collides with 0.0.0.0:5080 of [http] listen: choose another port"},
+	    {"[http]\nlisten = 0.0.0.0:1935",
+		"2: 0.0.0.0:1935 of [rtmp] listen collides with 0.0.0.0:1935 of [http] listen: choose another port"},
+	    {"[rtmp]\nlisten = 127.0.0.1:80\n[http]\nlisten = 0.0.0.0:80",
+		"4: 127.0.0.1:80 of [rtmp] listen collides with 0.0.0.0:80 of [http] listen: choose another port"},
+	    {"[http]\nlisten = [::]:50000\n[webrtc]\nlisten = [::1]:50000",
+		"4: [::1]:50000 of [webrtc] listen collides with [::]:50000 of [http] listen: choose another port"},
+	    {"[srt]\nlisten = 0.0.0.0:50000",
+		"2: 0.0.0.0:50000 of [webrtc] listen collides with 0.0.0.0:50000 of [srt] listen: choose another port"},
 	    {"[admin]\nallow = 10.0.0.0/33",
 		"2: allow: '10.0.0.0/33' is not a network: use addresses "
 		"or networks, such as 10.0.0.0/8, ::1"},
@@ -297,6 +308,19 @@ static void mistakes_are_told_with_line_and_advice(void **state)
 		if (strncmp(error, "f.conf:", 7) != 0 || strcmp(error + 7, rows[i].error) != 0)
 			fail_msg("%s\n gave %s", rows[i].text, error);
 	}
+}
+
+static void addresses_that_do_not_collide_are_taken(void **state)
+{
+	static const char *const rows[] = {
+	    "[http]\nlisten = 0.0.0.0:5080, [::]:5080", "[http]\nlisten = 127.0.0.1:0\n[rtmp]\nlisten = 127.0.0.1:0",
+	    "[http]\nlisten = 127.0.0.1:80\n[rtmp]\nlisten = 127.0.0.2:80",
+	    "[http]\nlisten = 0.0.0.0:80\n[srt]\nlisten = 0.0.0.0:80",
+	    "[http]\nlisten = 0.0.0.0:1935\n[rtmp]\nlisten ="};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		sg_config_free(parse(rows[i]));
 }
 
 static void limits_are_kept(void **state)
@@ -714,6 +738,7 @@ int main(void)
 		cmocka_unit_test(ice_servers_are_read_and_their_credential_not_printed),
 		cmocka_unit_test(pulls_and_forwards_are_read_and_their_secrets_not_printed),
 		cmocka_unit_test(mistakes_are_told_with_line_and_advice),
+		cmocka_unit_test(addresses_that_do_not_collide_are_taken),
 		cmocka_unit_test(limits_are_kept),
 		cmocka_unit_test(a_small_error_buffer_is_kept_to),
 		cmocka_unit_test(the_socket_lies_beside_the_store),

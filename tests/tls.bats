@@ -241,12 +241,12 @@ publish_large() {
 
 @test "printed URLs are those of TLS" {
 	"$BIN/tokenctl" create cam --json | jq -e '.urls | (.rtmps // "rtmps://") | startswith("rtmps://")'
-	sed "s/^tls_listen = .*/tls_listen = 127.0.0.1:5443/" "$DIR/sg.conf" >"$DIR/fixed.conf"
+	sed "s/^tls_listen = .*/tls_listen = 127.0.0.1:5443/; /^\[rtmp\]/,/^\[/s/5443/1936/" "$DIR/sg.conf" >"$DIR/fixed.conf"
 	"$BIN/tokenctl" create cam --json --config "$DIR/fixed.conf" >"$DIR/urls"
 	jq -e '.urls.hls | startswith("https://127.0.0.1:5443/live/streams/cam.m3u8?token=")' "$DIR/urls"
 	jq -e '.urls.whep | startswith("https://127.0.0.1:5443/live/whep/cam?token=")' "$DIR/urls"
 	jq -e '.urls.webrtc | startswith("https://127.0.0.1:5443/live/play.html?id=cam&token=")' "$DIR/urls"
-	jq -e '.urls.rtmps | startswith("rtmps://127.0.0.1:5443/live/cam?token=")' "$DIR/urls"
+	jq -e '.urls.rtmps | startswith("rtmps://127.0.0.1:1936/live/cam?token=")' "$DIR/urls"
 }
 
 @test "what is wrong with the files is one line, and exit 2" {

@@ -213,6 +213,16 @@ static uint16_t port_of(const struct sockaddr *sa)
 	return ntohs(((const struct sockaddr_in6 *)(const void *)sa)->sin6_port);
 }
 
+bool sg_listen_collides(const struct sg_listen *a, const struct sg_listen *b)
+{
+	const struct sockaddr *x = (const struct sockaddr *)&a->sa, *y = (const struct sockaddr *)&b->sa;
+	struct sg_addr one = sg_addr_from_sockaddr(x), other = sg_addr_from_sockaddr(y);
+
+	if (one.family != other.family || port_of(x) == 0 || port_of(x) != port_of(y))
+		return false;
+	return sg_addr_is_any(&one) || sg_addr_is_any(&other) || sg_addr_equal(&one, &other);
+}
+
 void sg_endpoint_format(char out[SG_ENDPOINT_TEXT_SIZE], const struct sockaddr *sa)
 {
 	struct sg_addr a = sg_addr_from_sockaddr(sa);

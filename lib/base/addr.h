@@ -42,6 +42,8 @@ struct sg_listen_list {
 	size_t count;
 };
 bool sg_listen_parse(struct sg_str s, struct sg_listen *out);
+/* Does one take what the other wants? Port 0 is another each time. */
+bool sg_listen_collides(const struct sg_listen *a, const struct sg_listen *b);
 /* "127.0.0.1:5080" or "[::1]:5080". */
 #define SG_ENDPOINT_TEXT_SIZE 64
 void sg_endpoint_format(char out[SG_ENDPOINT_TEXT_SIZE], const struct sockaddr *sa);

@@ -526,6 +526,67 @@ static enum sg_result place_socket(struct reader *r)
 	return SG_OK;
 }
 
+/* All that listens. WebRTC's port is one of TCP as well. */
+static const struct {
+	const char *section, *key;
+	size_t offset;
+	bool tcp, udp;
+} listeners[] = {
+    {"http", "listen", offsetof(struct sg_config, http_listen), true, false},
+    {"http", "tls_listen", offsetof(struct sg_config, http_tls_listen), true, false},
+    {"rtmp", "listen", offsetof(struct sg_config, rtmp_listen), true, false},
+    {"rtmp", "tls_listen", offsetof(struct sg_config, rtmp_tls_listen), true, false},
+    {"srt", "listen", offsetof(struct sg_config, srt_listen), false, true},
+    {"webrtc", "listen", offsetof(struct sg_config, webrtc_listen), true, true},
+};
+
+static const struct sg_listen_list *listens_of(const struct sg_config *cfg, size_t i)
+{
+	return (const void *)((const char *)cfg + listeners[i].offset);
+}
+
+static enum sg_result refuse_listener(
+    struct reader *r, size_t i, const struct sg_listen *a, size_t j, const struct sg_listen *b)
+{
+	unsigned one = r->seen[key_index(listeners[i].section, listeners[i].key)];
+	unsigned other = r->seen[key_index(listeners[j].section, listeners[j].key)];
+	char text[SG_ENDPOINT_TEXT_SIZE], taken[SG_ENDPOINT_TEXT_SIZE];
+	struct config_problem p;
+
+	sg_endpoint_format(text, (const struct sockaddr *)&a->sa);
+	sg_endpoint_format(taken, (const struct sockaddr *)&b->sa);
+	r->line = one > other ? one : other;
+	config_complain(&p, "choose another port", "%s of [%s] %s collides with %s of [%s] %s", text,
+	    listeners[i].section, listeners[i].key, taken, listeners[j].section, listeners[j].key);
+	return report(r, &p);
+}
+
+/* Is the k-th address of the i-th list free of all before it? */
+static enum sg_result check_listener(struct reader *r, size_t i, size_t k)
+{
+	const struct sg_listen *mine = &listens_of(r->cfg, i)->items[k];
+
+	for (size_t j = 0; j <= i; j++) {
+		const struct sg_listen_list *l = listens_of(r->cfg, j);
+		bool shared = (listeners[i].tcp && listeners[j].tcp) || (listeners[i].udp && listeners[j].udp);
+		for (size_t m = 0; shared && m < (j == i ? k : l->count); m++)
+			if (sg_listen_collides(mine, &l->items[m]))
+				return refuse_listener(r, i, mine, j, &l->items[m]);
+	}
+	return SG_OK;
+}
+
+/* The second one would find its address in use. */
+static enum sg_result check_listeners(struct reader *r)
+{
+	enum sg_result res = SG_OK;
+
+	for (size_t i = 0; i < COUNT_OF(listeners); i++)
+		for (size_t k = 0; k < listens_of(r->cfg, i)->count && res == SG_OK; k++)
+			res = check_listener(r, i, k);
+	return res;
+}
+
 /* A listener that could not speak TLS would be a setting that is not enforced. */
 static enum sg_result check_tls(struct reader *r)
 {
@@ -602,7 +663,7 @@ static enum sg_result parse_into(struct reader *r, struct sg_str text)
 	enum sg_result res;
 
 	if ((res = set_defaults(r->cfg)) != SG_OK || (res = read_lines(r, text)) != SG_OK ||
-	    (res = check_tls(r)) != SG_OK || (res = check_ice(r)) != SG_OK || (res = check_pulls(r)) != SG_OK)
+	    (res = check_listeners(r)) != SG_OK || (res = check_tls(r)) != SG_OK || (res = check_ice(r)) != SG_OK || (res = check_pulls(r)) != SG_OK)
 		return res;
 	return place_socket(r);
 }
