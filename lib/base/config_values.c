@@ -110,7 +110,7 @@ static enum sg_result set_public_url(char **at, struct sg_str value, struct conf
 		return set_text(at, value);
 	bool ok = sg_url_parse(value, &u) &&
 		  (sg_str_is(u.scheme, "http") || sg_str_is(u.scheme, "https")) && !u.userinfo.p &&
-		  !u.query.p && !u.fragment.p;
+		  !u.query.p && !u.fragment.p && sg_str_is_utf8(value);
 	if (!ok)
 		return refuse(p, value, "not a URL to begin others with",
 		    "use one like https://video.example.org");
