@@ -337,7 +337,7 @@ far_has_tls() { # name
 	for s in rtmps https named; do relay ".streamId == \"$s\" and .state == \"running\""; done
 	run "$BIN/streamd" --check-config --config <(printf '[relay]\ntls_ca = /gone\n')
 	[ "$status" = 2 ]
-	[ "$output" = "streamd: [relay] tls_ca = /gone: No such file or directory" ]
+	[ "$output" = "streamd: [relay] tls_ca = /gone: No such file or directory: name a file of certificates (PEM)" ]
 }
 
 @test "a live stream goes on over SRT to an IPv6 address" {

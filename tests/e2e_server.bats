@@ -305,6 +305,14 @@ start_fails() { # exit status, text that the one line must hold, streamd's argum
 	[[ $output == *other.conf:* ]]
 }
 
+@test "authorities that are none" {
+	for file in "$DIR/nowhere" "$DIR" "$DIR/sg.conf"; do
+		printf '[relay]\ntls_ca = %s\n' "$file" | cat "$DIR/sg.conf" - >"$DIR/other.conf"
+		start_fails 2 "[relay] tls_ca = $file: " --config "$DIR/other.conf" --check-config
+		[[ $output == *": name a file of certificates (PEM)" ]]
+	done
+}
+
 @test "a store that this version does not serve" {
 	for url in postgresql://user:secretword@db/gate postgres:///gate mysql://db/gate sqlite:; do
 		sed "s|sqlite:.*|$url|" "$DIR/sg.conf" >"$DIR/other.conf"

@@ -14,6 +14,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -348,10 +350,21 @@ static enum sg_result open_tls(
 /* Far ends that nobody could check would be an unpleasant surprise later. */
 static bool authorities_are_there(const struct sg_config *cfg, char *error, size_t size)
 {
-	if (!cfg->relay_tls_ca || access(cfg->relay_tls_ca, R_OK) == 0)
+	if (!cfg->relay_tls_ca)
 		return true;
-	snprintf(error, size, "[relay] tls_ca = %s: %s", cfg->relay_tls_ca, strerror(errno));
-	return false;
+	FILE *f = fopen(cfg->relay_tls_ca, "re");
+	const char *why = f ? "there is no certificate in it" : strerror(errno);
+	X509 *first = f ? PEM_read_X509(f, NULL, NULL, NULL) : NULL;
+	bool there = first != NULL;
+
+	X509_free(first);
+	ERR_clear_error();
+	if (f)
+		fclose(f);
+	if (!there)
+		snprintf(error, size, "[relay] tls_ca = %s: %s: name a file of certificates (PEM)",
+		    cfg->relay_tls_ca, why);
+	return there;
 }
 
 /* For connections from now on; those that are open keep theirs. */
