@@ -150,6 +150,8 @@ static void listen_addresses_are_read_and_written(void **state)
 	    {"[::1]5080", false},
 	    {"[]:5080", false},
 	    {"[127.0.0.1]:5080", false},
+	    {"[::ffff:127.0.0.1]:5080", false}, /* sockets of IPv6 are of IPv6 alone here */
+	    {"[fe80::1]:5080", false}, /* on which link? */
 	    {"localhost:5080", false},
 	    {"127.0.0.1:+80", false},
 	    {"127.0.0.1:0080000", false},

@@ -174,11 +174,13 @@ static bool listen_ipv4(const char *host, uint16_t port, struct sg_listen *out)
 	return true;
 }
 
+/* What no socket could be bound to is no address to listen on. */
 static bool listen_ipv6(const char *host, uint16_t port, struct sg_listen *out)
 {
 	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
 
-	if (inet_pton(AF_INET6, host, &in6.sin6_addr) != 1)
+	if (inet_pton(AF_INET6, host, &in6.sin6_addr) != 1 || IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr) ||
+	    IN6_IS_ADDR_LINKLOCAL(&in6.sin6_addr))
 		return false;
 	*out = (struct sg_listen){.len = sizeof(in6)};
 	memcpy(&out->sa, &in6, sizeof(in6));
