@@ -251,6 +251,8 @@ static void mistakes_are_told_with_line_and_advice(void **state)
 	    /* Answers that hold it would not be JSON. */
 	    {"[http]\npublic_url = https://h/caf\xe9", "2: public_url: 'https://h/caf\xe9' is not a URL to begin "
 						       "others with: use one like https://video.example.org"},
+	    {"[webrtc]\npublic_ip = 0.0.0.0", "2: public_ip: '0.0.0.0' is not an address that a browser can reach: "
+					      "use one like 192.0.2.7, or none"},
 	    {"[webrtc]\npublic_ip = me", "2: public_ip: 'me' is not an IP address: use one like "
 					 "192.0.2.7, or none"},
 	    {"[http]\nhls_part = 3s", "2: hls_part: '3s' is not the length of a part: use 0 or a "

@@ -125,6 +125,9 @@ static enum sg_result set_ip(char **at, struct sg_str value, struct config_probl
 
 	if (value.len && !sg_addr_parse(value, &a))
 		return refuse(p, value, "not an IP address", "use one like 192.0.2.7, or none");
+	if (value.len && sg_addr_is_any(&a))
+		return refuse(p, value, "not an address that a browser can reach",
+		    "use one like 192.0.2.7, or none");
 	return set_text(at, value);
 }
 
