@@ -67,3 +67,9 @@ install_into() { # [make variables]
 	run systemd-analyze verify --man=no "$unit"
 	[[ $output == *ProtectSystm* ]]
 }
+
+@test "the unit leaves streamd the time that it takes to end" {
+	most=$(sed -n 's/^#define \(DRAIN_MS\|FINISH_AT_END_MS\) \([0-9]*\)$/\2/p' cmd/streamd/main.c lib/record/record.c | paste -sd +)
+	[[ $most == *+* ]]
+	[ $((1000 * $(sed -n 's/^TimeoutStopSec=//p' cmd/streamd/streamd.service.in))) -gt $((most)) ]
+}
