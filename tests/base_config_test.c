@@ -192,6 +192,13 @@ static void mistakes_are_told_with_line_and_advice(void **state)
 	    {"[app a]\nforward = http://h/secret",
 		"2: forward: this is no such URL: use one of rtmp, rtmps or srt, such as "
 		"rtmp://host/app/{stream}, or none"},
+	    /* What --check-config prints, taken for a file. */
+	    {"[app a]\nsrt_passphrase = [redacted]", "2: srt_passphrase: this stands for a secret that was "
+						     "not shown: write the secret itself"},
+	    {"[app a]\nforward = rtmp://h/app/[redacted]", "2: forward: this stands for a secret that was not "
+							   "shown: write the secret itself"},
+	    {"[webrtc]\nturn_credential = [redacted]", "2: turn_credential: this stands for a secret that was "
+						       "not shown: write the secret itself"},
 	    {"[pull]", "1: '' is no stream's id: use 1 to 128 of A-Z a-z 0-9 . _ -, and no dot in front"},
 	    {"[pull cam]\n", "1: [pull cam] has no url: write url = rtmp://... or another"},
 	    {"[pull cam]\nurl = file:///etc/passwd",

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define SHOWN "[redacted]" /* in place of a secret; by sg_url_show as well */
 #define LIST_MAX 64
 #define ICE_MAX 8
 #define QUOTED_MAX 256
@@ -521,6 +522,11 @@ enum sg_result config_set(
 {
 	void *at = (char *)base + slot->offset;
 
+	/* Else whoever takes what was printed for a file would have a secret that everybody knows. */
+	if (value.len && memmem(value.p, value.len, SHOWN, strlen(SHOWN))) {
+		config_complain(p, "write the secret itself", "this stands for a secret that was not shown");
+		return SG_ERR_CONFIG;
+	}
 	switch (slot->kind) {
 	case CONFIG_STORE_URL:
 		return set_store_url(at, value, p);
@@ -693,7 +699,7 @@ void config_print_value(const struct config_slot *slot, const void *base, struct
 		break;
 	case CONFIG_PASSPHRASE:
 	case CONFIG_CREDENTIAL:
-		print_text(*(char *const *)at ? "[redacted]" : NULL, out);
+		print_text(*(char *const *)at ? SHOWN : NULL, out);
 		break;
 	case CONFIG_FORWARD:
 	case CONFIG_SOURCE:
