@@ -286,6 +286,8 @@ static void mistakes_are_told_with_line_and_advice(void **state)
 		"sqlite:/path/to/file"},
 	    {"[store]\nurl = sqlite:", "2: url: 'sqlite:' is a store without a file: use "
 				       "sqlite:/path/to/file"},
+	    {"[store]\nurl = sqlite: /srv/t.db", "2: url: 'sqlite: /srv/t.db' is a file that begins with a blank: "
+					     "use sqlite:/path/to/file"},
 	    {"[app a]\nplay_token = yes", "2: play_token: 'yes' is no such value: use off or on"},
 	    {"[app a]\nsession_lock = movin",
 		"2: session_lock: 'movin' is no such value, did you mean "

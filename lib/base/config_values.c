@@ -89,6 +89,8 @@ static enum sg_result set_store_url(char **at, struct sg_str value, struct confi
 	}
 	if (sg_str_is(value, "sqlite:"))
 		return refuse(p, value, "a store without a file", advice);
+	if (sg_str_starts(value, "sqlite: ") || sg_str_starts(value, "sqlite:\t"))
+		return refuse(p, value, "a file that begins with a blank", advice);
 	return set_text(at, value);
 }
 
