@@ -199,6 +199,10 @@ static void mistakes_are_told_with_line_and_advice(void **state)
 							   "shown: write the secret itself"},
 	    {"[webrtc]\nturn_credential = [redacted]", "2: turn_credential: this stands for a secret that was "
 						       "not shown: write the secret itself"},
+	    {"[app a]\nforward = srt://far.example.org?streamid=secret",
+		"2: forward: SRT has no port of its own: write it, srt://HOST:PORT"},
+	    {"[pull a]\nurl = SRT://far.example.org/x",
+		"2: url: this is no such URL: use one of rtmp, rtmps, srt, http, https, rtsp or rtsps"},
 	    {"[pull]", "1: '' is no stream's id: use 1 to 128 of A-Z a-z 0-9 . _ -, and no dot in front"},
 	    {"[pull cam]\n", "1: [pull cam] has no url: write url = rtmp://... or another"},
 	    {"[pull cam]\nurl = file:///etc/passwd",

@@ -474,6 +474,10 @@ static enum sg_result set_far_url(
 		config_complain(p, advice, "this is no such URL");
 		return SG_ERR_CONFIG;
 	}
+	if (value.len && sg_str_is(u.scheme, "srt") && !u.port_number) {
+		config_complain(p, "write it, srt://HOST:PORT", "SRT has no port of its own");
+		return SG_ERR_CONFIG;
+	}
 	*at = NULL;
 	enum sg_result res = set_text(at, value);
 	if (res != SG_OK)
