@@ -332,6 +332,12 @@ start_fails() { # exit status, text that the one line must hold, streamd's argum
 	[ "$(cat "$DIR/letter")" = "this is a letter to my aunt" ]
 }
 
+@test "a configuration that cannot be shown" {
+	run bash -c '"$1" --check-config >/dev/full' - "$BIN/streamd"
+	[ "$status" = 1 ]
+	[[ $output == "streamd: "*": No space left on device" ]]
+}
+
 @test "wrong usage" {
 	start_fails 2 "unexpected argument" nonsense
 	run "$BIN/streamd" --nonsense

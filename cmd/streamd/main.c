@@ -437,9 +437,11 @@ static int check_config(const struct sg_config *cfg)
 
 	sg_buf_init(&out, 1u << 20);
 	sg_config_print(cfg, &out);
-	fwrite(out.p, 1, out.len, stdout);
+	bool written = fwrite(out.p, 1, out.len, stdout) == out.len && fflush(stdout) == 0;
+	if (!written)
+		fprintf(stderr, "streamd: what is in effect cannot be shown: %s\n", strerror(errno));
 	sg_buf_reset(&out);
-	return fflush(stdout) == 0 ? 0 : 1;
+	return written ? 0 : 1;
 }
 
 /* For people alone, and good once: it goes past the log, which would take the code out. */
