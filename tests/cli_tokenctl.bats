@@ -22,6 +22,7 @@ load cli_tokenctl_fixture
 	done
 	tokenctl create --help | grep -q -- '--expires-at TIME'
 	tokenctl help create | diff - <(tokenctl create --help)
+	tokenctl apikey --help | diff - <(tokenctl help apikey)
 }
 
 @test "--help needs no configuration" {

@@ -91,7 +91,7 @@ static int run(struct ctl *c)
 	if (!c->command)
 		return ctl_fail(
 		    CTL_USAGE, "nothing to do: give a command; 'tokenctl --help' lists them");
-	if (c->opt[OPT_HELP]) {
+	if (c->opt[OPT_HELP] && !(c->command->run == ctl_help && c->arg_count)) {
 		ctl_print_help(c, c->command);
 		return CTL_DONE;
 	}

@@ -193,6 +193,20 @@ static int check_arguments(const struct ctl *c)
 	return CTL_DONE;
 }
 
+/* "apikey --help": a first word that is no command alone. */
+static bool asks_about_family(const char *first, int argc, char **argv)
+{
+	struct sg_str head, tail;
+	bool family = false, help = false;
+
+	for (size_t i = 0; i < ctl_command_count; i++)
+		family |= sg_str_cut(sg_str_from(ctl_commands[i].name), ' ', &head, &tail) &&
+			  sg_str_is(head, first);
+	for (int i = 1; i < argc && strcmp(argv[i], "--"); i++)
+		help |= !strcmp(argv[i], "--help");
+	return family && help;
+}
+
 /* Sets c->command from the first word or two; their places go to *first and *second. */
 static int find_command(struct ctl *c, int argc, char **argv, int *first, int *second)
 {
@@ -203,8 +217,12 @@ static int find_command(struct ctl *c, int argc, char **argv, int *first, int *s
 		return CTL_DONE;
 	int then = next_word(*first + 1, argc, argv);
 	const char *word = then < argc ? argv[then] : NULL;
-	if (!(c->command = ctl_find_command(argv[*first], word, &used)))
-		return no_such_command(argv[*first], word);
+	if (!(c->command = ctl_find_command(argv[*first], word, &used))) {
+		if (word || !asks_about_family(argv[*first], argc, argv))
+			return no_such_command(argv[*first], word);
+		c->command = ctl_find_command("help", NULL, &used);
+		*first = *second = 0; /* the word is what help is asked for */
+	}
 	if (used == 2)
 		*second = then;
 	return CTL_DONE;
