@@ -74,3 +74,40 @@ play() { # URL stream [options]: streamplay's JSON
 	done
 	[ "$failed" -eq 0 ]
 }
+
+@test "whoever is shown out is told that, and not to look for another token" {
+	publish out "$(token out --type publish)"
+	for url in "rtmp://$RTMP/live/out" "http://$HTTP/live/streams/out.m3u8"; do
+		play "$url" out >"$DIR/out-of-it" 2>&1 &
+		viewer=$!
+		for _ in $(seq 200); do
+			id=$("$BIN/tokenctl" sessions --stream out --type play --json | jq -r '.items[] | select(.bytes > 150000) | .id')
+			[ -z "$id" ] || break
+			sleep 0.05
+		done
+		"$BIN/tokenctl" kick "$id"
+		status=0
+		wait "$viewer" || status=$?
+		cat "$DIR/out-of-it"
+		[ "$status" -eq 4 ]
+		grep -q 'the gate ended the session' "$DIR/out-of-it"
+	done
+	stop "$PUBLISHER"
+}
+
+@test "a server that is being stopped has refused nobody" { # the last one: it stops the server
+	publish last "$(token last --type publish)"
+	play "rtmp://$RTMP/live/last" last >"$DIR/stopped" 2>&1 &
+	viewer=$!
+	for _ in $(seq 200); do
+		"$BIN/tokenctl" sessions --stream last --type play --json | jq -e '.items | any(.bytes > 150000)' >/dev/null && break
+		sleep 0.05
+	done
+	stop_streamd
+	stop "$PUBLISHER"
+	status=0
+	wait "$viewer" || status=$?
+	cat "$DIR/stopped"
+	[ "$status" -eq 1 ]
+	grep -q 'the server is being stopped' "$DIR/stopped"
+}

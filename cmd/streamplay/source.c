@@ -208,8 +208,13 @@ static int not_found(char *why, size_t size)
 	return PLAY_NOT_FOUND;
 }
 
-static int refused(char *why, size_t size, const char *by)
+static int refused(const struct source *s, char *why, size_t size, const char *by)
 {
+	if (s->begun) {
+		snprintf(why, size,
+		    "the gate ended the session (%s): 'tokenctl audit' tells why, where the server is", by);
+		return PLAY_REFUSED;
+	}
 	snprintf(why, size, "the gate refused it (%s): %s", by,
 	    strstr(by, "429") || strcasestr(by, "later")
 		? "wait a while, then try again"
@@ -217,7 +222,21 @@ static int refused(char *why, size_t size, const char *by)
 	return PLAY_REFUSED;
 }
 
-static int http_failed(int code, char *why, size_t size)
+/* An answer in words, as RTMP has them. */
+static int server_said(const struct source *s, char *why, size_t size)
+{
+	const char *words = s->trouble.server;
+
+	if (says_not_found(words))
+		return not_found(why, size);
+	if (strcasestr(words, "being stopped")) {
+		snprintf(why, size, "the server is being stopped: try again when it is back");
+		return PLAY_FAILED;
+	}
+	return refused(s, why, size, words);
+}
+
+static int http_failed(const struct source *s, int code, char *why, size_t size)
 {
 	char by[32];
 
@@ -225,7 +244,7 @@ static int http_failed(int code, char *why, size_t size)
 	if (code == 404 || code == 410)
 		return not_found(why, size);
 	if (code == 401 || code == 403 || code == 429)
-		return refused(why, size, by);
+		return refused(s, why, size, by);
 	snprintf(why, size, "the server answered %s: %s", by,
 	    code >= 500 ? "look into the server's log" : "see whether the URL is right");
 	return PLAY_FAILED;
@@ -290,10 +309,9 @@ int source_explain(const struct source *s, int err, char *why, size_t size)
 	int code = t->http_code ? t->http_code : code_of(err);
 
 	if (code)
-		return http_failed(code, why, size);
+		return http_failed(s, code, why, size);
 	if (t->server[0])
-		return says_not_found(t->server) ? not_found(why, size)
-						 : refused(why, size, t->server);
+		return server_said(s, why, size);
 	if (t->srt_rejections != trouble_srt_rejections()) {
 		/* Which of 1401, 1403 and 1404 it was libavformat keeps to itself. */
 		snprintf(why, size,
