@@ -131,6 +131,9 @@ succeeds() {
 	printf '[rtmp]\nlissten = 1\n' >"$dir/sg.conf"
 	fails 2 streamplay "$media/cam.mp4" --config "$dir/sg.conf"
 	fails 2 streamplay "$media/cam.mp4" --config "$dir/none.conf"
+	printf '[app live]\npulbish_token = on\n' >"$dir/sg.conf" # a key, not a token with its value
+	fails 2 streamplay "$media/cam.mp4" --config "$dir/sg.conf"
+	[[ $errors == *"no key 'pulbish_token': did you mean 'publish_token'?" ]]
 }
 
 # ---- playing ----

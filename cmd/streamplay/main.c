@@ -66,7 +66,9 @@ static int check_config(const char *path)
 	sg_config_free(cfg);
 	if (res == SG_OK || (res == SG_ERR_IO && !path && !getenv("STREAMGATE_CONFIG")))
 		return PLAYED;
-	return play_fail(PLAY_USAGE, "%s", error);
+	/* As the other programs tell it: a key such as publish_token is no secret to be hidden. */
+	fprintf(stderr, "streamplay: %s\n", error);
+	return PLAY_USAGE;
 }
 
 static int run(struct options *o)
