@@ -159,6 +159,8 @@ succeeds() {
 	script -qefc "stty cols 60; TERM=xterm streamplay $media/cam.mp4" /dev/null </dev/null >"$dir/tty"
 	grep -q $'\r00:00:00' "$dir/tty"
 	[ "$(tr '\r' '\n' <"$dir/tty" | grep '^00:' | sed 's/\x1b.*//' | awk '{print length}' | sort -n | tail -1)" -lt 60 ]
+	# What was lost is told however narrow it is, and nothing is cut in the middle.
+	[ -z "$(tr '\r' '\n' <"$dir/tty" | grep '^00:' | sed 's/\x1b.*//' | grep -vE '^00:00:0[0-9](  h264 320x180 [0-9.]+ fps)?(  aac 44.1 kHz)?(  [0-9]+ kbit/s)?  lost 0$')" ]
 	TERM=dumb script -qefc "streamplay $media/cam.mp4" /dev/null </dev/null >"$dir/tty"
 	! grep -q $'\x1b' "$dir/tty" || false
 }

@@ -31,6 +31,17 @@ static void describe(struct sg_buf *b, const struct facts *f)
 	sg_buf_printf(b, "  %.0f kbit/s", f->bit_rate / 1000);
 }
 
+/* As many whole fields, which two blanks part, as there is room for. */
+static int fitting(const char *line, int len, int room)
+{
+	while (len > room) {
+		len--;
+		while (len && !(line[len] == ' ' && line[len + 1] == ' '))
+			len--;
+	}
+	return len;
+}
+
 void status_draw(const struct facts *f)
 {
 	struct sg_buf b;
@@ -42,13 +53,11 @@ void status_draw(const struct facts *f)
 	sg_buf_printf(&b, "%02d:%02d:%02d", s / 3600, s / 60 % 60, s % 60);
 	describe(&b, f);
 	sg_buf_printf(&b, "  buffered %.1f s", f->buffered_s);
-	int before = (int)b.len < width ? (int)b.len : width;
 	char lost[64];
 	int len = snprintf(lost, sizeof(lost), "  lost %llu", (unsigned long long)f->lost);
-	int room = width - before < len ? width - before : len;
 	if (!b.failed)
-		printf("\r%.*s%s%.*s%s\033[K", before, (char *)b.p, red ? "\033[31m" : "", room,
-		    lost, red ? "\033[0m" : "");
+		printf("\r%.*s%s%s%s\033[K", fitting((char *)b.p, (int)b.len, width - len), (char *)b.p,
+		    red ? "\033[31m" : "", lost, red ? "\033[0m" : "");
 	fflush(stdout);
 	sg_buf_reset(&b);
 }
