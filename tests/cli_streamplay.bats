@@ -224,6 +224,24 @@ succeeds() {
 	jq -e '.status == "refused" and .exit == 4 and .video == null' <<<"$output"
 }
 
+@test "a codec that the form cannot hold, or FFmpeg does not know in it, is told with a way out" {
+	fails 1 streamplay "$base/status/406/cam.ts"
+	[[ $errors == *"do not go into this form"*HLS* ]]
+	python3 - "$media/cam.flv" >"$dir/unknown.flv" <<-'END'
+		import sys
+		flv = bytearray(open(sys.argv[1], "rb").read())
+		at = 13
+		while at + 11 < len(flv):
+		    size = int.from_bytes(flv[at + 1 : at + 4], "big")
+		    if flv[at] == 9 and size > 8: # a FourCC that nobody has
+		        flv[at + 11 : at + 16] = b"\x91zzzz"
+		    at += size + 15
+		sys.stdout.buffer.write(flv)
+	END
+	try streamplay "$dir/unknown.flv"
+	[[ $errors == *"does not know the picture's codec in this form"*HLS* ]]
+}
+
 @test "nobody there, nothing to read, garbage" {
 	port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 	fails 1 streamplay "http://127.0.0.1:$port/cam.flv"

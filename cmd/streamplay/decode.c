@@ -56,8 +56,13 @@ static struct decoder *decoder_for(struct decoding *d, const AVStream *st)
 	measure_codec(d->measure, st->codecpar);
 	if (!(dec->ctx = open_codec(st))) {
 		dec->unknown = true;
-		play_warn("cannot decode %s: it is counted, but not shown",
-		    avcodec_get_name(st->codecpar->codec_id));
+		if (st->codecpar->codec_id == AV_CODEC_ID_NONE) /* Enhanced RTMP's, to an FFmpeg before it */
+			play_warn("FFmpeg does not know the %s's codec in this form: it is counted, but "
+				  "not shown; HLS may tell more",
+			    type == AVMEDIA_TYPE_VIDEO ? "picture" : "sound");
+		else
+			play_warn("cannot decode %s: it is counted, but not shown",
+			    avcodec_get_name(st->codecpar->codec_id));
 	}
 	return dec;
 }

@@ -245,6 +245,10 @@ static int http_failed(const struct source *s, int code, char *why, size_t size)
 		return not_found(why, size);
 	if (code == 401 || code == 403 || code == 429)
 		return refused(s, why, size, by);
+	if (code == 406) {
+		snprintf(why, size, "the stream's codecs do not go into this form (%s): give its URL of HLS", by);
+		return PLAY_FAILED;
+	}
 	snprintf(why, size, "the server answered %s: %s", by,
 	    code >= 500 ? "look into the server's log" : "see whether the URL is right");
 	return PLAY_FAILED;
