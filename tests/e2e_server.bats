@@ -285,10 +285,10 @@ start_fails() { # exit status, text that the one line must hold, streamd's argum
 @test "a port in use" {
 	sed "s/^listen = .*/listen =/; /^\[rtmp\]/,/^\[/s/^listen =.*/listen = $RTMP/; s/streamgate.db/other.db/" "$DIR/sg.conf" >"$DIR/other.conf"
 	start_fails 1 "Address already in use: stop the other server or choose another port" --config "$DIR/other.conf"
-	[[ $output == *"$RTMP"* ]]
+	[[ $output == *"rtmp: $RTMP"* ]]
 	sed "s/^listen = .*/listen =/; /^\[http\]/,/^\[/s/^listen =.*/listen = $HTTP/; s/streamgate.db/other.db/" "$DIR/sg.conf" >"$DIR/other.conf"
 	start_fails 1 "Address already in use: stop the other server or choose another port" --config "$DIR/other.conf"
-	[[ $output == *"$HTTP"* ]]
+	[[ $output == *"http: $HTTP"* ]]
 	# The one that runs has not noticed.
 	[ "$(http_status /healthz)" = 200 ]
 }

@@ -298,6 +298,7 @@ static struct MHD_Daemon *start_daemon(struct sg_http_server *srv)
 enum sg_result sg_http_server_start(struct sg_http_server *srv, char *error, size_t error_size)
 {
 	enum sg_result res = SG_OK;
+	char what[256];
 
 	if (srv->routes.failed) {
 		snprintf(error, error_size, "http: too many routes");
@@ -311,13 +312,15 @@ enum sg_result sg_http_server_start(struct sg_http_server *srv, char *error, siz
 	}
 	if (srv->cfg.cfg->http_listen.count)
 		res = sg_listener_open(&srv->listener, &srv->cfg.cfg->http_listen, srv->cfg.loops,
-		    srv->cfg.loop_count, on_accepted, srv, note_bound, srv, error, error_size);
+		    srv->cfg.loop_count, on_accepted, srv, note_bound, srv, what, sizeof(what));
 	if (res == SG_OK && srv->tls && srv->cfg.cfg->http_tls_listen.count)
 		res = sg_listener_open(&srv->tls_listener, &srv->cfg.cfg->http_tls_listen,
 		    srv->cfg.loops, srv->cfg.loop_count, http_tls_accepted, srv, note_tls_bound, srv,
-		    error, error_size);
-	if (res != SG_OK)
+		    what, sizeof(what));
+	if (res != SG_OK) {
+		snprintf(error, error_size, "http: %s", what);
 		return res;
+	}
 	http_admin_socket_open(&srv->admin, srv->cfg.cfg->admin_socket);
 	if (pthread_create(&srv->sweeper, NULL, sweeper_main, srv) != 0) {
 		snprintf(error, error_size, "http: starting a thread: %s", strerror(errno));
