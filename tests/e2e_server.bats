@@ -399,6 +399,35 @@ rtmp_bytes() { # printf format: a handshake that passes, then these bytes
 	[ "$(cat "$DIR/n")" -ge 75 ]
 }
 
+@test "a viewer who takes nothing for a minute is still in, and goes on" {
+	SOURCE=$DIR/noise.flv
+	ffmpeg -v error -nostdin -f lavfi -i nullsrc=size=640x360:rate=30,noise=alls=60:allf=t -c:v libx264 -preset ultrafast \
+		-tune zerolatency -g 30 -b:v 12M -maxrate 12M -bufsize 12M -t 2 "$SOURCE"
+	publish cam "$(token cam --type publish)"
+	for kind in flv ts; do
+		timeout 100 curl -sN -o "$DIR/$kind" "http://$HTTP/live/streams/cam.$kind?token=$(token cam)" 3>&- &
+		VIEWERS="${VIEWERS-} $!"
+	done
+	timeout 100 rtmpdump -q -v -r "rtmp://$RTMP/live/cam?token=$(token cam)" -o "$DIR/rtmp" 3>&- &
+	VIEWERS="$VIEWERS $!"
+	for name in flv ts rtmp; do
+		until [ -s "$DIR/$name" ]; do sleep 0.05; done
+	done
+	paused=
+	for p in $VIEWERS; do paused="$paused $(pgrep -P "$p")"; done
+	kill -STOP $paused
+	sleep 60
+	kill -CONT $paused
+	sleep 2 # what was on its way has been taken
+	for name in flv ts rtmp; do had[${#had[@]}]=$(stat -c %s "$DIR/$name"); done
+	sleep 2
+	i=0
+	for name in flv ts rtmp; do
+		echo "$name: ${had[i]}, then $(stat -c %s "$DIR/$name")"
+		[ "$(stat -c %s "$DIR/$name")" -gt $((had[i++] + 500000)) ]
+	done
+}
+
 @test "names that are no stream ids, and a token of 10 kB" {
 	long=$(head -c 10000 /dev/zero | tr '\0' a)
 	[ "$(http_status "/live/streams/cam.flv?token=$long")" = 403 ] || [ "$(http_status "/live/streams/cam.flv?token=$long")" = 414 ]

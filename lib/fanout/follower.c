@@ -5,7 +5,7 @@
 #define OWN_FRAMES 64     /* read at a time for one that catches up */
 #define OWN_ROUNDS 16     /* then the others have their turn */
 #define OWN_BYTES_MAX 65536
-#define STALL_DEFAULT_MS 20000
+#define STALL_DEFAULT_MS 75000 /* R4: a pause of a minute is no end */
 
 /* ---- places ---- */
 
