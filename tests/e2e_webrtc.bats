@@ -60,6 +60,12 @@ play() { # URL stream [options]: streamplay's JSON
 	[ "$(jq '.startupMs < 1500' <<<"$output")" = true ]
 }
 
+@test "the link of WHEP is played as tokenctl prints it" {
+	run "$BIN/streamplay" "http://$HTTP/live/whep/live?token=$(token live)" --no-window --json --duration 1s --expect 'video=h264'
+	echo "$output"
+	[ "$status" -eq 0 ]
+}
+
 @test "WHIP to the WebSocket, HLS, FLV and TS" {
 	for url in "webrtc://$HTTP/live/live" "http://$HTTP/live/streams/live.m3u8" "http://$HTTP/live/streams/live.flv" \
 		"http://$HTTP/live/streams/live.ts"; do

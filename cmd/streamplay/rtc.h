@@ -15,7 +15,7 @@
 /* ---- rtc_url.c ---- */
 
 enum rtc_way { RTC_NONE, RTC_HTTP, RTC_SOCKET };
-/* whep+http, whep+https, whip+http, whip+https; webrtc, webrtcs. */
+/* whep+http, whep+https, whip+http, whip+https; http, https of /APP/whep/S; webrtc, webrtcs. */
 enum rtc_way rtc_way(const char *url);
 /* The HTTP URL behind it: without "whep+"; of webrtc://HOST/APP/S, http://HOST/APP/websocket and, in
  * `stream`, S. NULL: malformed, or no memory. The caller ends it with token_free. */

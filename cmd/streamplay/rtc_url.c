@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "base/url.h"
 #include <stdio.h>
+#include <string.h>
 
 static const struct {
 	const char *scheme, *http;
@@ -14,14 +15,26 @@ static const struct {
     {"whip+https", "https", RTC_HTTP},
     {"webrtc", "http", RTC_SOCKET},
     {"webrtcs", "https", RTC_SOCKET},
+    {"http", "http", RTC_HTTP}, /* .../APP/whep/S alone */
+    {"https", "https", RTC_HTTP},
 };
+
+/* "/APP/whep/S", as it stands in the links that are handed out. */
+static bool is_whep(struct sg_str path)
+{
+	size_t end = path.len;
+
+	while (end && path.p[end - 1] != '/')
+		end--;
+	return end < path.len && end >= 6 && !strncmp(path.p + end - 6, "/whep/", 6);
+}
 
 static int row_of(const char *url, struct sg_url *u)
 {
 	if (sg_url_parse(sg_str_from(url), u))
 		for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
 			if (sg_str_equal_nocase(u->scheme, sg_str_from(table[i].scheme)))
-				return (int)i;
+				return *table[i].scheme != 'h' || is_whep(u->path) ? (int)i : -1;
 	return -1;
 }
 
