@@ -54,6 +54,12 @@ fails() {
 	fails 2 far create cam --app nowhere
 }
 
+@test "status does not list a stream of which only the recording is set" {
+	tokenctl record on filmed
+	diff <(tokenctl status --json) <(far status --json)
+	tokenctl record reset filmed
+}
+
 @test "list, show, audit, status and sessions print what they print here" {
 	tokenctl create same --label $'\xf0\x9f\x8e\xac' --quiet
 	tokenctl enable publish --stream same

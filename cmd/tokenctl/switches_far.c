@@ -85,7 +85,8 @@ static bool take_app(void *user, json_t *app)
 
 	json_array_append_new(user, row(app, ""));
 	json_object_foreach(json_object_get(app, "streams"), stream, own)
-	    json_array_append_new(user, row(app, stream));
+		if (json_object_get(own, fields[SG_PUBLISH]) || json_object_get(own, fields[SG_PLAY]))
+			json_array_append_new(user, row(app, stream));
 	return true;
 }
 
