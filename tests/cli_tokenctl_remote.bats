@@ -60,6 +60,21 @@ fails() {
 	tokenctl record reset filmed
 }
 
+@test "record alone tells what is recorded, here and there" {
+	tokenctl record ask
+	tokenctl record on filmed
+	tokenctl record off secret
+	for format in '' --json; do
+		far record $format >"$BATS_TEST_TMPDIR/far"
+		tokenctl record $format | diff - "$BATS_TEST_TMPDIR/far"
+	done
+	[ "$(tokenctl record | tr '\t\n' ' ;')" = 'live  ask;live filmed on;live secret off;' ]
+	[ "$(tokenctl record --app live | wc -l)" -eq 3 ]
+	fails 3 tokenctl record --app nowhere
+	for stream in '' filmed secret; do tokenctl record reset $stream; done
+	[ "$(tokenctl record | tr '\t\n' ' ;')" = 'live  off;' ]
+}
+
 @test "list, show, audit, status and sessions print what they print here" {
 	tokenctl create same --label $'\xf0\x9f\x8e\xac' --quiet
 	tokenctl enable publish --stream same

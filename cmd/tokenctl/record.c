@@ -96,8 +96,84 @@ static int set_far(struct ctl *c, const char *app, const char *stream, const cha
 	return res;
 }
 
+/* ---- what is recorded: the list ---- */
+
+static const struct ctl_column modes[] = {
+    {"app", "APP", CTL_TEXT, 0, 0},
+    {"streamId", "STREAM", CTL_TEXT, 0, 0},
+    {"record", "RECORD", CTL_TEXT, 0, 0},
+};
+
+struct list {
+	struct ctl_rows *rows;
+	const char *only; /* an application; NULL = all */
+	const char *app;  /* whose streams are looked for */
+};
+
+static bool add_mode(struct list *l, const char *app, const char *stream, const char *record)
+{
+	return ctl_rows_add(l->rows, json_pack("{ss so ss}", "app", app, "streamId",
+					 *stream ? json_string(stream) : json_null(), "record", record));
+}
+
+static void list_stream(void *user, const struct sg_setting *s)
+{
+	struct list *l = user;
+
+	if (!strcmp(s->key, "record") && !strcmp(s->app, l->app) && *s->stream)
+		add_mode(l, s->app, s->stream, s->value);
+}
+
+static int list_here(struct ctl *c, struct list *l)
+{
+	int res = ctl_open_store(c);
+
+	for (size_t i = 0; i < c->cfg->app_count && res == CTL_DONE; i++) {
+		struct search f = {.app = l->app = c->cfg->apps[i].name, .stream = ""};
+		if (l->only && strcmp(l->only, l->app))
+			continue;
+		if (sg_store_settings(c->store, take, &f) != SG_OK)
+			return ctl_store_failed(c, "read what is recorded");
+		add_mode(l, l->app, "", *f.of_app ? f.of_app : configured(c, l->app));
+		if (sg_store_settings(c->store, list_stream, l) != SG_OK)
+			return ctl_store_failed(c, "read what is recorded");
+	}
+	return res;
+}
+
+static bool list_app(void *user, json_t *app)
+{
+	struct list *l = user;
+	const char *name = ctl_json_get(app, "app"), *stream;
+	json_t *own;
+
+	if (l->only && strcmp(l->only, name))
+		return true;
+	add_mode(l, name, "", ctl_json_get(app, "record"));
+	json_object_foreach(json_object_get(app, "streams"), stream, own)
+		if (json_object_get(own, "record"))
+			add_mode(l, name, stream, ctl_json_get(own, "record"));
+	return true;
+}
+
+static int list_modes(struct ctl *c)
+{
+	struct list l = {0};
+	char next[CTL_CURSOR_SIZE];
+	int res;
+
+	if ((res = ctl_get_app(c, &l.only)))
+		return res;
+	if (!(l.rows = ctl_rows_open(c, modes, sizeof(modes) / sizeof(modes[0]), false)))
+		return CTL_FAILED;
+	res = c->remote ? ctl_call_list(c, "/api/v1/apps", UINT64_MAX, "", list_app, &l, next) : list_here(c, &l);
+	return ctl_rows_end(l.rows, NULL, res);
+}
+
 int ctl_record(struct ctl *c)
 {
+	if (!c->arg_count)
+		return list_modes(c);
 	const char *app = "live", *stream = c->arg_count > 1 ? c->args[1] : "", *value = c->args[0];
 	int res;
 
