@@ -92,7 +92,7 @@ far_sees() { # stream protocol: published there, and playing
 	relay '.streamId == "here" and .state == "waiting" and .failures > 1' # nothing is live there yet
 	[ "$(http_status /live/streams/here.flv)" = 404 ]
 	publish_far cam
-	relay '.state == "running"'
+	relay '.state == "running" and .failures == 0 and .problem == null'
 	start ffmpeg -v error -nostdin -i "rtmp://$RTMP/live/here" -t 60 -f null -
 	viewer=$CLIENT
 	[ "$(frames "http://$HTTP/live/streams/here.ts")" -ge 40 ]

@@ -333,7 +333,7 @@ static void tell(struct relay_line *l, struct sg_relay_info *out)
 	pthread_mutex_lock(&l->lock);
 	out->state = l->state;
 	out->since_ms = l->since_ms;
-	out->attempts = l->attempts;
+	out->attempts = l->state == SG_RELAY_RUNNING ? 0 : l->attempts; /* that one has not failed */
 	memcpy(out->problem, l->problem, sizeof(out->problem));
 	pthread_mutex_unlock(&l->lock);
 }
