@@ -83,6 +83,22 @@ far_sees() { # stream protocol: published there, and playing
 	[ -z "$output" ]
 }
 
+@test "a pull that cannot be opened tells whether anybody answers, or refuses it" {
+	start_far
+	start_near "[pull none]
+		url = rtmp://127.0.0.1:1/live/cam
+		when = always
+		[pull wrong]
+		url = http://127.0.0.1:$FAR_HTTP/live/streams/cam.flv?token=wrong
+		when = always
+		[pull gone]
+		url = http://127.0.0.1:$FAR_HTTP/live/streams/cam.m3u8?token=$(far create cam --max-uses 20 --quiet)
+		when = always"
+	relay '.streamId == "none" and .problem == "nobody answers there"'
+	relay '.streamId == "wrong" and .problem == "it refuses us"'
+	relay '.streamId == "gone" and .problem == "there is no such stream"'
+}
+
 @test "what is always pulled is there again after its far end was killed; over SRT" {
 	start_far
 	t=$(far create cam --max-uses 20 --quiet)
@@ -259,7 +275,7 @@ pictures_come() { # as many as there should be, once the source's encoder has be
 		[pull wrong]
 		url = rtsp://127.0.0.1:$FAR_RTMP/cam2
 		when = always"
-	relay '.streamId == "wrong" and .state == "waiting" and .problem == "it cannot be opened"'
+	relay '.streamId == "wrong" and .state == "waiting" and .problem == "there is no such stream"'
 	[ "$(http_status /live/streams/wrong.flv)" = 404 ]
 	start ffmpeg -v error -nostdin -i "rtmp://$RTMP/live/here" -t 100 -f null -
 	viewer=$CLIENT

@@ -41,7 +41,20 @@ static const char *why_not_opened(
 		return "it is not in a container that is understood";
 	if (in->cfg.url && !in->far && far_tls_is_refused(in->cfg.url, in->cfg.ca_file, interrupt))
 		return FAR_TLS_REFUSED;
-	return "it cannot be opened";
+	switch (res) {
+	case AVERROR(ECONNREFUSED):
+	case AVERROR(EHOSTUNREACH):
+	case AVERROR(ENETUNREACH):
+	case AVERROR(ETIMEDOUT):
+		return "nobody answers there";
+	case AVERROR_HTTP_UNAUTHORIZED:
+	case AVERROR_HTTP_FORBIDDEN:
+		return "it refuses us";
+	case AVERROR_HTTP_NOT_FOUND:
+		return "there is no such stream";
+	default: /* RTMP and SRT do not tell which */
+		return in->cfg.url ? "nobody answers there, or it refuses us" : "it cannot be opened";
+	}
 }
 
 static enum sg_result open_input(struct sg_intake *in, const char *analyze_us, const char **why)
