@@ -106,6 +106,15 @@ is_watched() {
 	plays "$DIR/rec/live/cam.mp4"
 }
 
+@test "what cannot be recorded is told with the folder" {
+	start ""
+	rm -r "$DIR/rec"
+	: >"$DIR/rec"
+	publish cam none
+	until_logged "live/cam is not recorded: Not a directory ($DIR/rec)"
+	is_watched
+}
+
 record_one() { # stream
 	publish "$1" none
 	until_grown ".$1.mp4.part" 60000

@@ -31,8 +31,8 @@ static void end_file(struct sg_recorder *r, struct writing *w)
 
 static void give_up(struct sg_recorder *r, struct writing *w, const char *why)
 {
-	sg_log_error("stream %s/%s is not recorded any more: %s; trying again in a minute", w->row.app,
-	    w->row.stream, why);
+	sg_log_error("stream %s/%s is not recorded%s: %s (%s); trying again in a minute", w->row.app, w->row.stream,
+	    w->file ? " any more" : "", why, r->cfg->recording_path);
 	atomic_fetch_add(&r->failed, 1);
 	w->retry_ms = sg_mono_ms() + RETRY_MS;
 	end_file(r, w);
