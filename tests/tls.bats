@@ -100,6 +100,16 @@ most_unread() { # host:port
 	timeout 20 ffprobe -v error "rtmp://$RTMP6/live/cam?token=$(token cam)"
 }
 
+@test "streamplay plays WebRTC by HTTPS and WSS, with a certificate that SSL_CERT_FILE names" {
+	for url in "https://$HTTPS/live/whep/cam" "webrtcs://$HTTPS6/live/cam"; do
+		run timeout 20 "$BIN/streamplay" "$url" --token - --no-window --duration 1s <<<"$(token cam)"
+		[ "$status" -eq 1 ]
+		run env SSL_CERT_FILE="$DIR/cert.pem" timeout 20 "$BIN/streamplay" "$url" --token - --no-window --duration 1s <<<"$(token cam)"
+		echo "$output"
+		[ "$status" -eq 0 ]
+	done
+}
+
 @test "HTTPS carries playlists, endless answers and the peer's own address" {
 	t=$(token cam)
 	get "/live/streams/cam.m3u8?token=$t" -D "$DIR/head" -o "$DIR/list"

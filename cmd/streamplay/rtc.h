@@ -32,6 +32,8 @@ int rtc_http_open(struct rtc_http **out, const char *endpoint, const char *token
     const struct sg_buf *offer, struct sg_buf *answer, struct trouble *t,
     bool (*give_up)(void *user), void *user);
 void rtc_http_close(struct rtc_http *h); /* NULL allowed */
+/* Whose certificates are trusted: SSL_CERT_FILE's, else the system's. `curl` is a CURL. */
+void rtc_trust(void *curl);
 
 /* ---- rtc_socket.c ---- */
 

@@ -78,6 +78,14 @@ static bool add_header(struct rtc_http *h, const char *text)
 	return more != NULL;
 }
 
+void rtc_trust(void *curl)
+{
+	const char *file = getenv("SSL_CERT_FILE");
+
+	if (file && *file)
+		curl_easy_setopt(curl, CURLOPT_CAINFO, file);
+}
+
 static bool prepare(struct rtc_http *h, const char *token)
 {
 	char bearer[TOKEN_MAX + 32];
@@ -99,6 +107,7 @@ static bool prepare(struct rtc_http *h, const char *token)
 	curl_easy_setopt(h->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
 	curl_easy_setopt(h->curl, CURLOPT_XFERINFODATA, h);
 	curl_easy_setopt(h->curl, CURLOPT_NOPROGRESS, 0L);
+	rtc_trust(h->curl);
 	return ok;
 }
 
