@@ -9,6 +9,33 @@
 			    c_.sock == SRT_INVALID_SOCK ? "refused" : "let in", c_.reason, code);  \
 	} while (0)
 
+/* What is logged between the two, in `text`. */
+struct logged {
+	FILE *file;
+	int saved;
+	char text[4096];
+};
+
+static void log_begin(struct logged *l)
+{
+	assert_non_null(l->file = tmpfile());
+	l->saved = dup(STDERR_FILENO);
+	fflush(stderr);
+	dup2(fileno(l->file), STDERR_FILENO);
+	sg_log_set_level(SG_LOG_INFO);
+}
+
+static void log_end(struct logged *l)
+{
+	sg_log_set_level(SG_LOG_ERROR);
+	dup2(l->saved, STDERR_FILENO);
+	close(l->saved);
+	ssize_t len = pread(fileno(l->file), l->text, sizeof(l->text) - 1, 0);
+	fclose(l->file);
+	assert_in_range(len, 1, sizeof(l->text) - 2);
+	l->text[len] = '\0';
+}
+
 static void a_handshake_is_refused_with_the_code_that_says_why(void **state)
 {
 	struct fixture *f = fixture_open(ON, NULL);
@@ -284,12 +311,16 @@ static void who_never_sends_media_spends_nothing(void **state)
 	struct sg_srt_config limits = {.first_media_ms = 300};
 	struct fixture *f = fixture_open(ON, &limits);
 	struct token t = make_token(f, SG_PUBLISH);
-	struct caller c = call(f, "live/cam,token=%s", t.text);
+	struct logged l;
 
 	(void)state;
+	log_begin(&l);
+	struct caller c = call(f, "live/cam,token=%s", t.text);
 	assert_int_not_equal(c.sock, SRT_INVALID_SOCK);
 	assert_true(is_closed(&c));
 	await(stats_of(f).connections == 0 && gate_stats_of(f).holds == 0);
+	log_end(&l);
+	assert_non_null(strstr(l.text, ": no media came: closed")); /* the audit has no row of it */
 	assert_int_equal(uses_of(f, &t), 0);
 	hang_up(&c);
 	fixture_close(f);

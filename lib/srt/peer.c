@@ -95,6 +95,8 @@ static void on_finished(struct sg_task *task)
 	srt_publisher_join(p);
 	if (!p->doomed)
 		p->bye = p->thread_bye;
+	if (p->bye == SG_BYE_NO_MEDIA)
+		sg_log_limited(SG_LOG_INFO, "srt %s: no media came: closed", p->name);
 	finish(p);
 }
 
