@@ -216,13 +216,20 @@ static void an_application_with_a_passphrase_is_encrypted(void **state)
 	struct fixture *f = fixture_open(ON "srt_passphrase = correct horse battery\n", NULL);
 	struct token t = make_token(f, SG_PUBLISH);
 	char id[200];
+	struct logged l;
 
 	(void)state;
 	snprintf(id, sizeof(id), "live/cam,token=%s", t.text);
+	log_begin(&l);
 	REFUSED(call_with(f, id, "wrong horse battery"), SRT_REJ_BADSECRET);
 	await(gate_stats_of(f).holds == 0);
 	REFUSED(call_with(f, id, NULL), SRT_REJ_UNSECURE);
 	await(gate_stats_of(f).holds == 0 && stats_of(f).connections == 0);
+	log_end(&l);
+	const char *told = strstr(l.text, ": refused: it does not know the application's passphrase");
+	assert_non_null(told);
+	assert_non_null(strstr(told + 1, ": refused: it does not know the application's passphrase"));
+	assert_int_equal(stats_of(f).rejected, 2);
 	assert_int_equal(uses_of(f, &t), 0);
 	struct feeder fd = {.c = call_with(f, id, "correct horse battery")};
 	feeder_start(&fd);

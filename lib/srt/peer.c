@@ -280,6 +280,16 @@ static void tick_viewer(struct srt_peer *p, int64_t now_ms)
 		srt_peer_destroy(p, SG_BYE_STALLED);
 }
 
+/* libsrt has refused it behind our callback; why it does not tell. */
+static void refused_by_libsrt(struct srt_peer *p)
+{
+	sg_log_limited(SG_LOG_WARNING, "srt %s: refused: %s", p->name,
+	    p->encrypted ? "it does not know the application's passphrase"
+			 : "it has a passphrase, and the application has none, or it is not in live mode");
+	atomic_fetch_add(&p->lane->srv->rejected, 1);
+	srt_peer_destroy(p, SG_BYE_NO_MEDIA);
+}
+
 void srt_peer_tick(struct srt_peer *p, int64_t now_ms)
 {
 	if (p->connected && now_ms - p->line_ms >= LINE_MS) {
@@ -295,7 +305,7 @@ void srt_peer_tick(struct srt_peer *p, int64_t now_ms)
 		srt_peer_destroy(
 		    p, p->state == PEER_CLOSING ? SG_BYE_STREAM_ENDED : SG_BYE_NO_MEDIA);
 	else if (!p->connected && is_gone(p))
-		srt_peer_destroy(p, SG_BYE_NO_MEDIA); /* a wrong passphrase, say */
+		refused_by_libsrt(p);
 	else if (p->connected && !p->has_thread)
 		tick_viewer(p, now_ms);
 }
