@@ -90,7 +90,7 @@ enum MHD_Result http_queue(struct sg_http_request *req)
 	if (hundreds < 6)
 		atomic_fetch_add(&req->srv->status[hundreds], 1);
 	if (req->apart)
-		http_body_follow(req->apart);
+		http_apart_follow(req->apart);
 	req->apart = NULL;
 	http_cork(req, true);
 	enum MHD_Result ok = MHD_queue_response(req->mhd, req->status, req->answer);
@@ -172,14 +172,14 @@ static bool respond_apart(struct sg_http_request *req, unsigned status, const ch
 	for (size_t i = 0; i < count; i++)
 		size += blobs[i]->size;
 	if (!req->connection->pump || req->method != SG_HTTP_GET || size < APART_BYTES ||
-	    !(req->apart = http_body_apart(req->connection->pump, blobs, count)))
+	    !(req->apart = http_apart_open(req->connection->pump, blobs, count)))
 		return false;
 	struct MHD_Response *r = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
 	if (r) {
 		put_headers(req, r, type);
 		req->answer_bytes = size;
 	} else {
-		http_body_drop(req->apart);
+		http_apart_drop(req->apart);
 		req->apart = NULL;
 	}
 	http_answer(req, status, r);

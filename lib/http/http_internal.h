@@ -126,7 +126,7 @@ struct sg_http_request {
 	struct MHD_Response *answer;
 	unsigned status;
 	uint64_t answer_bytes;
-	struct http_body *apart; /* HTTPS: the answer's body, on a way of its own */
+	struct http_apart *apart; /* HTTPS: the answer's body, on a way of its own */
 	bool is_file; /* the answer's body is a file's */
 	struct sg_attachment attachment; /* media: the session that this request is part of */
 	struct http_stream *stream;
@@ -283,12 +283,12 @@ void http_pump_unref(struct http_pump *p);
 void http_pump_cut(struct http_pump *p);
 /* A body that goes from where it lies to TLS: through libmicrohttpd and the plain socket it would be copied twice.
  * Takes the blobs' references. NULL, and they are not taken: another one is on its way, or no memory. */
-struct http_body *http_body_apart(struct http_pump *p, struct sg_blob *const *blobs, size_t count);
+struct http_apart *http_apart_open(struct http_pump *p, struct sg_blob *const *blobs, size_t count);
 /* Right before the header is given to libmicrohttpd, whose answer has no body of its own. The body is the pump's. */
-void http_body_follow(struct http_body *b);
-void http_body_drop(struct http_body *b); /* instead of that; NULL allowed */
+void http_apart_follow(struct http_apart *b);
+void http_apart_drop(struct http_apart *b); /* instead of that; NULL allowed */
 /* The answer is over for libmicrohttpd: while its body is not, `at` stays attached by it. */
-void http_body_attach(struct http_pump *p, struct sg_attachment *at);
+void http_apart_attach(struct http_pump *p, struct sg_attachment *at);
 /* Gives a connected socket to libmicrohttpd; takes `fd`. */
 void http_take_socket(
     struct sg_http_server *srv, int fd, const struct sockaddr *sa, socklen_t len);

@@ -227,10 +227,10 @@ void http_on_completed(void *cls, struct MHD_Connection *mhd, void **state,
 		return;
 	http_cork(req, false);
 	if (req->attachment.session)
-		http_body_attach(req->connection->pump, &req->attachment);
+		http_apart_attach(req->connection->pump, &req->attachment);
 	if (req->attachment.session)
 		sg_gate_leave(srv->cfg.gate, &req->attachment);
-	http_body_drop(req->apart);
+	http_apart_drop(req->apart);
 	if (req->stream)
 		http_stream_end(req);
 	if (req->answer)

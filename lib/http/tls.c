@@ -5,59 +5,18 @@
  * WebSockets) leaves with that end. The pair is made when the handshake is over, so that one that never
  * ends costs a socket and no more.
  *
- * A large body whose bytes lie in memory anyway (a segment) takes a way of its own: libmicrohttpd says the header
- * of an empty one, in which the pump puts the length right, and goes on with the body behind it. One at a time: who asks for more before he has the first one
- * (pipelining) gets those through libmicrohttpd, so that he cannot hold more in memory than the sockets do.
- *
- *   handler ──blobs─────────────────────────┐
- *      └─answer─▶ libmicrohttpd ──header─▶ pump ─▶ TLS
+ * A large body goes past both (tls_apart.c).
  *
  * A pump lives on its loop. Others may hold a reference, to cut it off: what it still holds is then thrown
  * away (R6). */
-#include "http/http_internal.h"
-#include <sys/ioctl.h>
+#include "http/tls_internal.h"
 #include <sys/socket.h>
 
 #define UP_BYTES 16384
-#define DOWN_BYTES 65536  /* what a write to the TLS side takes at once: four records */
 #define PAIR_BYTES 65536  /* of the plain socket's buffer, each way */
 #define LINGER_MS 10000   /* for a peer that has not read the end */
 #define BODY_IOV 8
 #define BODY_TURNS 4 /* writes of a body before others have their turn */
-
-struct http_body {
-	struct http_pump *pump;
-	bool follows;    /* its header is on its way */
-	uint64_t at;     /* where that begins, of all that the plain side brings */
-	unsigned ending; /* how much of the header's end has been seen */
-	bool begun;      /* the header is whole, in `down` */
-	uint64_t size;
-	struct sg_attachment attachment; /* when libmicrohttpd is through with the request */
-	size_t next, sent;               /* the blob that is next, and how much of that is out */
-	size_t count;
-	struct sg_blob *blobs[];
-};
-
-struct http_pump {
-	struct http_pump *prev, *next; /* lane->pumps */
-	struct http_pump *unclaimed;   /* room->unclaimed */
-	struct http_tls_lane *lane;
-	struct sg_conn *outer, *inner; /* TLS; plain, once the handshake is over */
-	struct sg_buf up, down;        /* what the other side had no room for */
-	int server_fd;                 /* the server's end, by which its connection finds us */
-	bool outer_ended;              /* the peer says no more */
-	int64_t ended_ms;              /* the server has said all; 0: not yet */
-	int64_t moved_ms;              /* when the peer last took something */
-	struct sockaddr_storage peer;
-	socklen_t peer_len;
-	pthread_mutex_t lock;   /* guards the three below, and reading from `inner` */
-	struct http_body *body; /* NULL: none */
-	uint64_t inner_bytes;   /* read */
-	bool over;
-	atomic_bool cut;
-	struct sg_task cut_task;
-	atomic_int refs;
-};
 
 /* ---- references ---- */
 
@@ -117,120 +76,6 @@ struct http_pump *http_pump_claim(struct sg_http_server *srv, int fd)
 	return p;
 }
 
-/* ---- bodies ---- */
-
-static void free_body(struct http_body *b)
-{
-	if (b->attachment.session)
-		sg_gate_leave(b->pump->lane->room->srv->cfg.gate, &b->attachment);
-	for (size_t i = b->next; i < b->count; i++)
-		sg_blob_unref(b->blobs[i]);
-	free(b);
-}
-
-struct http_body *http_body_apart(struct http_pump *p, struct sg_blob *const *blobs, size_t count)
-{
-	struct http_body *b = calloc(1, sizeof(*b) + count * sizeof(b->blobs[0]));
-
-	if (!b)
-		return NULL;
-	b->pump = p;
-	b->count = count;
-	memcpy(b->blobs, blobs, count * sizeof(*blobs));
-	for (size_t i = 0; i < count; i++)
-		b->size += blobs[i]->size;
-	pthread_mutex_lock(&p->lock);
-	bool taken = p->body || p->over;
-	if (!taken)
-		p->body = b;
-	pthread_mutex_unlock(&p->lock);
-	if (!taken)
-		return b;
-	free(b);
-	return NULL;
-}
-
-void http_body_drop(struct http_body *b)
-{
-	if (!b)
-		return;
-	pthread_mutex_lock(&b->pump->lock);
-	b->pump->body = NULL;
-	pthread_mutex_unlock(&b->pump->lock);
-	free_body(b);
-}
-
-void http_body_follow(struct http_body *b)
-{
-	struct http_pump *p = b->pump;
-	int unread = 0;
-
-	pthread_mutex_lock(&p->lock);
-	bool over = p->over;
-	if (over) {
-		p->body = NULL;
-	} else {
-		/* All that libmicrohttpd has said so far has been read or waits in the socket. */
-		ioctl(sg_conn_fd(p->inner), FIONREAD, &unread);
-		b->at = p->inner_bytes + (uint64_t)unread;
-		b->follows = true;
-	}
-	pthread_mutex_unlock(&p->lock);
-	if (over)
-		free_body(b);
-}
-
-/* With the gate's lock held. */
-static void on_kicked(struct sg_attachment *at)
-{
-	http_pump_cut(SG_CONTAINER_OF(at, struct http_body, attachment)->pump);
-}
-
-void http_body_attach(struct http_pump *p, struct sg_attachment *at)
-{
-	if (!p)
-		return;
-	pthread_mutex_lock(&p->lock);
-	struct http_body *b = p->body;
-	if (b && b->follows && !b->attachment.session) {
-		b->attachment.kicked = on_kicked;
-		sg_gate_move(p->lane->room->srv->cfg.gate, &b->attachment, at);
-	}
-	pthread_mutex_unlock(&p->lock);
-}
-
-/* The body that is to be written now. Loop only, which alone ends one that follows. */
-static struct http_body *body_of(struct http_pump *p)
-{
-	pthread_mutex_lock(&p->lock);
-	struct http_body *b = p->body && p->body->begun ? p->body : NULL;
-	pthread_mutex_unlock(&p->lock);
-	return b;
-}
-
-/* To the peer, a part of a header aside. Loop only. */
-static bool has_to_give(struct http_pump *p)
-{
-	pthread_mutex_lock(&p->lock);
-	const struct http_body *b = p->body;
-	bool is_header = b && b->follows && !b->begun && p->inner_bytes > b->at;
-	bool gives = (b && b->begun) || (p->down.len && !is_header);
-	pthread_mutex_unlock(&p->lock);
-	return gives;
-}
-
-/* All of it is out, or never will be. */
-static void end_body(struct http_pump *p)
-{
-	pthread_mutex_lock(&p->lock);
-	struct http_body *b = p->body && p->body->follows ? p->body : NULL;
-	if (b)
-		p->body = NULL;
-	pthread_mutex_unlock(&p->lock);
-	if (b)
-		free_body(b);
-}
-
 /* ---- the end ---- */
 
 static void end(struct http_pump *p)
@@ -240,7 +85,7 @@ static void end(struct http_pump *p)
 	pthread_mutex_lock(&p->lock);
 	p->over = true;
 	pthread_mutex_unlock(&p->lock);
-	end_body(p);
+	http_apart_end(p);
 	if (p->prev)
 		p->prev->next = p->next;
 	else
@@ -320,30 +165,15 @@ static bool give_rest(struct http_pump *p, struct sg_conn *to, struct sg_buf *re
 	return true;
 }
 
-static void took(struct http_body *b, size_t n)
-{
-	while (n) {
-		size_t left = b->blobs[b->next]->size - b->sent;
-		if (n < left) {
-			b->sent += n;
-			return;
-		}
-		n -= left;
-		b->sent = 0;
-		sg_blob_unref(b->blobs[b->next++]);
-	}
-}
-
 /* A body, behind what was kept of its header; false: the pump is gone. */
-static bool give_body(struct http_pump *p, struct http_body *b)
+static bool give_body(struct http_pump *p, struct http_apart *b)
 {
 	for (int turn = 0; turn < BODY_TURNS && b->next < b->count; turn++) {
 		struct iovec iov[1 + BODY_IOV];
 		int len = 0;
 		if (p->down.len)
 			iov[len++] = (struct iovec){ p->down.p, p->down.len };
-		for (size_t i = b->next, sent = b->sent; i < b->count && len < 1 + BODY_IOV; i++, sent = 0)
-			iov[len++] = (struct iovec){ b->blobs[i]->p + sent, b->blobs[i]->size - sent };
+		len += http_apart_iov(b, iov + len, BODY_IOV);
 		ssize_t n = sg_conn_writev(p->outer, iov, len);
 		if (n < 0) {
 			end(p);
@@ -354,13 +184,24 @@ static bool give_body(struct http_pump *p, struct http_body *b)
 		p->moved_ms = sg_mono_ms();
 		size_t kept = (size_t)n < p->down.len ? (size_t)n : p->down.len;
 		sg_buf_consume(&p->down, kept);
-		took(b, (size_t)n - kept);
+		http_apart_took(b, (size_t)n - kept);
 	}
 	if (b->next < b->count)
 		return true;
 	sg_buf_reset(&p->down);
-	end_body(p);
+	http_apart_end(p);
 	return true;
+}
+
+/* To the peer, a part of a header aside. Loop only. */
+static bool has_to_give(struct http_pump *p)
+{
+	pthread_mutex_lock(&p->lock);
+	const struct http_apart *b = p->body;
+	bool is_header = b && b->follows && !b->begun && p->inner_bytes > b->at;
+	bool gives = (b && b->begun) || (p->down.len && !is_header);
+	pthread_mutex_unlock(&p->lock);
+	return gives;
 }
 
 /* Each side is read only while the other takes. */
@@ -378,55 +219,17 @@ static void balance(struct http_pump *p)
 
 /* ---- the plain side ---- */
 
-/* How much of what lies in the socket belongs to the header behind which a body follows, or to what comes before. */
-static size_t up_to_body(struct http_pump *p, struct http_body *b, char *buf, size_t size, bool *is_header)
-{
-	static const char end[] = "\r\n\r\n";
-
-	*is_header = p->inner_bytes >= b->at;
-	if (!*is_header)
-		return b->at - p->inner_bytes < size ? (size_t)(b->at - p->inner_bytes) : size;
-	ssize_t n = recv(sg_conn_fd(p->inner), buf, size, MSG_PEEK);
-	for (ssize_t i = 0; i < n; i++) {
-		b->ending = buf[i] == end[b->ending] ? b->ending + 1 : buf[i] == end[0];
-		if ((b->begun = b->ending == sizeof(end) - 1))
-			return (size_t)i + 1;
-	}
-	return n > 0 ? (size_t)n : size;
-}
-
 static ssize_t read_inner(struct http_pump *p, char *buf, size_t size, bool *is_header)
 {
 	*is_header = false;
 	pthread_mutex_lock(&p->lock);
 	if (p->body && p->body->follows)
-		size = up_to_body(p, p->body, buf, size, is_header);
+		size = http_apart_header(p, p->body, buf, size, is_header);
 	ssize_t n = sg_conn_read(p->inner, buf, size);
 	if (n > 0)
 		p->inner_bytes += (uint64_t)n;
 	pthread_mutex_unlock(&p->lock);
 	return n;
-}
-
-/* In the header, which is whole. */
-static bool put_length(struct http_pump *p, const struct http_body *b)
-{
-	static const char none[] = "\r\nContent-Length: 0\r\n";
-	const uint8_t *at = p->down.len ? memmem(p->down.p, p->down.len, none, sizeof(none) - 1) : NULL;
-	struct sg_buf header;
-	char length[24];
-
-	if (!at)
-		return false;
-	at += sizeof(none) - sizeof("0\r\n");
-	http_put_number(length, b->size, 10);
-	sg_buf_init(&header, DOWN_BYTES);
-	sg_buf_append(&header, p->down.p, (size_t)(at - p->down.p));
-	sg_buf_append(&header, length, strlen(length));
-	sg_buf_append(&header, at + 1, p->down.len - (size_t)(at + 1 - p->down.p));
-	sg_buf_reset(&p->down);
-	p->down = header;
-	return !header.failed;
 }
 
 static void on_inner_readable(void *user)
@@ -440,14 +243,14 @@ static void on_inner_readable(void *user)
 		return;
 	}
 	ssize_t n = read_inner(p, buf, sizeof(buf), &is_header);
-	struct http_body *b = body_of(p);
+	struct http_apart *b = http_apart_now(p);
 	if (n < 0) {
 		finish(p);
 		return;
 	}
 	if (is_header) {
 		sg_buf_append(&p->down, buf, (size_t)n);
-		if (p->down.failed || (b && !put_length(p, b)))
+		if (p->down.failed || (b && !http_apart_put_length(p, b)))
 			end(p);
 		else if (!b || give_body(p, b))
 			balance(p);
@@ -514,7 +317,7 @@ static void on_outer_readable(void *user)
 static void on_outer_writable(void *user)
 {
 	struct http_pump *p = user;
-	struct http_body *b = body_of(p);
+	struct http_apart *b = http_apart_now(p);
 
 	if (atomic_load(&p->cut)) {
 		end(p);
