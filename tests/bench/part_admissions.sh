@@ -27,15 +27,10 @@ end_load() { # fd pid
 	stop "$2"
 }
 
-# shellcheck disable=SC2046 # lists of numbers
-per_turn() { tr ' ' '\n' <"$dir/adm.$1.$order" | sed -n "s/^$2=//p"; } # who field, of $order
-mid_of() { middle $(per_turn "$@"); }
-mid_ratio() { middle $(paste <(per_turn "$1" "$3") <(per_turn "$2" "$3") | awk '{ print $1 / $2 }'); } # who whom field
-
 admission_row() { # name who
 	local order
 	for order in recent random; do
-		say "| $1 | $order | $(mid_of "$2" per_second) | $(calc %.2f "$(mid_of "$2" wait_us_p50) / 1000") | $(calc %.2f "$(mid_of "$2" wait_us_p99) / 1000") |"
+		say "| $1 | $order | $(mid "adm.$2.$order" per_second) | $(calc %.2f "$(mid "adm.$2.$order" wait_us_p50) / 1000") | $(calc %.2f "$(mid "adm.$2.$order" wait_us_p99) / 1000") |"
 	done
 }
 
@@ -72,26 +67,26 @@ admissions() {
 	admission_row "Redis 7, Lua, appendfsync always, 64 in flight" redis
 	say ""
 	for order in recent random; do
-		wanted "admissions, $order: against one WAL transaction each" ">=" 5 %.1f "$(mid_of gate per_second) / $(mid_of wal per_second)"
-		wanted "admissions, $order: against the rollback journal" ">=" 20 %.1f "$(mid_of gate per_second) / $(mid_of roll per_second)"
-		wanted "admissions, $order: against Redis" ">=" 1 %.2f "$(mid_ratio gate redis per_second)"
+		wanted "admissions, $order: against one WAL transaction each" ">=" 5 %.1f "$(mid "adm.gate.$order" per_second) / $(mid "adm.wal.$order" per_second)"
+		wanted "admissions, $order: against the rollback journal" ">=" 20 %.1f "$(mid "adm.gate.$order" per_second) / $(mid "adm.roll.$order" per_second)"
+		wanted "admissions, $order: against Redis" ">=" 1 %.2f "$(mid_ratio "adm.gate.$order" "adm.redis.$order" per_second)"
 	done
 }
 
 token_path() {
-	local few many order=random i
+	local few many i
 	fresh && mkdir "$dir/few_store"
 	start_load 3 few look "$dir/few_store" 10000 10000 && few=$LOAD
 	start_load 5 many look "$dir/store" "$large" 10000 && many=$LOAD
 	for i in $(seq "$rounds"); do
-		turn 3 few "$order"
-		turn 5 many "$order"
+		turn 3 few random
+		turn 5 many random
 	done
 	end_load 3 "$few"
 	end_load 5 "$many"
 	fresh
-	wanted "look-up and use of a token of $large_name against 10,000: CPU ($(mid_of many cpu_us) : $(mid_of few cpu_us) µs)" \
-		"<=" 1.5 %.2f "$(mid_ratio many few cpu_us)"
-	wanted "the same: time ($(calc %.1f "1000000 / $(mid_of many per_second)") : $(calc %.1f "1000000 / $(mid_of few per_second)") µs)" \
-		"<=" 1.5 %.2f "$(mid_ratio few many per_second)"
+	wanted "look-up and use of a token of $large_name against 10,000: CPU ($(mid adm.many.random cpu_us) : $(mid adm.few.random cpu_us) µs)" \
+		"<=" 1.5 %.2f "$(mid_ratio adm.many.random adm.few.random cpu_us)"
+	wanted "the same: time ($(calc %.1f "1000000 / $(mid adm.many.random per_second)") : $(calc %.1f "1000000 / $(mid adm.few.random per_second)") µs)" \
+		"<=" 1.5 %.2f "$(mid_ratio adm.few.random adm.many.random per_second)"
 }

@@ -3,21 +3,16 @@
 #
 # What is compared is measured by turns, each time anew, and a ratio is the middle of the rounds' ratios.
 
-# Each measurement is a line of $dir/fan.WHO, a round a line.
+# Adds what is measured to the rounds of WHO.
 noted() { # who command...
 	local who=$1
 	shift
-	"$@" && echo "$VIEW" >>"$dir/fan.$who"
+	"$@" && echo "$VIEW" >>"$dir/$who"
 }
-all_of() { tr ' ' '\n' <"$dir/fan.$2" | sed -n "s/^$1=//p"; } # field who
-mid() { all_of "$1" "$2" | sort -n | awk '{ v[NR] = $1 } END { print v[int(NR / 2) + 1] }'; }
-range() { all_of "$1" "$2" | sort -n | sed -n '1h;$!d;H;x;s/\n/ to /p'; }
-ratio() { # who whom: the middle of the rounds' ratios of their CPU
-	paste <(all_of cpu_us "$1") <(all_of cpu_us "$2") | awk '{ print $1 / $2 }' | sort -n | awk '{ v[NR] = $1 } END { if (NR) print v[int(NR / 2) + 1] }'
-}
+range() { per_round "$2" "$1" | sort -n | sed -n '1h;$!d;H;x;s/\n/ to /p'; } # field who
 fan_row() { # name who
-	if [ -s "$dir/fan.$2" ]; then
-		say "| $1 | $n | $(mid cpu_us "$2") ($(range cpu_us "$2")) | $(mid reads "$2") | $(mid delay_ms_p50 "$2") / $(mid delay_ms_p95 "$2") / $(mid delay_ms_p99 "$2") |"
+	if [ -s "$dir/$2" ]; then
+		say "| $1 | $n | $(mid "$2" cpu_us) ($(range cpu_us "$2")) | $(mid "$2" reads) | $(mid "$2" delay_ms_p50) / $(mid "$2" delay_ms_p95) / $(mid "$2" delay_ms_p99) |"
 	else
 		say "| $1 | $n | not measured: $(sed 's/^bench: //' "$dir/view.err" | tail -n 1) | | |"
 	fi
@@ -69,10 +64,10 @@ at_once() { # viewers
 	local turn order kind
 	start_cam auto
 	for turn in $(seq "$rounds"); do
-		noted bare33 bare "$1" 33333
+		noted fan.bare33 bare "$1" 33333
 		order="rtmp flv"
 		[ $((turn % 2)) = 1 ] || order="flv rtmp"
-		for kind in $order; do noted "$kind" view_ours "$kind" "$1"; done
+		for kind in $order; do noted "fan.$kind" view_ours "$kind" "$1"; done
 	done
 	stop "$PUBLISHER" "$STREAMD"
 }
@@ -81,8 +76,8 @@ gathered() { # viewers
 	local turn seconds=1.4 # four whole intervals: a write more or less would be a fifth of all
 	start_cam 350ms
 	for turn in $(seq "$rounds"); do
-		noted bare350 bare "$1" 350000
-		noted gather view_ours rtmp "$1"
+		noted fan.bare350 bare "$1" 350000
+		noted fan.gather view_ours rtmp "$1"
 	done
 	stop "$PUBLISHER" "$STREAMD"
 }
@@ -92,26 +87,26 @@ fan_out() {
 	say "| fan-out of 4 Mb/s, 30 fps, AAC | viewers | CPU µs per viewer-second (middle of $rounds; range) | reads per second | delay ms, p50 / p95 / p99 |"
 	say "| --- | ---: | ---: | ---: | ---: |"
 	# What a stream costs with nearly nobody watching: taking it in, packaging it.
-	n=1 && start_cam auto && noted alone view_ours rtmp 1 && stop "$PUBLISHER" "$STREAMD"
-	fan_row "streamd, RTMP" alone
+	n=1 && start_cam auto && noted fan.alone view_ours rtmp 1 && stop "$PUBLISHER" "$STREAMD"
+	fan_row "streamd, RTMP" fan.alone
 	for n in $counts; do
 		rm -f "$dir"/fan.*
-		noted bare0 bare "$n" 0
-		fan_row "bare loop, a write per message" bare0
+		noted fan.bare0 bare "$n" 0
+		fan_row "bare loop, a write per message" fan.bare0
 		at_once "$n"
-		fan_row "bare loop, a write per 33 ms" bare33
-		fan_row "streamd, RTMP" rtmp
-		fan_row "streamd, HTTP-FLV" flv
-		noted nginx nginx_rtmp "$n" || true
-		fan_row "nginx-rtmp" nginx
+		fan_row "bare loop, a write per 33 ms" fan.bare33
+		fan_row "streamd, RTMP" fan.rtmp
+		fan_row "streamd, HTTP-FLV" fan.flv
+		noted fan.nginx nginx_rtmp "$n" || true
+		fan_row "nginx-rtmp" fan.nginx
 		gathered "$n"
-		fan_row "bare loop, a write per 350 ms" bare350
-		fan_row "streamd, RTMP, \`gather = 350ms\`" gather
-		wanted "RTMP to $n: CPU against the bare loop at 33 ms" "<=" 1.15 %.2f "$(ratio rtmp bare33)"
-		[ ! -s "$dir/fan.nginx" ] || wanted "RTMP to $n: CPU against nginx-rtmp" "<=" 0.6 %.2f "$(mid cpu_us rtmp) / $(mid cpu_us nginx)"
-		wanted "RTMP to $n: delay added, 95th percentile (bare loop at 33 ms: $(mid delay_ms_p95 bare33) ms)" "<=" 40 %.1f "$(mid delay_ms_p95 rtmp)" " ms"
-		wanted "RTMP to $n, \`gather = 350ms\`: CPU against the bare loop at 350 ms" "<=" 1.2 %.2f "$(ratio gather bare350)"
-		wanted "HTTP-FLV to $n: CPU against RTMP" "<=" 1.0 %.2f "$(ratio flv rtmp)"
+		fan_row "bare loop, a write per 350 ms" fan.bare350
+		fan_row "streamd, RTMP, \`gather = 350ms\`" fan.gather
+		wanted "RTMP to $n: CPU against the bare loop at 33 ms" "<=" 1.15 %.2f "$(mid_ratio fan.rtmp fan.bare33 cpu_us)"
+		[ ! -s "$dir/fan.nginx" ] || wanted "RTMP to $n: CPU against nginx-rtmp" "<=" 0.6 %.2f "$(mid fan.rtmp cpu_us) / $(mid fan.nginx cpu_us)"
+		wanted "RTMP to $n: delay added, 95th percentile (bare loop at 33 ms: $(mid fan.bare33 delay_ms_p95) ms)" "<=" 40 %.1f "$(mid fan.rtmp delay_ms_p95)" " ms"
+		wanted "RTMP to $n, \`gather = 350ms\`: CPU against the bare loop at 350 ms" "<=" 1.2 %.2f "$(mid_ratio fan.gather fan.bare350 cpu_us)"
+		wanted "HTTP-FLV to $n: CPU against RTMP" "<=" 1.0 %.2f "$(mid_ratio fan.flv fan.rtmp cpu_us)"
 	done
 	say ""
 }

@@ -33,6 +33,12 @@ rows=$dir/rows # of the last table
 say() { printf '%s\n' "$*" | tee -a "$results"; }
 calc() { awk "BEGIN { printf \"$1\", $2 }"; }
 middle() { printf '%s\n' "$@" | sort -n | sed -n "$(($# / 2 + 1))p"; }
+# What takes turns leaves a line of fields for each round in a file of $dir, WHO.
+per_round() { tr ' ' '\n' <"$dir/$1" | sed -n "s/^$2=//p"; } # who field
+# shellcheck disable=SC2046 # lists of numbers
+mid() { middle $(per_round "$1" "$2"); }
+# shellcheck disable=SC2046
+mid_ratio() { middle $(paste <(per_round "$1" "$3") <(per_round "$2" "$3") | awk '{ print $1 / $2 }'); } # who whom field
 field() { tr ' ' '\n' <<<"$2" | sed -n "s/^$1=//p"; }
 # A line of the last table: what, "<=" or ">=", the value wanted, how to print it, the value, after it.
 wanted() {
