@@ -1,4 +1,5 @@
 /* SRT callers against the server: who is refused and with which code, who is let in, how it ends. */
+#include "log_fixture.h"
 #include "srt_fixture.h"
 
 #define REFUSED(attempt, code)                                                                     \
@@ -8,33 +9,6 @@
 			fail_msg("line %d: %s, reason %d, not %d", __LINE__,                       \
 			    c_.sock == SRT_INVALID_SOCK ? "refused" : "let in", c_.reason, code);  \
 	} while (0)
-
-/* What is logged between the two, in `text`. */
-struct logged {
-	FILE *file;
-	int saved;
-	char text[4096];
-};
-
-static void log_begin(struct logged *l)
-{
-	assert_non_null(l->file = tmpfile());
-	l->saved = dup(STDERR_FILENO);
-	fflush(stderr);
-	dup2(fileno(l->file), STDERR_FILENO);
-	sg_log_set_level(SG_LOG_INFO);
-}
-
-static void log_end(struct logged *l)
-{
-	sg_log_set_level(SG_LOG_ERROR);
-	dup2(l->saved, STDERR_FILENO);
-	close(l->saved);
-	ssize_t len = pread(fileno(l->file), l->text, sizeof(l->text) - 1, 0);
-	fclose(l->file);
-	assert_in_range(len, 1, sizeof(l->text) - 2);
-	l->text[len] = '\0';
-}
 
 static void a_handshake_is_refused_with_the_code_that_says_why(void **state)
 {
@@ -220,7 +194,7 @@ static void an_application_with_a_passphrase_is_encrypted(void **state)
 
 	(void)state;
 	snprintf(id, sizeof(id), "live/cam,token=%s", t.text);
-	log_begin(&l);
+	log_begin(&l, SG_LOG_INFO);
 	REFUSED(call_with(f, id, "wrong horse battery"), SRT_REJ_BADSECRET);
 	await(gate_stats_of(f).holds == 0);
 	REFUSED(call_with(f, id, NULL), SRT_REJ_UNSECURE);
@@ -321,7 +295,7 @@ static void who_never_sends_media_spends_nothing(void **state)
 	struct logged l;
 
 	(void)state;
-	log_begin(&l);
+	log_begin(&l, SG_LOG_INFO);
 	struct caller c = call(f, "live/cam,token=%s", t.text);
 	assert_int_not_equal(c.sock, SRT_INVALID_SOCK);
 	assert_true(is_closed(&c));
