@@ -3,7 +3,6 @@
 #include "base/log.h"
 #include <stdlib.h>
 
-#define MARK "[redacted]"
 
 static bool is_blank(char ch)
 {
@@ -129,7 +128,7 @@ static bool keep_word(struct sg_buf *out, const char *word, bool secret)
 		out->failed = true;
 		return false;
 	}
-	sg_redact(clear, size, secret ? SG_STR(MARK) : sg_str_from(word));
+	sg_redact(clear, size, secret ? SG_STR(SG_REDACTED) : sg_str_from(word));
 	changed = changed || strcmp(clear, word) != 0;
 	bool quote = !*clear || strpbrk(clear, " \t\"'\\#|<>");
 	sg_buf_puts(out, out->len ? " " : "");

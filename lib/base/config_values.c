@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SHOWN "[redacted]" /* in place of a secret; by sg_url_show as well */
 #define LIST_MAX 64
 #define ICE_MAX 8
 #define QUOTED_MAX 256
@@ -529,7 +528,7 @@ enum sg_result config_set(
 	void *at = (char *)base + slot->offset;
 
 	/* Else whoever takes what was printed for a file would have a secret that everybody knows. */
-	if (value.len && memmem(value.p, value.len, SHOWN, strlen(SHOWN))) {
+	if (value.len && memmem(value.p, value.len, SG_REDACTED, strlen(SG_REDACTED))) {
 		config_complain(p, "write the secret itself", "this stands for a secret that was not shown");
 		return SG_ERR_CONFIG;
 	}
@@ -705,7 +704,7 @@ void config_print_value(const struct config_slot *slot, const void *base, struct
 		break;
 	case CONFIG_PASSPHRASE:
 	case CONFIG_CREDENTIAL:
-		print_text(*(char *const *)at ? SHOWN : NULL, out);
+		print_text(*(char *const *)at ? SG_REDACTED : NULL, out);
 		break;
 	case CONFIG_FORWARD:
 	case CONFIG_SOURCE:

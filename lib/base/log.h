@@ -38,9 +38,12 @@ bool sg_log_allow(struct sg_log_budget *b, unsigned *left_out); /* thread-safe *
 		}                                                                                  \
 	} while (0)
 
+/* In place of a secret, wherever one is not shown. */
+#define SG_REDACTED "[redacted]"
+
 /* What the logger does to every line: the value behind `token=` (any case, escaped or not; in a
  * URL, a stream id, JSON or a header), after `Bearer `, `s=` in an SRT stream id, passwords (of
- * URLs as well), API keys, credentials and cookies becomes "[redacted]", and so does any run of
+ * URLs as well), API keys, credentials and cookies becomes SG_REDACTED, and so does any run of
  * exactly 32 base64url characters, which is the shape of a token, and a viewer's session in a path
  * (/s/SID/). Token ids and session handles stay. Works on text in place of its own copy, in
  * linear time; doing it twice changes nothing. Exposed for tests and for the audit. `out` is

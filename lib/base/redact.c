@@ -6,7 +6,6 @@
  * in doubt a value is hidden: a line that says less is better than one that opens a stream. */
 #include "base/log.h"
 
-#define MARK "[redacted]"
 #define SECRET_CHARS 32 /* a token, or what follows API_KEY_PREFIX */
 #define API_KEY_PREFIX "sgk_"
 #define SID_CHARS 22 /* a viewer's session in the path of a playlist: /s/SID/ */
@@ -280,7 +279,7 @@ static struct value line_value(struct sg_str s, size_t at)
 
 static bool is_marked(struct sg_str s, size_t at)
 {
-	return sg_str_starts((struct sg_str){s.p + at, s.len - at}, MARK);
+	return sg_str_starts((struct sg_str){s.p + at, s.len - at}, SG_REDACTED);
 }
 
 /* Behind a key that ends at `at`: `=` or `:`, with the closing quote of the key before it and
@@ -400,7 +399,7 @@ static void hide(struct scan *sc, struct output *o, struct value v)
 {
 	put(o, sc->in.p + sc->at, v.start - sc->at);
 	if (v.end > v.start)
-		put(o, MARK, sizeof(MARK) - 1);
+		put(o, SG_REDACTED, sizeof(SG_REDACTED) - 1);
 	sc->at = v.end;
 	sc->before = 0;
 	sc->after_s_dir = false;

@@ -1,5 +1,6 @@
 /* url.c - URLs, paths and queries from outside. */
 #include "base/url.h"
+#include "base/log.h"
 #include <stdio.h>
 
 static bool is_alpha(char c)
@@ -227,7 +228,7 @@ void sg_url_show(char *out, size_t size, struct sg_str url)
 	struct sg_str first, rest;
 
 	if (!sg_url_parse(url, &u)) {
-		snprintf(out, size, "[redacted]");
+		snprintf(out, size, SG_REDACTED);
 		return;
 	}
 	bool v6 = memchr(u.host.p, ':', u.host.len);
@@ -243,5 +244,5 @@ void sg_url_show(char *out, size_t size, struct sg_str url)
 	if (n >= 0 && (size_t)n < size && first.len)
 		n += snprintf(out + n, size - (size_t)n, "/%.*s", SG_STR_ARG(first));
 	if (n >= 0 && (size_t)n < size && (more || u.query.len || u.fragment.len))
-		snprintf(out + n, size - (size_t)n, "/[redacted]");
+		snprintf(out + n, size - (size_t)n, "/" SG_REDACTED);
 }
