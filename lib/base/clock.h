@@ -15,6 +15,9 @@ int64_t sg_wall_s(void);
  * for times that are compared with one another, which a step of the wall clock must not part. */
 int64_t sg_steady_us(void);
 
+/* R4: a viewer may pause for a minute, whatever carries the stream; and a margin. */
+#define SG_PAUSE_MS 75000
+
 /* For waits that a step of the wall clock neither stretches nor cuts short: a condition that counts by the
  * monotonic clock, and the moment to hand to pthread_cond_timedwait() or sem_clockwait(). */
 void sg_cond_init(pthread_cond_t *cond);

@@ -42,7 +42,7 @@ struct sg_follower_config {
 	uint64_t cursor;
 	struct sg_frame *const *lead; /* sent first, in `form` (sg_join.lead); referenced as needed */
 	size_t lead_count;
-	int64_t stall_ms; /* 0: 75 s */
+	int64_t stall_ms; /* 0: SG_PAUSE_MS */
 	/* Called once, on the loop, never inside sg_follower_open or _close; the owner then closes
 	 * the follower. `user` is the owner's. */
 	void (*ended)(void *user, enum sg_follower_end why);

@@ -5,7 +5,6 @@
 #define OWN_FRAMES 64     /* read at a time for one that catches up */
 #define OWN_ROUNDS 16     /* then the others have their turn */
 #define OWN_BYTES_MAX 65536
-#define STALL_DEFAULT_MS 75000 /* R4: a pause of a minute is no end */
 
 /* ---- places ---- */
 
@@ -413,7 +412,7 @@ enum sg_result sg_follower_open(
 	f->conn = cfg->conn;
 	f->form = (uint8_t)cfg->form;
 	f->cursor = cfg->cursor;
-	f->stall_ms = cfg->stall_ms ? cfg->stall_ms : STALL_DEFAULT_MS;
+	f->stall_ms = cfg->stall_ms ? cfg->stall_ms : SG_PAUSE_MS;
 	f->ended = cfg->ended;
 	f->user = cfg->user;
 	sg_buf_init(&f->own, OWN_BYTES_MAX);

@@ -185,9 +185,8 @@ void sg_gate_unreserve(struct sg_gate *gate, const char *app, const char *stream
 
 /* A viewer over HTTP makes many requests. After the first, its session is detached: it belongs to
  * the gate, is found by its secret id (128 random bits, 22 base64url characters: in the path of
- * playlists or in a cookie), and ends when no request has come for SG_HTTP_IDLE_MS. */
+ * playlists or in a cookie), and ends when no request has come for SG_PAUSE_MS. */
 #define SG_SID_TEXT_SIZE 23
-#define SG_HTTP_IDLE_MS 75000 /* R4: a pause of up to a minute, and a margin */
 /* ACTIVE only. The handle is gone afterwards. */
 void sg_gate_detach(struct sg_session *s, char sid[SG_SID_TEXT_SIZE]);
 

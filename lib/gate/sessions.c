@@ -410,7 +410,7 @@ static bool is_over(struct sg_gate *g, const struct sg_session *s, int64_t now_m
 		return true;
 	}
 	*why = SG_BYE_IDLE;
-	return s->detached && !s->attachments && now_ms - s->seen_ms > SG_HTTP_IDLE_MS;
+	return s->detached && !s->attachments && now_ms - s->seen_ms > SG_PAUSE_MS;
 }
 
 void sg_gate_tick(struct sg_gate *g)

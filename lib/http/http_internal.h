@@ -32,7 +32,7 @@
 #define HTTP_FIRST_BYTE_MS 10000 /* from accept to the request line */
 #define HTTP_HEADERS_MS 10000    /* from the request line to the end of the headers */
 #define HTTP_BODY_MS 60000
-#define HTTP_IDLE_MS 75000 /* between requests; also: no byte taken of an answer */
+#define HTTP_IDLE_MS SG_PAUSE_MS /* between requests; also: no byte taken of an answer */
 
 /* ---- target.c: what was asked for ---- */
 

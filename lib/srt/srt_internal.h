@@ -28,7 +28,7 @@
 #define CONNECTIONS_MAX 5000
 #define PUBLISHERS_MAX 1000 /* each has a thread */
 #define FIRST_MEDIA_MS 15000
-#define STALLED_MS 75000 /* R4: a pause of a minute is no end */
+#define STALLED_MS SG_PAUSE_MS
 #define HANDSHAKE_MS 4000 /* libsrt's callers give up after 3 s */
 #define SWEEP_MS 250
 #define LINE_MS 1000
