@@ -172,7 +172,7 @@ static bool respond_apart(struct sg_http_request *req, unsigned status, const ch
 	for (size_t i = 0; i < count; i++)
 		size += blobs[i]->size;
 	if (!req->connection->pump || req->method != SG_HTTP_GET || size < APART_BYTES ||
-	    !(req->apart = http_apart_open(req->connection->pump, blobs, count)))
+	    !(req->apart = http_apart_open(req->connection->pump, blobs, count, size)))
 		return false;
 	struct MHD_Response *r = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
 	if (r) {

@@ -281,9 +281,9 @@ void http_pump_unref(struct http_pump *p);
 /* What it still holds is not delivered. Any thread; never blocks. The plain end is then to be shut
  * down or closed. */
 void http_pump_cut(struct http_pump *p);
-/* A body that goes from where it lies to TLS: through libmicrohttpd and the plain socket it would be copied twice.
- * Takes the blobs' references. NULL, and they are not taken: another one is on its way, or no memory. */
-struct http_apart *http_apart_open(struct http_pump *p, struct sg_blob *const *blobs, size_t count);
+/* A body, of `size` bytes in all, that goes from where it lies to TLS: through libmicrohttpd and the plain socket it
+ * would be copied twice. Takes the blobs' references. NULL, and they are not taken: another one is on its way, or no memory. */
+struct http_apart *http_apart_open(struct http_pump *p, struct sg_blob *const *blobs, size_t count, uint64_t size);
 /* Right before the header is given to libmicrohttpd, whose answer has no body of its own. The body is the pump's. */
 void http_apart_follow(struct http_apart *b);
 void http_apart_drop(struct http_apart *b); /* instead of that; NULL allowed */

@@ -19,7 +19,7 @@ static void free_body(struct http_apart *b)
 	free(b);
 }
 
-struct http_apart *http_apart_open(struct http_pump *p, struct sg_blob *const *blobs, size_t count)
+struct http_apart *http_apart_open(struct http_pump *p, struct sg_blob *const *blobs, size_t count, uint64_t size)
 {
 	struct http_apart *b = calloc(1, sizeof(*b) + count * sizeof(b->blobs[0]));
 
@@ -27,9 +27,8 @@ struct http_apart *http_apart_open(struct http_pump *p, struct sg_blob *const *b
 		return NULL;
 	b->pump = p;
 	b->count = count;
+	b->size = size;
 	memcpy(b->blobs, blobs, count * sizeof(*blobs));
-	for (size_t i = 0; i < count; i++)
-		b->size += blobs[i]->size;
 	pthread_mutex_lock(&p->lock);
 	bool taken = p->body || p->over;
 	if (!taken)
